@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Builds everything without warnings, checks the formatting, and runs all tests.
+# Installs what is missing: libcurl's headers to build, nginx and openssl for the TLS tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. Scripts/lib/requirements.sh
+
+require_swift
+require_pkg_config libcurl libcurl4-openssl-dev
+require_command nginx nginx-light
+require_command openssl openssl
+
+echo "== formatting"
+swift format lint --strict --recursive Package.swift Sources Tests
+
+echo "== build"
+swift build --build-tests -Xswiftc -warnings-as-errors
+
+echo "== tests"
+swift test --skip-build -Xswiftc -warnings-as-errors "$@"

@@ -1,0 +1,81 @@
+#ifndef CYCLES_CCURL_SHIM_H
+#define CYCLES_CCURL_SHIM_H
+
+/*
+ * libcurl's option and information calls are variadic, which Swift cannot call.
+ * Each wrapper below fixes one argument type, so that a wrong type does not compile.
+ */
+
+#include <curl/curl.h>
+
+#if LIBCURL_VERSION_NUM < 0x074400
+#error "Cycles needs libcurl 7.68 or later (curl_multi_wakeup)"
+#endif
+
+typedef size_t (*cycles_data_callback)(char *data, size_t size, size_t count, void *context);
+typedef int (*cycles_progress_callback)(
+    void *context, curl_off_t download_total, curl_off_t downloaded, curl_off_t upload_total, curl_off_t uploaded);
+
+static inline CURLcode cycles_easy_set_long(CURL *easy, CURLoption option, long value) {
+    return curl_easy_setopt(easy, option, value);
+}
+
+static inline CURLcode cycles_easy_set_offset(CURL *easy, CURLoption option, curl_off_t value) {
+    return curl_easy_setopt(easy, option, value);
+}
+
+static inline CURLcode cycles_easy_set_string(CURL *easy, CURLoption option, const char *value) {
+    return curl_easy_setopt(easy, option, value);
+}
+
+static inline CURLcode cycles_easy_set_pointer(CURL *easy, CURLoption option, void *value) {
+    return curl_easy_setopt(easy, option, value);
+}
+
+static inline CURLcode cycles_easy_set_list(CURL *easy, CURLoption option, struct curl_slist *value) {
+    return curl_easy_setopt(easy, option, value);
+}
+
+static inline CURLcode cycles_easy_set_url(CURL *easy, CURLU *value) {
+    return curl_easy_setopt(easy, CURLOPT_CURLU, value);
+}
+
+static inline CURLcode cycles_easy_set_data_callback(CURL *easy, CURLoption option, cycles_data_callback value) {
+    return curl_easy_setopt(easy, option, value);
+}
+
+static inline CURLcode cycles_easy_set_progress_callback(CURL *easy, cycles_progress_callback value) {
+    return curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, value);
+}
+
+/* Limits the transfer to http and https, with whichever option this libcurl has for it. */
+static inline CURLcode cycles_easy_allow_http_only(CURL *easy) {
+#if LIBCURL_VERSION_NUM >= 0x075500
+    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
+static inline CURLcode cycles_easy_get_long(CURL *easy, CURLINFO info, long *value) {
+    return curl_easy_getinfo(easy, info, value);
+}
+
+static inline CURLcode cycles_easy_get_offset(CURL *easy, CURLINFO info, curl_off_t *value) {
+    return curl_easy_getinfo(easy, info, value);
+}
+
+static inline CURLcode cycles_easy_get_pointer(CURL *easy, CURLINFO info, void **value) {
+    return curl_easy_getinfo(easy, info, value);
+}
+
+static inline CURLMcode cycles_multi_set_long(CURLM *multi, CURLMoption option, long value) {
+    return curl_multi_setopt(multi, option, value);
+}
+
+/* The union in CURLMsg is imported awkwardly: its one member that a finished transfer has. */
+static inline CURLcode cycles_message_result(const CURLMsg *message) {
+    return message->data.result;
+}
+
+#endif

@@ -1,0 +1,405 @@
+/// Why an operation did not succeed.
+///
+/// Every description says what failed, on what, why, and what to do, and never contains an API key.
+public enum CyclesError: Error, Hashable, Sendable {
+    /// The exchange brought no answer.
+    case transport(HTTPTransportError)
+    /// The server answered with an error.
+    case api(APIError)
+    /// The authority said no: a DENY decision, or one of the 409 codes that mean the same.
+    case denied(Denial)
+    /// The request may or may not have been applied, and repeating it did not tell.
+    case ambiguous(AmbiguousOutcome)
+    /// The answer is not what the specification promises.
+    case invalidResponse(InvalidResponse)
+    /// The lease ran out before its work was settled.
+    case leaseLost(LeaseLoss)
+    /// The configuration cannot be used.
+    case configuration(ConfigurationIssue)
+    /// A request breaks a rule of the specification; nothing was sent.
+    case validation(ValidationIssue)
+    /// The calling task was cancelled.
+    case cancelled
+
+    /// Whether the same call may succeed later: transport failures, ambiguous outcomes, 5xx, 429 and invalid 2xx
+    /// answers.
+    public var isRetryable: Bool {
+        switch self {
+        case .transport, .ambiguous: true
+        case .api(let error): error.status >= 500 || error.status == 429
+        case .invalidResponse(let response): (200..<300).contains(response.status) || response.status >= 500
+        case .denied, .leaseLost, .configuration, .validation, .cancelled: false
+        }
+    }
+
+    /// Whether the authority said no.
+    public var isDenied: Bool { if case .denied = self { true } else { false } }
+
+    /// Whether too little budget remains.
+    public var isBudgetExceeded: Bool {
+        if case .denied(let denial) = self { return denial.reason == .budgetExceeded }
+        return errorCode == .budgetExceeded
+    }
+
+    /// How long the server asks to wait, if it does.
+    public var retryAfter: Duration? {
+        switch self {
+        case .api(let error): error.retryAfter
+        case .denied(let denial): denial.retryAfter
+        default: nil
+        }
+    }
+
+    /// The server's name for the request that failed (`X-Request-Id`).
+    public var requestID: String? {
+        switch self {
+        case .api(let error): error.requestID
+        case .denied(let denial): denial.requestID
+        case .ambiguous(let outcome): outcome.requestID
+        case .invalidResponse(let response): response.requestID
+        default: nil
+        }
+    }
+
+    /// The trace that the server filed the request under (`X-Cycles-Trace-Id`).
+    public var traceID: String? {
+        switch self {
+        case .api(let error): error.traceID
+        case .denied(let denial): denial.traceID
+        case .ambiguous(let outcome): outcome.traceID
+        case .invalidResponse(let response): response.traceID
+        default: nil
+        }
+    }
+
+    /// The code of the error answer, if there was one.
+    public var errorCode: ErrorCode? {
+        switch self {
+        case .api(let error): error.code
+        case .denied(let denial): denial.errorCode
+        default: nil
+        }
+    }
+
+    /// The HTTP status of the answer, if there was one.
+    public var status: Int? {
+        switch self {
+        case .api(let error): error.status
+        case .denied(let denial): denial.status
+        case .ambiguous(let outcome): outcome.status
+        case .invalidResponse(let response): response.status
+        default: nil
+        }
+    }
+
+    /// The idempotency key that the request carried. Repeating the request with it cannot apply it twice.
+    public var idempotencyKey: IdempotencyKey? {
+        switch self {
+        case .transport(let error): error.idempotencyKey
+        case .api(let error): error.idempotencyKey
+        case .denied(let denial): denial.idempotencyKey
+        case .ambiguous(let outcome): outcome.idempotencyKey
+        case .invalidResponse(let response): response.idempotencyKey
+        case .leaseLost, .configuration, .validation, .cancelled: nil
+        }
+    }
+}
+
+extension CyclesError: CustomStringConvertible {
+    /// What failed, on what, why, and what to do.
+    public var description: String {
+        switch self {
+        case .transport(let error): error.description
+        case .api(let error): error.description
+        case .denied(let denial): denial.description
+        case .ambiguous(let outcome): outcome.description
+        case .invalidResponse(let response): response.description
+        case .leaseLost(let loss): loss.description
+        case .configuration(let issue): issue.description
+        case .validation(let issue): issue.description
+        case .cancelled: "The call was cancelled by its task."
+        }
+    }
+}
+
+/// An error answer (specification: `ErrorResponse`).
+public struct APIError: Hashable, Sendable, CustomStringConvertible {
+    /// Which operation failed, such as `commitReservation`.
+    public var operation: String
+    /// The HTTP status.
+    public var status: Int
+    /// The code; nil if the body does not have one.
+    public var code: ErrorCode?
+    /// What the server says, or what the status says if the body is no error of the protocol.
+    public var message: String
+    /// The server's name for the request.
+    public var requestID: String?
+    /// The trace that the server filed the request under.
+    public var traceID: String?
+    /// More about the error, as the server sent it.
+    public var details: [String: JSONValue]
+    /// The evidence that the server keeps of the error.
+    public var evidence: EvidenceReference?
+    /// How long the server asks to wait (`Retry-After`).
+    public var retryAfter: Duration?
+    /// The idempotency key that the request carried.
+    public var idempotencyKey: IdempotencyKey?
+    /// What to do about it, where that is known.
+    public var advice: String?
+
+    /// An error answer.
+    public init(
+        operation: String,
+        status: Int,
+        code: ErrorCode? = nil,
+        message: String,
+        requestID: String? = nil,
+        traceID: String? = nil,
+        details: [String: JSONValue] = [:],
+        evidence: EvidenceReference? = nil,
+        retryAfter: Duration? = nil,
+        idempotencyKey: IdempotencyKey? = nil,
+        advice: String? = nil
+    ) {
+        self.operation = operation
+        self.status = status
+        self.code = code
+        self.message = message
+        self.requestID = requestID
+        self.traceID = traceID
+        self.details = details
+        self.evidence = evidence
+        self.retryAfter = retryAfter
+        self.idempotencyKey = idempotencyKey
+        self.advice = advice
+    }
+
+    /// What failed, why, and what to do.
+    public var description: String {
+        sentence(
+            "\(operation) failed with \(status)\(code.map { " \($0.rawValue)" } ?? ""): \(message)",
+            advice: advice ?? retryAfter.map { "retry after \($0.readable)" },
+            identifiers: [("request", requestID), ("trace", traceID)]
+        )
+    }
+}
+
+/// The authority's no (specification: DENY in `DecisionResponse` and `ReservationCreateResponse`, and the 409 codes).
+public struct Denial: Hashable, Sendable, CustomStringConvertible {
+    /// Which operation was denied, such as `createReservation`.
+    public var operation: String
+    /// Why.
+    public var reason: ReasonCode
+    /// The scopes that the decision concerns; empty if the server does not say.
+    public var affectedScopes: [String]
+    /// How long the server suggests to wait.
+    public var retryAfter: Duration?
+    /// The server's name for the request.
+    public var requestID: String?
+    /// The trace that the server filed the request under.
+    public var traceID: String?
+    /// The evidence that the server keeps of the denial.
+    public var evidence: EvidenceReference?
+    /// What the server says, if it says anything.
+    public var message: String?
+    /// The HTTP status: 200 for a DENY decision, 409 for an error answer.
+    public var status: Int
+    /// The code of the error answer; nil for a DENY decision.
+    public var errorCode: ErrorCode?
+    /// The idempotency key that the request carried.
+    public var idempotencyKey: IdempotencyKey?
+
+    /// A denial.
+    public init(
+        operation: String,
+        reason: ReasonCode,
+        affectedScopes: [String] = [],
+        retryAfter: Duration? = nil,
+        requestID: String? = nil,
+        traceID: String? = nil,
+        evidence: EvidenceReference? = nil,
+        message: String? = nil,
+        status: Int,
+        errorCode: ErrorCode? = nil,
+        idempotencyKey: IdempotencyKey? = nil
+    ) {
+        self.operation = operation
+        self.reason = reason
+        self.affectedScopes = affectedScopes
+        self.retryAfter = retryAfter
+        self.requestID = requestID
+        self.traceID = traceID
+        self.evidence = evidence
+        self.message = message
+        self.status = status
+        self.errorCode = errorCode
+        self.idempotencyKey = idempotencyKey
+    }
+
+    /// What was denied, why, on which scopes, and what to do.
+    public var description: String {
+        var text = "\(operation) was denied: \(reason.rawValue)"
+        if let message { text += ": \(message)" }
+        if !affectedScopes.isEmpty { text += " [\(affectedScopes.joined(separator: ", "))]" }
+        return sentence(
+            text,
+            advice: retryAfter.map { "the server suggests to ask again in \($0.readable)" } ?? advice,
+            identifiers: [("request", requestID), ("trace", traceID)]
+        )
+    }
+
+    private var advice: String? {
+        switch reason {
+        case .budgetExceeded: "ask for less, or have the budget funded"
+        case .budgetFrozen: "an operator has to unfreeze the budget"
+        case .overdraftLimitExceeded, .debtOutstanding: "an operator has to fund the budget until the debt is repaid"
+        case .budgetNotFound: "check the subject and the unit, or have a budget set up"
+        default: nil
+        }
+    }
+}
+
+/// A request that may or may not have been applied.
+public struct AmbiguousOutcome: Hashable, Sendable, CustomStringConvertible {
+    /// Which operation it is about.
+    public var operation: String
+    /// What happened at the last attempt.
+    public var message: String
+    /// The HTTP status of the last attempt, if it had an answer.
+    public var status: Int?
+    /// The server's name for the last attempt.
+    public var requestID: String?
+    /// The trace that the server filed the last attempt under.
+    public var traceID: String?
+    /// The key of all attempts, with which `listReservations` finds what they may have made.
+    public var idempotencyKey: IdempotencyKey?
+
+    /// An outcome that is not known.
+    public init(
+        operation: String,
+        message: String,
+        status: Int? = nil,
+        requestID: String? = nil,
+        traceID: String? = nil,
+        idempotencyKey: IdempotencyKey? = nil
+    ) {
+        self.operation = operation
+        self.message = message
+        self.status = status
+        self.requestID = requestID
+        self.traceID = traceID
+        self.idempotencyKey = idempotencyKey
+    }
+
+    /// What is not known, and how to find out.
+    public var description: String {
+        sentence(
+            "It is not known whether \(operation) was applied: \(message)",
+            advice: idempotencyKey.map {
+                "repeat it with the idempotency key \($0), or look the key up with listReservations"
+            },
+            identifiers: [("request", requestID), ("trace", traceID)]
+        )
+    }
+}
+
+/// An answer that the specification does not allow.
+public struct InvalidResponse: Hashable, Sendable, CustomStringConvertible {
+    /// Which operation it answers.
+    public var operation: String
+    /// The HTTP status.
+    public var status: Int
+    /// What is wrong with it.
+    public var message: String
+    /// The server's name for the request.
+    public var requestID: String?
+    /// The trace that the server filed the request under.
+    public var traceID: String?
+    /// The idempotency key that the request carried.
+    public var idempotencyKey: IdempotencyKey?
+
+    /// An invalid answer.
+    public init(
+        operation: String,
+        status: Int,
+        message: String,
+        requestID: String? = nil,
+        traceID: String? = nil,
+        idempotencyKey: IdempotencyKey? = nil
+    ) {
+        self.operation = operation
+        self.status = status
+        self.message = message
+        self.requestID = requestID
+        self.traceID = traceID
+        self.idempotencyKey = idempotencyKey
+    }
+
+    /// What is wrong, and what to do.
+    public var description: String {
+        sentence(
+            "The answer to \(operation) with status \(status) is not valid: \(message)",
+            advice: "check that the base URL names a Cycles server and that nothing in between changes its answers",
+            identifiers: [("request", requestID), ("trace", traceID)]
+        )
+    }
+}
+
+/// A lease that ran out before its work was settled.
+public struct LeaseLoss: Hashable, Sendable, CustomStringConvertible {
+    /// The reservation.
+    public var reservationID: ReservationID
+    /// How the lease was lost.
+    public var message: String
+
+    /// A loss.
+    public init(reservationID: ReservationID, message: String) {
+        self.reservationID = reservationID
+        self.message = message
+    }
+
+    /// Which lease was lost, and how.
+    public var description: String { "The lease of reservation \(reservationID) was lost: \(message)." }
+}
+
+/// A configuration that cannot be used.
+public struct ConfigurationIssue: Hashable, Sendable, CustomStringConvertible {
+    /// The property or environment variable, such as `baseURL` or `CYCLES_BASE_URL`.
+    public var name: String
+    /// What is wrong with it, and what it should be.
+    public var message: String
+
+    /// An issue.
+    public init(name: String, message: String) {
+        self.name = name
+        self.message = message
+    }
+
+    /// Which setting, and what is wrong with it.
+    public var description: String { "Configuration: \(name) \(message)." }
+}
+
+/// A request that breaks a rule of the specification. Nothing was sent.
+public struct ValidationIssue: Hashable, Sendable, CustomStringConvertible {
+    /// The field, such as `subject.tenant`.
+    public var field: String
+    /// What is wrong with it, and what is allowed.
+    public var message: String
+
+    /// An issue.
+    public init(field: String, message: String) {
+        self.field = field
+        self.message = message
+    }
+
+    /// Which field, and what is wrong with it.
+    public var description: String { "Nothing was sent: \(field) \(message)." }
+}
+
+private func sentence(_ text: String, advice: String?, identifiers: [(String, String?)]) -> String {
+    var result = text
+    if let advice { result += "; \(advice)" }
+    let known = identifiers.compactMap { name, value in value.map { "\(name) \($0)" } }
+    if !known.isEmpty { result += " (\(known.joined(separator: ", ")))" }
+    return result
+}

@@ -1,0 +1,51 @@
+/// How much of a unit, zero or more (specification: `Amount`).
+public struct Amount: Hashable, Sendable, CustomStringConvertible {
+    /// How much. The protocol allows 0 and up; a negative amount is refused before it is sent.
+    public var amount: Int64
+    /// Of what.
+    public var unit: BudgetUnit
+
+    /// An amount of a unit.
+    public init(_ amount: Int64, _ unit: BudgetUnit) {
+        self.amount = amount
+        self.unit = unit
+    }
+
+    /// Millionths of a US cent: 1 USD is 100 000 000.
+    public static func usdMicrocents(_ amount: Int64) -> Amount { Amount(amount, .usdMicrocents) }
+    /// Tokens of a language model.
+    public static func tokens(_ amount: Int64) -> Amount { Amount(amount, .tokens) }
+    /// Credits, whose worth the deployment defines.
+    public static func credits(_ amount: Int64) -> Amount { Amount(amount, .credits) }
+    /// Risk points, whose meaning the deployment defines.
+    public static func riskPoints(_ amount: Int64) -> Amount { Amount(amount, .riskPoints) }
+
+    /// The number and the unit, such as `5000 TOKENS`.
+    public var description: String { "\(amount) \(unit)" }
+}
+
+/// How much of a unit, possibly less than zero (specification: `SignedAmount`): what remains of an overdrawn budget.
+public struct SignedAmount: Hashable, Sendable, CustomStringConvertible {
+    /// How much; negative when the scope is overdrawn.
+    public var amount: Int64
+    /// Of what.
+    public var unit: BudgetUnit
+
+    /// An amount of a unit.
+    public init(_ amount: Int64, _ unit: BudgetUnit) {
+        self.amount = amount
+        self.unit = unit
+    }
+
+    /// Millionths of a US cent: 1 USD is 100 000 000.
+    public static func usdMicrocents(_ amount: Int64) -> SignedAmount { SignedAmount(amount, .usdMicrocents) }
+    /// Tokens of a language model.
+    public static func tokens(_ amount: Int64) -> SignedAmount { SignedAmount(amount, .tokens) }
+    /// Credits, whose worth the deployment defines.
+    public static func credits(_ amount: Int64) -> SignedAmount { SignedAmount(amount, .credits) }
+    /// Risk points, whose meaning the deployment defines.
+    public static func riskPoints(_ amount: Int64) -> SignedAmount { SignedAmount(amount, .riskPoints) }
+
+    /// The number and the unit, such as `-120 TOKENS`.
+    public var description: String { "\(amount) \(unit)" }
+}

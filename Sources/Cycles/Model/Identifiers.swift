@@ -1,0 +1,107 @@
+/// A text that names one thing of the protocol.
+///
+/// Identifiers compare and hash by their UTF-8 bytes: two texts that Unicode regards as equivalent but that differ in
+/// their bytes are different identifiers, as they are to the server. Each kind of identifier is a type of its own, so
+/// that one cannot be passed where another is meant.
+public protocol CyclesIdentifier: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral,
+    CustomStringConvertible
+where RawValue == String {
+    /// Wraps a text without checking it. Limits are checked by the operation that sends it.
+    init(_ rawValue: String)
+}
+
+extension CyclesIdentifier {
+    /// Wraps a text without checking it.
+    public init(rawValue: String) { self.init(rawValue) }
+
+    /// Wraps a literal without checking it.
+    public init(stringLiteral value: String) { self.init(value) }
+
+    /// The text itself.
+    public var description: String { rawValue }
+
+    /// Whether both have the same UTF-8 bytes.
+    public static func == (left: Self, right: Self) -> Bool {
+        left.rawValue.hasSameUTF8(as: right.rawValue)
+    }
+
+    /// Feeds the UTF-8 bytes to `hasher`.
+    public func hash(into hasher: inout Hasher) { rawValue.hashUTF8(into: &hasher) }
+}
+
+/// Names a reservation. Server-generated, 1 to 128 characters (specification: parameter `ReservationId`).
+public struct ReservationID: CyclesIdentifier {
+    /// The text that the server gave.
+    public let rawValue: String
+    /// Wraps a text without checking it; 1 to 128 Unicode scalars are accepted when it is sent.
+    public init(_ rawValue: String) { self.rawValue = rawValue }
+}
+
+/// Names an event. Server-generated (specification: `EventCreateResponse.event_id`).
+public struct EventID: CyclesIdentifier {
+    /// The text that the server gave.
+    public let rawValue: String
+    /// Wraps a text without checking it.
+    public init(_ rawValue: String) { self.rawValue = rawValue }
+}
+
+/// The SHA-256 content hash of an evidence envelope: 64 lower-case hexadecimal digits (specification: `EvidenceId`).
+public struct EvidenceID: CyclesIdentifier {
+    /// The 64 digits.
+    public let rawValue: String
+    /// Wraps a text without checking it; anything but 64 lower-case hexadecimal digits is refused when it is sent.
+    public init(_ rawValue: String) { self.rawValue = rawValue }
+}
+
+/// Makes a request safe to repeat: the server applies each key once (specification: IDEMPOTENCY).
+///
+/// 1 to 256 Unicode scalars, without CR, LF and NUL.
+public struct IdempotencyKey: CyclesIdentifier {
+    /// The text that is sent.
+    public let rawValue: String
+    /// Wraps a text without checking it.
+    public init(_ rawValue: String) { self.rawValue = rawValue }
+
+    /// A key that has not been used before: a random UUID (version 4) in lower case.
+    public static func random() -> IdempotencyKey {
+        var generator = SystemRandomNumberGenerator()
+        return random(using: &generator)
+    }
+
+    package static func random(using generator: inout some RandomNumberGenerator) -> IdempotencyKey {
+        let high = generator.next() & 0xffff_ffff_ffff_0fff | 0x4000
+        let low = generator.next() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000
+        let text = String(unsafeUninitializedCapacity: 36) { buffer in
+            var position = 0
+            for index in 0..<32 {
+                if index == 8 || index == 12 || index == 16 || index == 20 {
+                    buffer[position] = UInt8(ascii: "-")
+                    position += 1
+                }
+                let word = index < 16 ? high : low
+                let nibble = UInt8(truncatingIfNeeded: word >> UInt64(60 - (index % 16) * 4)) & 0xf
+                buffer[position] = nibble < 10 ? 0x30 + nibble : 0x61 + nibble - 10
+                position += 1
+            }
+            return 36
+        }
+        return IdempotencyKey(text)
+    }
+}
+
+extension String {
+    package func hasSameUTF8(as other: String) -> Bool {
+        let fast = utf8.withContiguousStorageIfAvailable { left in
+            other.utf8.withContiguousStorageIfAvailable { right in
+                left.count == right.count && left.elementsEqual(right)
+            }
+        }
+        if case .some(.some(let same)) = fast { return same }
+        return utf8.elementsEqual(other.utf8)
+    }
+
+    package func hashUTF8(into hasher: inout Hasher) {
+        var copy = self
+        copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    }
+}

@@ -1,0 +1,58 @@
+/// A text that must not be seen: neither printing, dumping nor reflecting it shows it.
+package struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    package let value: String
+
+    package init(_ value: String) { self.value = value }
+
+    package static let placeholder = "[redacted]"
+
+    package var description: String { Secret.placeholder }
+    package var debugDescription: String { Secret.placeholder }
+    package var customMirror: Mirror { Mirror(self, children: [], displayStyle: .struct) }
+}
+
+/// Takes secrets out of texts that come from elsewhere: a server or a library may quote what it was sent.
+package struct Redactor: Sendable {
+    private let secrets: [[UInt8]]
+
+    /// Texts of fewer than four bytes are not searched for: they occur everywhere, and are no secrets.
+    package init(_ secrets: [String?]) {
+        self.secrets = secrets.compactMap { $0 }.filter { $0.utf8.count >= 4 }.map { Array($0.utf8) }
+    }
+
+    package func redact(_ text: String) -> String {
+        var bytes = Array(text.utf8)
+        var changed = false
+        for secret in secrets where bytes.count >= secret.count {
+            var result: [UInt8] = []
+            var position = 0
+            while position < bytes.count {
+                if bytes[position...].starts(with: secret) {
+                    result += Secret.placeholder.utf8
+                    position += secret.count
+                    changed = true
+                } else {
+                    result.append(bytes[position])
+                    position += 1
+                }
+            }
+            bytes = result
+        }
+        return changed ? String(decoding: bytes, as: UTF8.self) : text
+    }
+
+    package func redact(_ text: String?) -> String? { text.map { redact($0) } }
+
+    package func redact(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .string(let text): .string(redact(text))
+        case .array(let elements): .array(elements.map(redact))
+        case .object(let members): .object(redact(members))
+        case .null, .bool, .number: value
+        }
+    }
+
+    package func redact(_ members: [String: JSONValue]) -> [String: JSONValue] {
+        Dictionary(members.map { (redact($0.key), redact($0.value)) }, uniquingKeysWith: { $1 })
+    }
+}
