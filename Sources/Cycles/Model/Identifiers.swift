@@ -88,20 +88,3 @@ public struct IdempotencyKey: CyclesIdentifier {
         return IdempotencyKey(text)
     }
 }
-
-extension String {
-    package func hasSameUTF8(as other: String) -> Bool {
-        let fast = utf8.withContiguousStorageIfAvailable { left in
-            other.utf8.withContiguousStorageIfAvailable { right in
-                left.count == right.count && left.elementsEqual(right)
-            }
-        }
-        if case .some(.some(let same)) = fast { return same }
-        return utf8.elementsEqual(other.utf8)
-    }
-
-    package func hashUTF8(into hasher: inout Hasher) {
-        var copy = self
-        copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-    }
-}

@@ -157,6 +157,9 @@ extension HTTPHeaders {
         return result
     }
 
+    /// Whether a text is a token (RFC 9110 section 5.6.2), as names and methods have to be.
+    package static func isToken(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(isTokenByte) }
+
     private static func isTokenByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -1,0 +1,234 @@
+/// A client of one Cycles server.
+///
+/// The methods for single operations send their request once: no retry, no journal. They throw ``CyclesError``, and a
+/// request that breaks a rule of the specification throws `validation` before anything is sent.
+///
+/// A client can be used by any number of tasks at once. Cancelling a task aborts its request.
+public final class CyclesClient: Sendable {
+    /// What the client was made from.
+    public let configuration: CyclesConfiguration
+
+    private let performer: OperationPerformer
+    private let defaults: RequestDefaults
+    private let transport: any HTTPTransport
+    private let time: any TimeSource
+
+    /// A client with the default settings.
+    /// - Parameters:
+    ///   - baseURL: Where the server is, `http` or `https`, with a path prefix if need be.
+    ///   - apiKey: The key that authenticates the client.
+    ///   - tenant: The tenant of subjects that name none.
+    /// - Throws: ``CyclesError/configuration(_:)`` if the URL or the key cannot be used.
+    public convenience init(baseURL: String, apiKey: String, tenant: String? = nil) throws(CyclesError) {
+        var configuration = CyclesConfiguration(baseURL: baseURL, apiKey: apiKey)
+        configuration.tenant = tenant
+        try self.init(configuration: configuration)
+    }
+
+    /// A client with a configuration, and a transport other than libcurl if one is given.
+    /// - Throws: ``CyclesError/configuration(_:)`` that names the setting which cannot be used.
+    public convenience init(
+        configuration: CyclesConfiguration,
+        transport: (any HTTPTransport)? = nil
+    ) throws(CyclesError) {
+        try self.init(configuration: configuration, transport: transport, time: SystemTimeSource())
+    }
+
+    package init(
+        configuration: CyclesConfiguration,
+        transport: (any HTTPTransport)?,
+        time: any TimeSource
+    ) throws(CyclesError) {
+        let assembly = try RequestAssembly(configuration)
+        let transport = transport ?? CurlTransport(configuration: configuration)
+        self.configuration = configuration
+        self.transport = transport
+        self.time = time
+        defaults = RequestDefaults(configuration)
+        performer = OperationPerformer(
+            assembly: assembly,
+            transport: transport,
+            redactor: configuration.redactor
+        )
+    }
+
+    /// Closes the connections. Requests in flight fail; further ones are refused.
+    public func shutdown() async { await transport.shutdown() }
+
+    // MARK: Deciding and reserving
+
+    /// Asks whether something would be allowed, without holding budget (specification: `decide`).
+    ///
+    /// Returns every decision, DENY and those that this client does not know included: look at
+    /// ``Decision/isAllowed``.
+    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget.
+    public func decide(
+        _ request: DecisionRequest,
+        options: CallOptions = CallOptions()
+    ) async throws(CyclesError) -> APIResponse<DecisionResponse> {
+        try await performer.perform(.decide(request, defaults), options: options)
+    }
+
+    /// Holds budget, or evaluates with `dryRun` (specification: `createReservation`).
+    ///
+    /// Returns every decision, DENY and those that this client does not know included: look at
+    /// ``Decision/isAllowed``. A hold that is not committed or released runs out after its time to live.
+    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget.
+    public func createReservation(
+        _ request: ReservationCreateRequest,
+        options: CallOptions = CallOptions()
+    ) async throws(CyclesError) -> APIResponse<ReservationCreateResponse> {
+        try await performer.perform(.createReservation(request, defaults), options: options)
+    }
+
+    // MARK: Settling
+
+    /// Settles a reservation at what was really spent; the rest of the hold is freed (specification:
+    /// `commitReservation`).
+    /// - Throws: ``CyclesError``.
+    public func commitReservation(
+        _ id: ReservationID,
+        _ request: CommitRequest,
+        options: CallOptions = CallOptions()
+    ) async throws(CyclesError) -> APIResponse<CommitResponse> {
+        try await performer.perform(.commitReservation(id, request), options: options)
+    }
+
+    /// Gives a whole reservation back (specification: `releaseReservation`). Uses the admin key if there is one.
+    /// - Throws: ``CyclesError``.
+    public func releaseReservation(
+        _ id: ReservationID,
+        _ request: ReleaseRequest = ReleaseRequest(),
+        options: CallOptions = CallOptions()
+    ) async throws(CyclesError) -> APIResponse<ReleaseResponse> {
+        try await performer.perform(.releaseReservation(id, request), options: options)
+    }
+
+    /// Keeps a reservation alive for longer, counted from its present expiry (specification: `extendReservation`).
+    /// - Throws: ``CyclesError``.
+    public func extendReservation(
+        _ id: ReservationID,
+        _ request: ExtendRequest,
+        options: CallOptions = CallOptions()
+    ) async throws(CyclesError) -> APIResponse<ExtendResponse> {
+        try await performer.perform(.extendReservation(id, request), options: options)
+    }
+
+    /// Charges something that happened without a reservation (specification: `createEvent`).
+    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget.
+    public func createEvent(
+        _ request: EventCreateRequest,
+        options: CallOptions = CallOptions()
+    ) async throws(CyclesError) -> APIResponse<EventCreateResponse> {
+        try await performer.perform(.createEvent(request, defaults), options: options)
+    }
+
+    // MARK: Looking up
+
+    /// What the server knows of a reservation (specification: `getReservation`). One that has expired is a 410. Uses
+    /// the admin key if there is one.
+    /// - Throws: ``CyclesError``.
+    public func getReservation(
+        _ id: ReservationID,
+        options: CallOptions = CallOptions()
+    ) async throws(CyclesError) -> APIResponse<ReservationDetail> {
+        try await performer.perform(.getReservation(id), options: options)
+    }
+
+    /// One page of reservations (specification: `listReservations`). Uses the admin key if there is one.
+    /// ``reservations(_:options:)`` goes over all pages.
+    /// - Throws: ``CyclesError``.
+    public func listReservations(
+        _ query: ReservationQuery = ReservationQuery(),
+        options: CallOptions = CallOptions()
+    ) async throws(CyclesError) -> APIResponse<ReservationListResponse> {
+        try await performer.perform(.listReservations(query, defaults), options: options)
+    }
+
+    /// One page of balances (specification: `getBalances`). ``balances(_:options:)`` goes over all pages.
+    /// - Throws: ``CyclesError``.
+    public func getBalances(
+        _ query: BalanceQuery = BalanceQuery(),
+        options: CallOptions = CallOptions()
+    ) async throws(CyclesError) -> APIResponse<BalanceResponse> {
+        try await performer.perform(.getBalances(query, defaults), options: options)
+    }
+
+    /// All reservations of a query, page after page, each page fetched when it is needed. The query's cursor is where
+    /// the first page begins.
+    public func reservations(
+        _ query: ReservationQuery = ReservationQuery(),
+        options: CallOptions = CallOptions()
+    ) -> PagedSequence<ReservationSummary> {
+        PagedSequence(operation: "listReservations", start: query.cursor) { [self] cursor throws(CyclesError) in
+            var query = query
+            query.cursor = cursor
+            let page = try await listReservations(query, options: options)
+            return ResultPage(page, rows: page.reservations, next: page.hasMore ? page.nextCursor : nil)
+        }
+    }
+
+    /// All balances of a query, page after page, each page fetched when it is needed. The query's cursor is where the
+    /// first page begins.
+    public func balances(
+        _ query: BalanceQuery = BalanceQuery(),
+        options: CallOptions = CallOptions()
+    ) -> PagedSequence<Balance> {
+        PagedSequence(operation: "getBalances", start: query.cursor) { [self] cursor throws(CyclesError) in
+            var query = query
+            query.cursor = cursor
+            let page = try await getBalances(query, options: options)
+            return ResultPage(page, rows: page.balances, next: page.hasMore ? page.nextCursor : nil)
+        }
+    }
+
+    // MARK: Evidence
+
+    /// A signed evidence envelope by its content hash (specification: `getEvidence`). Public: no key is sent.
+    ///
+    /// An envelope may appear shortly after its reference: with `limit`, a 404 is asked again until that much time has
+    /// passed.
+    /// - Throws: ``CyclesError``.
+    public func getEvidence(
+        _ id: EvidenceID,
+        waitingUpTo limit: Duration = .zero,
+        options: CallOptions = CallOptions()
+    ) async throws(CyclesError) -> APIResponse<EvidenceEnvelope> {
+        let operation = try Operation.getEvidence(id)
+        var patience = EvidencePatience(start: time.monotonic, limit: limit)
+        while true {
+            do throws(CyclesError) {
+                return try await performer.perform(operation, options: options)
+            } catch {
+                guard error.status == 404, let wait = patience.nextWait(at: time.monotonic) else { throw error }
+                do throws(CancellationError) {
+                    try await time.sleep(for: wait)
+                } catch {
+                    throw .cancelled
+                }
+            }
+        }
+    }
+
+    /// The keys with which the server signs evidence (specification: `getEvidenceJwks`). Public: no key is sent. A
+    /// server that does not publish any answers 404.
+    /// - Throws: ``CyclesError``.
+    public func getEvidenceKeys(
+        options: CallOptions = CallOptions()
+    ) async throws(CyclesError) -> APIResponse<EvidenceKeySet> {
+        try await performer.perform(.getEvidenceKeys(), options: options)
+    }
+}
+
+extension CyclesClient: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// The server and the settings, without keys.
+    public var description: String { "CyclesClient(\(configuration))" }
+
+    /// The server and the settings, without keys.
+    public var debugDescription: String { description }
+
+    /// The settings, without keys.
+    public var customMirror: Mirror {
+        Mirror(self, children: ["configuration": configuration], displayStyle: .class)
+    }
+}

@@ -1,0 +1,123 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+extension CyclesConfiguration {
+    /// A configuration from environment variables.
+    ///
+    /// `BASE_URL` and `API_KEY` are needed; `TENANT`, `WORKSPACE`, `APP`, `WORKFLOW`, `AGENT`, `TOOLSET`,
+    /// `CONNECT_TIMEOUT`, `READ_TIMEOUT`, `RETRY_ENABLED`, `RETRY_MAX_ATTEMPTS` (how many retries follow the first
+    /// attempt), `RETRY_INITIAL_DELAY`, `RETRY_MULTIPLIER`, `RETRY_MAX_DELAY`, `ADMIN_API_KEY`, `JOURNAL_ENABLED` and
+    /// `JOURNAL_DIR` are not; each with the prefix before it. Times are milliseconds, or a number with `ms`, `s`, `m`
+    /// or `h`. A variable that is unset or blank leaves the default.
+    /// - Throws: ``CyclesError/configuration(_:)`` that names the variable which is missing or cannot be read.
+    public static func fromEnvironment(prefix: String = "CYCLES_") throws(CyclesError) -> CyclesConfiguration {
+        try fromEnvironment(prefix: prefix) { name in getenv(name).map { String(cString: $0) } }
+    }
+
+    package static func fromEnvironment(
+        prefix: String,
+        lookup: @escaping (String) -> String?
+    ) throws(CyclesError) -> CyclesConfiguration {
+        let environment = Environment(prefix: prefix, lookup: lookup)
+        let baseURL = try environment.required("BASE_URL", "the server's URL, such as https://cycles.example.com")
+        _ = try BaseURL(baseURL, name: prefix + "BASE_URL")
+        var configuration = CyclesConfiguration(
+            baseURL: baseURL,
+            apiKey: try environment.required("API_KEY", "the key that the server knows this client by")
+        )
+        configuration.tenant = environment.text("TENANT")
+        configuration.workspace = environment.text("WORKSPACE")
+        configuration.app = environment.text("APP")
+        configuration.workflow = environment.text("WORKFLOW")
+        configuration.agent = environment.text("AGENT")
+        configuration.toolset = environment.text("TOOLSET")
+        configuration.adminAPIKey = environment.text("ADMIN_API_KEY")
+        try environment.read("CONNECT_TIMEOUT", into: &configuration.connectTimeout, Environment.positiveSpan)
+        try environment.read("READ_TIMEOUT", into: &configuration.readTimeout, Environment.positiveSpan)
+        try environment.read("RETRY_ENABLED", into: &configuration.retry.isEnabled, Environment.truth)
+        try environment.read("RETRY_MAX_ATTEMPTS", into: &configuration.retry.maxRetries, Environment.count)
+        try environment.read("RETRY_INITIAL_DELAY", into: &configuration.retry.initialDelay, Environment.positiveSpan)
+        try environment.read("RETRY_MULTIPLIER", into: &configuration.retry.multiplier, Environment.multiplier)
+        try environment.read("RETRY_MAX_DELAY", into: &configuration.retry.maxDelay, Environment.positiveSpan)
+        if let directory = environment.text("JOURNAL_DIR") { configuration.journal = .directory(directory) }
+        var isJournalEnabled = true
+        try environment.read("JOURNAL_ENABLED", into: &isJournalEnabled, Environment.truth)
+        if !isJournalEnabled { configuration.journal = .disabled }
+        return configuration
+    }
+}
+
+/// Variables by their names without the prefix.
+private struct Environment {
+    let prefix: String
+    let lookup: (String) -> String?
+
+    func text(_ name: String) -> String? { lookup(prefix + name).flatMap { $0.isBlank ? nil : $0 } }
+
+    func required(_ name: String, _ meaning: String) throws(CyclesError) -> String {
+        guard let value = text(name) else { throw refuse(name, "is not set; set it to \(meaning)") }
+        return value
+    }
+
+    func read<Value>(
+        _ name: String,
+        into value: inout Value,
+        _ form: (parse: (String) -> Value?, meaning: String)
+    ) throws(CyclesError) {
+        guard let text = text(name) else { return }
+        // What a variable holds is repeated only where it cannot be a secret.
+        guard let parsed = form.parse(text.trimmed.lowercased()) else {
+            throw refuse(name, "is \"\(text)\", which is not \(form.meaning)")
+        }
+        value = parsed
+    }
+
+    private func refuse(_ name: String, _ message: String) -> CyclesError {
+        .configuration(ConfigurationIssue(name: prefix + name, message: message))
+    }
+
+    static var positiveSpan: (parse: (String) -> Duration?, meaning: String) {
+        ({ Duration(configured: $0).flatMap { $0 > .zero ? $0 : nil } }, "a time such as 500, 500ms or 2s")
+    }
+
+    static var truth: (parse: (String) -> Bool?, meaning: String) {
+        (
+            { text in
+                switch text {
+                case "true", "1", "yes", "on": true
+                case "false", "0", "no", "off": false
+                default: nil
+                }
+            }, "true or false"
+        )
+    }
+
+    static var count: (parse: (String) -> Int?, meaning: String) {
+        ({ Int($0).flatMap { $0 >= 0 ? $0 : nil } }, "a whole number of zero or more")
+    }
+
+    static var multiplier: (parse: (String) -> Double?, meaning: String) {
+        ({ Double($0).flatMap { $0.isFinite && $0 >= 1 ? $0 : nil } }, "a number of one or more")
+    }
+}
+
+extension Duration {
+    /// A span as people configure it: milliseconds, or a number with `ms`, `s`, `m` or `h`; nil for anything else and
+    /// for more than ten thousand years.
+    package init?(configured text: String) {
+        let units: [(suffix: String, milliseconds: Double)] = [
+            ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000),
+        ]
+        let unit = units.first { text.hasSuffix($0.suffix) } ?? ("", 1)
+        let number = String(text.dropLast(unit.suffix.count)).trimmed
+        guard number.utf8.allSatisfy({ $0 &- 0x30 < 10 || $0 == UInt8(ascii: ".") }), let value = Double(number),
+            value * unit.milliseconds < 3.2e14
+        else { return nil }
+        self = .milliseconds(Int64(value * unit.milliseconds))
+    }
+}

@@ -1,0 +1,130 @@
+extension Operation {
+    /// What an answer to this operation means. Secrets that the server quotes are taken out of errors.
+    package func interpret(
+        _ response: HTTPResponse,
+        _ redactor: @autoclosure () -> Redactor
+    ) throws(CyclesError) -> APIResponse<Output> {
+        guard response.status == successStatus else { throw failure(response, redactor()) }
+        do throws(JSONError) {
+            return APIResponse(
+                value: try decode(response.body),
+                http: ResponseMetadata(response),
+                body: response.body,
+                idempotencyKey: idempotencyKey
+            )
+        } catch {
+            throw invalid(response, error.description, redactor())
+        }
+    }
+
+    private func failure(_ response: HTTPResponse, _ redactor: Redactor) -> CyclesError {
+        switch response.status {
+        case 400...: return errorAnswer(response, redactor)
+        case 300..<400:
+            let target = response.headers["Location"].map { " to \($0)" } ?? ""
+            return invalid(response, "it redirects\(target), and redirects are not followed", redactor)
+        default: return invalid(response, "a success has status \(successStatus)", redactor)
+        }
+    }
+
+    private func invalid(_ response: HTTPResponse, _ message: String, _ redactor: Redactor) -> CyclesError {
+        let metadata = ResponseMetadata(response)
+        return .invalidResponse(
+            InvalidResponse(
+                operation: "\(name)",
+                status: response.status,
+                message: redactor.redact(message),
+                requestID: redactor.redact(metadata.requestID),
+                traceID: metadata.traceID,
+                idempotencyKey: idempotencyKey
+            )
+        )
+    }
+
+    private func errorAnswer(_ response: HTTPResponse, _ redactor: Redactor) -> CyclesError {
+        let metadata = ResponseMetadata(response)
+        let body = ErrorBody(body: response.body)
+        var error = APIError(
+            operation: "\(name)",
+            status: response.status,
+            code: (body?.code).map { ErrorCode(rawValue: redactor.redact($0.rawValue)) },
+            message: redactor.redact(body?.message ?? Self.describe(response)),
+            requestID: redactor.redact(body?.requestID ?? metadata.requestID),
+            traceID: redactor.redact(body?.traceID ?? metadata.traceID),
+            details: redactor.redact(body?.details ?? [:]),
+            evidence: body?.evidence,
+            retryAfter: metadata.retryAfter,
+            idempotencyKey: idempotencyKey
+        )
+        if isBudgetRequest, error.status == 409, let reason = error.code?.denialReason {
+            return .denied(Denial(error, reason: reason))
+        }
+        error.advice = advice(for: error)
+        return .api(error)
+    }
+
+    /// What can be said of an error answer whose body is no error of the protocol.
+    private static func describe(_ response: HTTPResponse) -> String {
+        if response.body.isEmpty { return "the answer has no body" }
+        let type = response.headers["Content-Type"] ?? "no content type"
+        // Such a body comes from something in between, whose first words tell what it is.
+        let start = String(decoding: response.body.prefix(120), as: UTF8.self)
+        let printable = String(start.unicodeScalars.map { $0.properties.isWhitespace ? " " : $0 }.map(Character.init))
+        return "the answer is no error of the protocol (\(type), \(response.body.count) bytes: \(printable))"
+    }
+
+    private func advice(for error: APIError) -> String? {
+        switch error.code {
+        case .unauthorized: return "check the API key"
+        case .forbidden: return "check that the key belongs to the tenant and may do this"
+        case .notFound:
+            guard error.message.hasPrefix("Budget not found"), let unit else { return nil }
+            return "the request was in \(unit): an older server also says so when the budget is kept in another unit"
+        case .unitMismatch:
+            let requested = error.details["requested_unit"]?.string ?? unit?.rawValue ?? "the unit that was sent"
+            let expected = error.details["expected_units"]?.array?.compactMap(\.string) ?? []
+            if expected.isEmpty { return "the budget is kept in another unit than \(requested)" }
+            return "the budget is kept in \(expected.joined(separator: " or ")), not in \(requested)"
+        case .idempotencyMismatch: return "the key was used before for another request; use a fresh key"
+        case .none where error.status == 401 || error.status == 403: return "check the API key"
+        case .none where error.status == 404: return "check the base URL"
+        default: return nil
+        }
+    }
+}
+
+extension ErrorCode {
+    /// The denial that an error with this code is, if it is one.
+    package var denialReason: ReasonCode? {
+        switch self {
+        case .budgetExceeded: .budgetExceeded
+        case .budgetFrozen: .budgetFrozen
+        case .budgetClosed: .budgetClosed
+        case .overdraftLimitExceeded: .overdraftLimitExceeded
+        case .debtOutstanding: .debtOutstanding
+        case .tenantClosed: .tenantClosed
+        default: nil
+        }
+    }
+}
+
+extension Denial {
+    fileprivate init(_ error: APIError, reason: ReasonCode) {
+        let scopes =
+            error.details["affected_scopes"]?.array?.compactMap(\.string)
+            ?? (error.details["scope"]?.string).map { [$0] }
+        self.init(
+            operation: error.operation,
+            reason: reason,
+            affectedScopes: scopes ?? [],
+            retryAfter: error.retryAfter,
+            requestID: error.requestID,
+            traceID: error.traceID,
+            evidence: error.evidence,
+            message: error.message,
+            status: error.status,
+            errorCode: error.code,
+            idempotencyKey: error.idempotencyKey
+        )
+    }
+}

@@ -1,0 +1,93 @@
+/// Turns operations into requests: the part of a client that does not change from call to call.
+package struct RequestAssembly: Sendable {
+    package let base: BaseURL
+    private let apiKey: Secret
+    private let adminAPIKey: Secret?
+    private let connectTimeout: Duration
+    private let timeout: Duration
+    /// The fields of every request, by method and credentials: made once, since they cost as much as a small body.
+    private let postHeaders: HTTPHeaders
+    private let getHeaders: HTTPHeaders
+    private let publicHeaders: HTTPHeaders
+
+    package init(_ configuration: CyclesConfiguration) throws(CyclesError) {
+        base = try configuration.checked()
+        apiKey = Secret(configuration.apiKey)
+        adminAPIKey = configuration.adminAPIKey.map(Secret.init)
+        connectTimeout = configuration.connectTimeout
+        timeout = configuration.connectTimeout + configuration.readTimeout
+        var userAgent = "cycles-swift/\(CyclesVersion.current)"
+        if let suffix = configuration.userAgentSuffix, !suffix.isBlank { userAgent += " " + suffix }
+        publicHeaders = ["Accept": "application/json", "User-Agent": userAgent]
+        var authenticated = publicHeaders
+        authenticated.append(name: "X-Cycles-API-Key", value: configuration.apiKey)
+        getHeaders = authenticated
+        authenticated.append(name: "Content-Type", value: "application/json")
+        postHeaders = authenticated
+    }
+
+    /// The request for an operation, in the trace that is current.
+    package func request<Output>(
+        for operation: Operation<Output>,
+        options: CallOptions
+    ) throws(CyclesError) -> HTTPRequest {
+        var headers: HTTPHeaders
+        switch operation.authentication {
+        case .none: headers = publicHeaders
+        case .apiKey: headers = operation.method == .post ? postHeaders : getHeaders
+        case .operatorOrAPIKey:
+            headers = operation.method == .post ? postHeaders : getHeaders
+            if let adminAPIKey {
+                headers["X-Cycles-API-Key"] = nil
+                headers.append(name: "X-Admin-API-Key", value: adminAPIKey.value)
+            }
+        }
+        if let key = operation.idempotencyKey, key.fitsHeader {
+            headers.append(name: "X-Idempotency-Key", value: key.rawValue)
+        }
+        if let trace = TraceContext.current { headers.append(name: "traceparent", value: trace.description) }
+        if !options.headers.isEmpty {
+            try RequestAssembly.check(options.headers)
+            headers.append(contentsOf: options.headers)
+        }
+        var limit = timeout
+        if let requested = options.timeout {
+            guard requested >= .milliseconds(1), requested <= .seconds(86_400) else {
+                throw RequestValidation.invalid("options.timeout", "has to be from a millisecond to a day")
+            }
+            limit = requested
+        }
+        return HTTPRequest(
+            method: operation.method,
+            url: base.prefix + operation.path,
+            headers: headers,
+            body: operation.body,
+            connectTimeout: min(connectTimeout, limit),
+            timeout: limit
+        )
+    }
+
+    private static let reservedNames: Set<String> = [
+        "accept", "connection", "content-length", "content-type", "expect", "host", "te", "traceparent", "trailer",
+        "transfer-encoding", "upgrade", "user-agent", "x-admin-api-key", "x-cycles-api-key", "x-idempotency-key",
+    ]
+
+    private static func check(_ headers: HTTPHeaders) throws(CyclesError) {
+        if let defect = headers.firstDefect {
+            throw RequestValidation.invalid("options.headers[\"\(defect.name)\"]", defect.message)
+        }
+        for field in headers.fields where reservedNames.contains(field.name.lowercased()) {
+            throw RequestValidation.invalid("options.headers[\"\(field.name)\"]", "is set by the client itself")
+        }
+    }
+}
+
+extension IdempotencyKey {
+    /// Whether the key can be sent as a header: visible ASCII without spaces. The body carries it in any case.
+    fileprivate var fitsHeader: Bool { rawValue.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f } }
+}
+
+/// The version of this package.
+package enum CyclesVersion {
+    package static let current = "0.1.0"
+}

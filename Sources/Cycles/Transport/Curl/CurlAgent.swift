@@ -1,0 +1,334 @@
+import CCurl
+import Synchronization
+
+/// One request on its way through the agent.
+///
+/// `completion` is set before the transfer is submitted and `handle` belongs to the I/O thread; only the flag is
+/// touched by several threads.
+final class CurlTransfer: @unchecked Sendable {
+    typealias Completion = @Sendable (Result<HTTPResponse, HTTPTransportError>) -> Void
+
+    let request: HTTPRequest
+    let isCancelled = Atomic<Bool>(false)
+    var completion: Completion?
+    fileprivate(set) var handle: CurlHandle?
+
+    init(_ request: HTTPRequest) { self.request = request }
+
+    fileprivate func complete(_ result: Result<HTTPResponse, HTTPTransportError>) {
+        let completion = self.completion
+        self.completion = nil
+        completion?(result)
+    }
+}
+
+/// Drives all transfers of a transport on one thread with one multi handle.
+///
+/// Callers leave transfers in a mailbox and wake the thread, once for a batch and only if it sleeps. All else belongs
+/// to the thread: the multi handle, the queue for connections, the easy handles.
+final class CurlAgent: Sendable {
+    private struct Mailbox: ~Copyable {
+        var arrivals: [CurlTransfer] = []
+        var cancellations: [CurlTransfer] = []
+        /// Whether the thread is about to sleep, or does: it has to be woken to see the mailbox.
+        var isSleeping = false
+        var phase = Phase.notStarted
+        var whenEnded: [@Sendable () -> Void] = []
+    }
+
+    private enum Phase { case notStarted, running, ending, ended }
+
+    private let mailbox = Mutex(Mailbox())
+    private let multi: Multi
+    private let settings: CurlSettings
+
+    init(_ settings: CurlSettings) {
+        _ = CurlLibrary.initialise
+        self.settings = settings
+        multi = Multi(maxConnections: settings.maxConnections)
+    }
+
+    // MARK: From any thread
+
+    /// Takes a transfer on. Its completion is called once, on the I/O thread.
+    func submit(_ transfer: CurlTransfer) {
+        enum Next { case none, wake, startThread, refuse }
+        let next: Next = mailbox.withLock { mailbox in
+            switch mailbox.phase {
+            case .notStarted:
+                mailbox.arrivals.append(transfer)
+                mailbox.phase = .running
+                return .startThread
+            case .running:
+                mailbox.arrivals.append(transfer)
+                guard mailbox.isSleeping else { return .none }
+                mailbox.isSleeping = false
+                return .wake
+            case .ending, .ended: return .refuse
+            }
+        }
+        switch next {
+        case .none: break
+        case .wake: multi.wake()
+        case .startThread: startThread()
+        case .refuse: transfer.complete(.failure(CurlAgent.shutDownError(wasRequestSent: false)))
+        }
+    }
+
+    /// Aborts a transfer that was submitted or is about to be.
+    func cancel(_ transfer: CurlTransfer) {
+        transfer.isCancelled.store(true, ordering: .releasing)
+        let needsWaking = mailbox.withLock { mailbox in
+            guard mailbox.phase == .running else { return false }
+            mailbox.cancellations.append(transfer)
+            defer { mailbox.isSleeping = false }
+            return mailbox.isSleeping
+        }
+        if needsWaking { multi.wake() }
+    }
+
+    /// Ends all transfers and the thread, then calls `whenEnded`. May be called more than once.
+    func end(_ whenEnded: (@Sendable () -> Void)? = nil) {
+        let (isOver, needsWaking) = mailbox.withLock { mailbox in
+            switch mailbox.phase {
+            case .notStarted, .ended:
+                mailbox.phase = .ended
+                return (true, false)
+            case .running, .ending:
+                if let whenEnded { mailbox.whenEnded.append(whenEnded) }
+                mailbox.phase = .ending
+                defer { mailbox.isSleeping = false }
+                return (false, mailbox.isSleeping)
+            }
+        }
+        if isOver { whenEnded?() }
+        if needsWaking { multi.wake() }
+    }
+
+    private func startThread() {
+        guard multi.isUsable, SystemThread.start({ self.run() }) else {
+            let stranded = mailbox.withLock { mailbox in
+                mailbox.phase = .ended
+                defer { mailbox.arrivals = [] }
+                return mailbox.arrivals
+            }
+            for transfer in stranded {
+                transfer.complete(
+                    .failure(
+                        HTTPTransportError(
+                            kind: .other,
+                            message: "The system has no thread or memory left for network transfers",
+                            wasRequestSent: false
+                        )
+                    )
+                )
+            }
+            return
+        }
+    }
+
+    // MARK: On the I/O thread
+
+    private func run() {
+        var worker = Worker(multi: multi, settings: settings)
+        var arrivals: [CurlTransfer] = []
+        var cancellations: [CurlTransfer] = []
+        while true {
+            let isEnding = mailbox.withLock { mailbox in
+                swap(&mailbox.arrivals, &arrivals)
+                swap(&mailbox.cancellations, &cancellations)
+                return mailbox.phase == .ending
+            }
+            for transfer in arrivals { worker.accept(transfer) }
+            for transfer in cancellations { worker.cancel(transfer) }
+            arrivals.removeAll(keepingCapacity: true)
+            cancellations.removeAll(keepingCapacity: true)
+            if isEnding { break }
+            worker.advance()
+            let maySleep = mailbox.withLock { mailbox in
+                let isQuiet = mailbox.arrivals.isEmpty && mailbox.cancellations.isEmpty && mailbox.phase == .running
+                mailbox.isSleeping = isQuiet
+                return isQuiet
+            }
+            if maySleep { multi.sleep() }
+            // Whatever ended the sleep, the mailbox is looked at next.
+            mailbox.withLock { $0.isSleeping = false }
+        }
+        worker.abandonAll()
+        let (stranded, whenEnded) = mailbox.withLock { mailbox in
+            mailbox.phase = .ended
+            defer {
+                mailbox.arrivals = []
+                mailbox.whenEnded = []
+            }
+            return (mailbox.arrivals, mailbox.whenEnded)
+        }
+        for transfer in stranded { transfer.complete(.failure(CurlAgent.shutDownError(wasRequestSent: false))) }
+        for callback in whenEnded { callback() }
+    }
+
+    fileprivate static func shutDownError(wasRequestSent: Bool?) -> HTTPTransportError {
+        HTTPTransportError(
+            kind: .other,
+            message: "The transport has been shut down; make a new client to send requests",
+            wasRequestSent: wasRequestSent
+        )
+    }
+}
+
+/// The state of the I/O thread.
+private struct Worker {
+    let multi: Multi
+    let settings: CurlSettings
+    var queue: TransferQueue<CurlTransfer>
+    var idleHandles: [CurlHandle] = []
+    var activeHandles: [ObjectIdentifier: CurlHandle] = [:]
+
+    init(multi: Multi, settings: CurlSettings) {
+        self.multi = multi
+        self.settings = settings
+        queue = TransferQueue(limit: settings.maxConnections)
+    }
+
+    mutating func accept(_ transfer: CurlTransfer) {
+        if transfer.isCancelled.load(ordering: .acquiring) {
+            transfer.complete(.failure(Worker.cancelledInLine))
+        } else {
+            queue.enqueue(transfer, priority: transfer.request.priority)
+        }
+    }
+
+    mutating func cancel(_ transfer: CurlTransfer) {
+        if let handle = transfer.handle {
+            let error = handle.interruption(.cancelled) { "The request to \($0) was cancelled" }
+            finish(handle, .failure(error))
+        } else if !queue.removeAll(where: { $0 === transfer }).isEmpty {
+            transfer.complete(.failure(Worker.cancelledInLine))
+        }
+    }
+
+    /// Starts what can be started, moves everything on, and hands out what has finished.
+    mutating func advance() {
+        repeat {
+            startTransfers()
+            guard !activeHandles.isEmpty else { return }
+            multi.perform()
+        } while completeTransfers() && !queue.isEmpty
+    }
+
+    /// Fails everything that has not finished.
+    mutating func abandonAll() {
+        for transfer in queue.removeAll(where: { _ in true }) {
+            transfer.complete(.failure(CurlAgent.shutDownError(wasRequestSent: false)))
+        }
+        for handle in Array(activeHandles.values) {
+            let error = handle.interruption(.other) {
+                "The transport was shut down while the request to \($0) was in flight"
+            }
+            finish(handle, .failure(error))
+        }
+        idleHandles.removeAll()
+    }
+
+    private mutating func startTransfers() {
+        while let transfer = queue.next() {
+            do throws(HTTPTransportError) {
+                let handle = try takeHandle()
+                do throws(HTTPTransportError) {
+                    try handle.prepare(transfer.request)
+                    try multi.add(handle)
+                } catch {
+                    idleHandles.append(handle)
+                    throw error
+                }
+                handle.transfer = transfer
+                transfer.handle = handle
+                activeHandles[ObjectIdentifier(handle)] = handle
+            } catch {
+                queue.finishOne()
+                transfer.complete(.failure(error))
+            }
+        }
+    }
+
+    private mutating func takeHandle() throws(HTTPTransportError) -> CurlHandle {
+        if let idle = idleHandles.popLast() { return idle }
+        return try CurlHandle(settings)
+    }
+
+    /// Whether any transfer has finished.
+    private mutating func completeTransfers() -> Bool {
+        var hasCompleted = false
+        while let (easy, code) = multi.nextFinished() {
+            hasCompleted = true
+            guard let handle = CurlHandle.of(easy: easy) else { continue }
+            finish(handle, handle.result(code))
+        }
+        return hasCompleted
+    }
+
+    private mutating func finish(_ handle: CurlHandle, _ result: Result<HTTPResponse, HTTPTransportError>) {
+        multi.remove(handle)
+        activeHandles[ObjectIdentifier(handle)] = nil
+        queue.finishOne()
+        let transfer = handle.transfer
+        handle.transfer = nil
+        transfer?.handle = nil
+        idleHandles.append(handle)
+        transfer?.complete(result)
+    }
+
+    private static var cancelledInLine: HTTPTransportError {
+        HTTPTransportError(kind: .cancelled, message: "The request was cancelled", wasRequestSent: false)
+    }
+}
+
+/// A multi handle. Waking is safe from any thread, everything else belongs to the I/O thread.
+private final class Multi: @unchecked Sendable {
+    private let multi: UnsafeMutableRawPointer?
+
+    init(maxConnections: Int) {
+        multi = curl_multi_init()
+        guard let multi else { return }
+        cycles_multi_set_long(multi, CURLMOPT_MAXCONNECTS, maxConnections)
+        cycles_multi_set_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, maxConnections)
+        cycles_multi_set_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
+    }
+
+    deinit { if let multi { curl_multi_cleanup(multi) } }
+
+    var isUsable: Bool { multi != nil }
+
+    func wake() { curl_multi_wakeup(multi) }
+
+    /// Sleeps until a socket is ready, a time limit of libcurl is due, or somebody wakes the thread.
+    func sleep() { curl_multi_poll(multi, nil, 0, 60_000, nil) }
+
+    func perform() {
+        var running: Int32 = 0
+        curl_multi_perform(multi, &running)
+    }
+
+    func add(_ handle: CurlHandle) throws(HTTPTransportError) {
+        let code = curl_multi_add_handle(multi, handle.easy)
+        guard code == CURLM_OK else {
+            throw HTTPTransportError(
+                kind: .other,
+                message: "libcurl could not start a transfer: \(String(cString: curl_multi_strerror(code)))",
+                wasRequestSent: false
+            )
+        }
+    }
+
+    /// Takes a handle out, which aborts its transfer if it has not finished.
+    func remove(_ handle: CurlHandle) { curl_multi_remove_handle(multi, handle.easy) }
+
+    func nextFinished() -> (easy: UnsafeMutableRawPointer, code: CURLcode)? {
+        var left: Int32 = 0
+        while let message = curl_multi_info_read(multi, &left) {
+            guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle else { continue }
+            return (easy, cycles_message_result(message))
+        }
+        return nil
+    }
+}

@@ -1,0 +1,457 @@
+import CCurl
+
+/// One easy handle with everything it needs for one transfer after another.
+///
+/// Options that are the same for all transfers are set once; the memory for headers, body and answer is kept. libcurl
+/// refers to that memory while a transfer runs, so a handle belongs to one thread at a time and must not move.
+final class CurlHandle {
+    let easy: UnsafeMutableRawPointer
+    private let parts: OpaquePointer
+    private let settings: CurlSettings
+    private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+
+    /// The scheme, host and port that `parts` holds.
+    private var origin: [UInt8] = []
+    private var host = ""
+    private var isSecure = false
+    private var method: HTTPMethod?
+    private var connectTimeout: Int = -1
+    private var timeout: Int = -1
+
+    private var url = GrowingBuffer()
+    private var headerText = GrowingBuffer()
+    private var headerNodes: UnsafeMutablePointer<curl_slist>?
+    private var headerNodeCapacity = 0
+    private var requestBody = GrowingBuffer()
+
+    private var answer = GrowingBuffer()
+    private var answerHeaders = HTTPHeaders()
+    private var answerHeaderBytes = 0
+    private var hasStatusLine = false
+    private var isHeadComplete = false
+    private var isTooLarge = false
+
+    /// Whatever the owner of the handle has going on it.
+    var transfer: CurlTransfer?
+
+    /// - Throws: An error that says which setting libcurl does not accept.
+    init(_ settings: CurlSettings) throws(HTTPTransportError) {
+        _ = CurlLibrary.initialise
+        guard let easy = curl_easy_init() else { throw CurlHandle.outOfMemory }
+        guard let parts = curl_url() else {
+            curl_easy_cleanup(easy)
+            throw CurlHandle.outOfMemory
+        }
+        self.easy = easy
+        self.parts = parts
+        self.settings = settings
+        try setFixedOptions()
+    }
+
+    deinit {
+        curl_easy_cleanup(easy)
+        curl_url_cleanup(parts)
+        errorText.deallocate()
+        headerNodes?.deallocate()
+        url.deallocate()
+        headerText.deallocate()
+        requestBody.deallocate()
+        answer.deallocate()
+    }
+
+    // MARK: Before a transfer
+
+    /// Makes the handle ready for a request. Only what differs from the last one is set.
+    func prepare(_ request: HTTPRequest) throws(HTTPTransportError) {
+        if let defect = request.headers.firstDefect {
+            throw refused("the header field \"\(defect.name)\" \(defect.message)")
+        }
+        try setURL(request.url)
+        try setMethod(request.method, body: request.body)
+        setHeaders(request.headers, expectsContinue: request.body.count > 1_024)
+        setTimeLimits(request)
+        answer.count = 0
+        answerHeaders.removeAll(keepingCapacity: false)
+        answerHeaderBytes = 0
+        hasStatusLine = false
+        isHeadComplete = false
+        isTooLarge = false
+        errorText[0] = 0
+    }
+
+    private func setFixedOptions() throws(HTTPTransportError) {
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        cycles_easy_set_pointer(easy, CURLOPT_PRIVATE, context)
+        cycles_easy_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText)
+        errorText[0] = 0
+        cycles_easy_set_long(easy, CURLOPT_NOSIGNAL, 1)
+        cycles_easy_set_long(easy, CURLOPT_NOPROGRESS, 1)
+        cycles_easy_set_long(easy, CURLOPT_FOLLOWLOCATION, 0)
+        cycles_easy_set_long(easy, CURLOPT_TCP_KEEPALIVE, 1)
+        cycles_easy_set_long(easy, CURLOPT_PATH_AS_IS, 1)
+        cycles_easy_set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        cycles_easy_set_offset(easy, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(settings.maxResponseBytes))
+        try check(cycles_easy_allow_http_only(easy), "the restriction to http and https")
+
+        cycles_easy_set_data_callback(easy, CURLOPT_WRITEFUNCTION) { data, size, count, context in
+            guard let data, let context else { return 0 }
+            return CurlHandle.from(context).receive(UnsafeRawBufferPointer(start: data, count: size * count))
+        }
+        cycles_easy_set_pointer(easy, CURLOPT_WRITEDATA, context)
+        cycles_easy_set_data_callback(easy, CURLOPT_HEADERFUNCTION) { data, size, count, context in
+            guard let data, let context else { return 0 }
+            return CurlHandle.from(context).receiveHeaderLine(UnsafeRawBufferPointer(start: data, count: size * count))
+        }
+        cycles_easy_set_pointer(easy, CURLOPT_HEADERDATA, context)
+
+        cycles_easy_set_long(easy, CURLOPT_SSL_VERIFYPEER, 1)
+        cycles_easy_set_long(easy, CURLOPT_SSL_VERIFYHOST, 2)
+        cycles_easy_set_long(easy, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        // Several requests to one server share a connection once it turns out to speak HTTP/2.
+        cycles_easy_set_long(easy, CURLOPT_PIPEWAIT, 1)
+        try setString(CURLOPT_CAINFO, settings.tls.caBundlePath, "tls.caBundlePath")
+        try setString(CURLOPT_SSLCERT, settings.tls.clientCertificatePath, "tls.clientCertificatePath")
+        try setString(CURLOPT_SSLKEY, settings.tls.clientKeyPath, "tls.clientKeyPath")
+        try setString(CURLOPT_PINNEDPUBLICKEY, settings.tls.pinnedPublicKey, "tls.pinnedPublicKey")
+        try setString(CURLOPT_UNIX_SOCKET_PATH, settings.unixSocketPath, "unixSocketPath")
+        // The empty text means no proxy; unset, libcurl would read the environment for every request.
+        try setString(CURLOPT_PROXY, settings.proxy?.value ?? "", "proxy")
+    }
+
+    private func setString(
+        _ option: CURLoption,
+        _ value: String?,
+        _ name: String
+    ) throws(HTTPTransportError) {
+        guard let value else { return }
+        try check(cycles_easy_set_string(easy, option, value), name)
+    }
+
+    private func check(_ code: CURLcode, _ what: String) throws(HTTPTransportError) {
+        guard code == CURLE_OK else {
+            throw refused("libcurl does not accept \(what): \(String(cString: curl_easy_strerror(code)))")
+        }
+    }
+
+    /// Parses the URL when the server changes; otherwise the target of the request is all that is set, which costs
+    /// next to nothing and is sent as it was built.
+    private func setURL(_ text: String) throws(HTTPTransportError) {
+        url.count = 0
+        var text = text
+        text.withUTF8 { url.append(UnsafeRawBufferPointer($0)) }
+        url.append(0)
+        let bytes = url.bytes.dropLast()
+        guard bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "#") }) else {
+            throw refused("the URL has a fragment, white space, or a character that has to be encoded")
+        }
+        guard let pathStart = CurlHandle.pathStart(url.bytes) else {
+            throw refused("the URL is not an absolute http or https URL")
+        }
+        // What a proxy is asked for depends on its kind, which libcurl knows best.
+        let setsTarget = settings.proxy == nil
+        if !setsTarget || !bytes[..<pathStart].elementsEqual(origin) {
+            try setWholeURL(origin: Array(bytes[..<pathStart]))
+        }
+        if setsTarget {
+            let characters = url.characters
+            let path = characters + pathStart
+            if path[0] == CChar(bitPattern: UInt8(ascii: "/")) {
+                cycles_easy_set_string(easy, CURLOPT_REQUEST_TARGET, path)
+            } else {
+                cycles_easy_set_string(easy, CURLOPT_REQUEST_TARGET, "/" + String(cString: path))
+            }
+        }
+    }
+
+    private func setWholeURL(origin: [UInt8]) throws(HTTPTransportError) {
+        let flags = UInt32(CURLU_PATH_AS_IS | CURLU_DISALLOW_USER)
+        guard curl_url_set(parts, CURLUPART_URL, url.characters, flags) == CURLUE_OK else {
+            self.origin = []
+            throw refused("the URL is not valid, or carries credentials")
+        }
+        self.origin = origin
+        isSecure = origin[4] | 0x20 == UInt8(ascii: "s")
+        host = String(decoding: origin.dropFirst(isSecure ? 8 : 7), as: UTF8.self)
+        let version = isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
+        cycles_easy_set_long(easy, CURLOPT_HTTP_VERSION, version)
+        try check(cycles_easy_set_url(easy, parts), "the URL")
+    }
+
+    /// Where the path of an http or https URL begins: at the first slash, question mark or the end after the host.
+    private static func pathStart(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        let schemes: [StaticString] = ["http://", "https://"]
+        for scheme in schemes {
+            let length = scheme.utf8CodeUnitCount
+            guard bytes.count > length + 1 else { continue }
+            let matches = (0..<length).allSatisfy { index in
+                let byte = bytes[index]
+                return (byte &- 0x41 < 26 ? byte | 0x20 : byte) == scheme.utf8Start[index]
+            }
+            guard matches else { continue }
+            return bytes[length...].firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") || $0 == 0 }
+        }
+        return nil
+    }
+
+    private func setMethod(_ method: HTTPMethod, body: [UInt8]) throws(HTTPTransportError) {
+        if method != self.method {
+            guard HTTPHeaders.isToken(method.rawValue) else { throw refused("the method is not valid") }
+            cycles_easy_set_string(easy, CURLOPT_CUSTOMREQUEST, nil)
+            switch method {
+            case .get: cycles_easy_set_long(easy, CURLOPT_HTTPGET, 1)
+            case .post: cycles_easy_set_long(easy, CURLOPT_POST, 1)
+            default:
+                cycles_easy_set_long(easy, body.isEmpty ? CURLOPT_HTTPGET : CURLOPT_POST, 1)
+                cycles_easy_set_string(easy, CURLOPT_CUSTOMREQUEST, method.rawValue)
+            }
+            self.method = method == .get || method == .post ? method : nil
+        }
+        if method == .get {
+            guard body.isEmpty else { throw refused("a GET request has a body") }
+            requestBody.count = 0
+            return
+        }
+        requestBody.count = 0
+        body.withUnsafeBytes { requestBody.append($0) }
+        if method == .post || !body.isEmpty {
+            cycles_easy_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+            cycles_easy_set_pointer(easy, CURLOPT_POSTFIELDS, requestBody.characters)
+        }
+    }
+
+    /// Lays the fields out as the list that libcurl reads, in memory that is kept.
+    private func setHeaders(_ headers: HTTPHeaders, expectsContinue: Bool) {
+        let count = headers.count + (expectsContinue ? 1 : 0)
+        headerText.count = 0
+        // All text is in place before any node points to it: appending may move it.
+        headerText.reserve(headers.byteCount + headers.count * 4 + 16)
+        if count > headerNodeCapacity {
+            headerNodes?.deallocate()
+            headerNodeCapacity = max(16, count)
+            headerNodes = .allocate(capacity: headerNodeCapacity)
+        }
+        guard let headerNodes, count > 0 else {
+            cycles_easy_set_list(easy, CURLOPT_HTTPHEADER, nil)
+            return
+        }
+        var index = 0
+        func add(_ start: Int) {
+            headerText.append(0)
+            headerNodes[index] = curl_slist(data: headerText.characters + start, next: nil)
+            if index > 0 { headerNodes[index - 1].next = headerNodes + index }
+            index += 1
+        }
+        headers.forEachField { name, value in
+            let start = headerText.count
+            headerText.append(name)
+            if value.isEmpty {
+                // libcurl takes a colon without a value for a field to leave out.
+                headerText.append(UInt8(ascii: ";"))
+            } else {
+                headerText.append(UInt8(ascii: ":"))
+                headerText.append(UInt8(ascii: " "))
+                headerText.append(value)
+            }
+            add(start)
+        }
+        if expectsContinue {
+            // A larger body would make libcurl wait for a permission that few servers give.
+            let start = headerText.count
+            for byte in "Expect:".utf8 { headerText.append(byte) }
+            add(start)
+        }
+        cycles_easy_set_list(easy, CURLOPT_HTTPHEADER, headerNodes)
+    }
+
+    private func setTimeLimits(_ request: HTTPRequest) {
+        let total = CurlHandle.milliseconds(request.timeout)
+        let connect = CurlHandle.milliseconds(request.connectTimeout)
+        if total != timeout {
+            cycles_easy_set_long(easy, CURLOPT_TIMEOUT_MS, total)
+            timeout = total
+        }
+        if connect != connectTimeout {
+            cycles_easy_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, connect)
+            connectTimeout = connect
+        }
+    }
+
+    /// At least 1: zero would mean no limit.
+    private static func milliseconds(_ span: Duration) -> Int {
+        Int(clamping: min(max(1, span.wholeMilliseconds), Int64(Int32.max)))
+    }
+
+    // MARK: During a transfer
+
+    @inline(__always)
+    private static func from(_ context: UnsafeMutableRawPointer) -> CurlHandle {
+        Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue()
+    }
+
+    /// The handle that a finished transfer was on.
+    static func of(easy: UnsafeMutableRawPointer) -> CurlHandle? {
+        var context: UnsafeMutableRawPointer?
+        guard cycles_easy_get_pointer(easy, CURLINFO_PRIVATE, &context) == CURLE_OK, let context else { return nil }
+        return from(context)
+    }
+
+    private func receive(_ data: UnsafeRawBufferPointer) -> Int {
+        guard answer.count + data.count <= settings.maxResponseBytes else {
+            isTooLarge = true
+            return data.isEmpty ? 1 : 0
+        }
+        answer.append(data)
+        return data.count
+    }
+
+    private func receiveHeaderLine(_ line: UnsafeRawBufferPointer) -> Int {
+        answerHeaderBytes += line.count
+        guard answerHeaderBytes <= min(settings.maxResponseBytes, CurlHandle.maxHeaderBytes) else {
+            isTooLarge = true
+            return line.isEmpty ? 1 : 0
+        }
+        var content = line
+        while let last = content.last, last == 10 || last == 13 { content = .init(rebasing: content.dropLast()) }
+        if content.starts(with: "HTTP/".utf8) {
+            // The head of an interim answer, of which nothing is kept, or of the final one.
+            answerHeaders.removeAll(keepingCapacity: true)
+            hasStatusLine = true
+            isHeadComplete = false
+        } else if content.isEmpty {
+            isHeadComplete = true
+        } else if !isHeadComplete {
+            addHeaderLine(content)
+        }
+        return line.count
+    }
+
+    private func addHeaderLine(_ line: UnsafeRawBufferPointer) {
+        if line[0] == UInt8(ascii: " ") || line[0] == 9 {
+            answerHeaders.appendToLastValue(CurlHandle.trimmed(line))
+        } else if let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > 0 {
+            answerHeaders.append(
+                name: UnsafeRawBufferPointer(rebasing: line[..<colon]),
+                value: CurlHandle.trimmed(UnsafeRawBufferPointer(rebasing: line[(colon + 1)...]))
+            )
+        }
+    }
+
+    private static func trimmed(_ text: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        var slice = text[...]
+        while let first = slice.first, first == 32 || first == 9 { slice = slice.dropFirst() }
+        while let last = slice.last, last == 32 || last == 9 { slice = slice.dropLast() }
+        return UnsafeRawBufferPointer(rebasing: slice)
+    }
+
+    private static let maxHeaderBytes = 256 * 1_024
+
+    // MARK: After a transfer
+
+    /// The answer, or why there is none. The memory of the answer is free again afterwards.
+    func result(_ code: CURLcode) -> Result<HTTPResponse, HTTPTransportError> {
+        guard code == CURLE_OK else { return .failure(failure(code).error) }
+        var status = 0
+        cycles_easy_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
+        let response = HTTPResponse(status: status, headers: answerHeaders, body: Array(answer.bytes))
+        answerHeaders = HTTPHeaders()
+        answer.shrink(to: CurlHandle.keptAnswerBytes)
+        return .success(response)
+    }
+
+    /// The error for a transfer that its caller gave up, or that ended with its transport.
+    func interruption(_ kind: HTTPTransportError.Kind, _ message: (_ host: String) -> String) -> HTTPTransportError {
+        HTTPTransportError(kind: kind, message: message(host), wasRequestSent: failure(CURLE_OK).wasRequestSent)
+    }
+
+    private static let keptAnswerBytes = 64 * 1_024
+
+    private func failure(_ code: CURLcode) -> CurlFailure {
+        var requestSize = 0
+        cycles_easy_get_long(easy, CURLINFO_REQUEST_SIZE, &requestSize)
+        let text = String(cString: errorText)
+        return CurlFailure(
+            code: code,
+            text: text.isEmpty ? String(cString: curl_easy_strerror(code)) : text,
+            host: host,
+            isSecure: isSecure,
+            requestBytesSent: requestSize,
+            bodyBytesSent: offset(CURLINFO_SIZE_UPLOAD_T),
+            bodyBytesTotal: requestBody.count,
+            hasAnswerBegun: hasStatusLine,
+            isNameResolved: offset(CURLINFO_NAMELOOKUP_TIME_T) > 0,
+            isConnected: offset(CURLINFO_CONNECT_TIME_T) > 0,
+            isEncrypted: offset(CURLINFO_APPCONNECT_TIME_T) > 0,
+            isTooLarge: isTooLarge,
+            maxResponseBytes: settings.maxResponseBytes,
+            elapsedMilliseconds: offset(CURLINFO_TOTAL_TIME_T) / 1_000
+        )
+    }
+
+    private func offset(_ info: CURLINFO) -> Int {
+        var value: curl_off_t = 0
+        cycles_easy_get_offset(easy, info, &value)
+        return Int(value)
+    }
+
+    private func refused(_ message: String) -> HTTPTransportError {
+        HTTPTransportError(kind: .other, message: "Nothing was sent: \(message)", wasRequestSent: false)
+    }
+
+    private static var outOfMemory: HTTPTransportError {
+        HTTPTransportError(kind: .other, message: "libcurl has no memory for a transfer", wasRequestSent: false)
+    }
+}
+
+/// Bytes in memory that is kept from one use to the next.
+struct GrowingBuffer {
+    private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    var count = 0
+
+    /// The bytes in use.
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
+
+    /// The same as characters for C. Valid until the buffer grows.
+    var characters: UnsafeMutablePointer<CChar> {
+        mutating get {
+            reserve(1)
+            return memory.baseAddress!.assumingMemoryBound(to: CChar.self)
+        }
+    }
+
+    mutating func reserve(_ capacity: Int) {
+        guard capacity > memory.count else { return }
+        let grown = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(512, capacity, memory.count * 2),
+            alignment: 8
+        )
+        if count > 0 { grown.copyMemory(from: bytes) }
+        memory.deallocate()
+        memory = grown
+    }
+
+    @inline(__always)
+    mutating func append(_ byte: UInt8) {
+        if count == memory.count { reserve(count + 1) }
+        memory[count] = byte
+        count += 1
+    }
+
+    mutating func append(_ data: UnsafeRawBufferPointer) {
+        guard !data.isEmpty else { return }
+        reserve(count + data.count)
+        UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: data)
+        count += data.count
+    }
+
+    /// Forgets the bytes, and gives memory beyond a size back.
+    mutating func shrink(to capacity: Int) {
+        count = 0
+        if memory.count > capacity { deallocate() }
+    }
+
+    mutating func deallocate() {
+        memory.deallocate()
+        memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        count = 0
+    }
+}

@@ -1,0 +1,53 @@
+/// The default transport: libcurl, with connections that are kept and, over TLS, HTTP/2 where the server offers it.
+///
+/// Asynchronous requests share one thread, which is started at the first of them; blocking requests are performed on
+/// their caller's thread. At most `maxConnections` requests of each sort are under way at once; further ones wait in
+/// line, and their time limits start when their turn has come. Nothing is retried, redirects are not followed, and the
+/// environment's proxy settings are not looked at.
+public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
+    private let agent: CurlAgent
+    private let blockingPool: CurlBlockingPool
+
+    /// A transport with the connection settings of a configuration: `tls`, `proxy`, `unixSocketPath`, `maxConnections`
+    /// and `maxResponseBytes`. Time limits come with each request. Settings that libcurl does not accept show in the
+    /// errors of the requests.
+    public init(configuration: CyclesConfiguration) {
+        let settings = CurlSettings(configuration)
+        agent = CurlAgent(settings)
+        blockingPool = CurlBlockingPool(settings)
+    }
+
+    deinit { agent.end() }
+
+    /// Sends a request and returns its answer, whatever the status.
+    ///
+    /// Cancelling the task aborts the transfer and closes its connection.
+    /// - Throws: ``HTTPTransportError`` that names the host, the phase and libcurl's reason.
+    public func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
+        let transfer = CurlTransfer(request)
+        let result = await withTaskCancellationHandler {
+            await withUnsafeContinuation {
+                (continuation: UnsafeContinuation<Result<HTTPResponse, HTTPTransportError>, Never>) in
+                transfer.completion = { continuation.resume(returning: $0) }
+                agent.submit(transfer)
+            }
+        } onCancel: {
+            agent.cancel(transfer)
+        }
+        return try result.get()
+    }
+
+    /// Sends a request on this thread and returns its answer, whatever the status. Blocks until then.
+    /// - Throws: ``HTTPTransportError`` that names the host, the phase and libcurl's reason.
+    public func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
+        try blockingPool.send(request)
+    }
+
+    /// Fails requests in flight and further ones, closes the connections and ends the thread.
+    public func shutdown() async {
+        blockingPool.shutdown()
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            agent.end { continuation.resume() }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+/// One call of the protocol, ready to be sent: where it goes, what it carries, what its answer has to be.
+package struct Operation<Output: Sendable>: Sendable {
+    /// The operation of the specification, such as `commitReservation`.
+    package var name: StaticString
+    package var method: HTTPMethod
+    /// The path below the base URL, encoded, with its query.
+    package var path: String
+    package var body: [UInt8] = []
+    package var idempotencyKey: IdempotencyKey?
+    /// The status of a success; every other is none.
+    package var successStatus = 200
+    package var authentication = Authentication.apiKey
+    /// The unit that the request was in, to explain an answer that does not know the budget.
+    package var unit: BudgetUnit?
+    /// Whether the 409 codes about budgets mean that the authority said no.
+    package var isBudgetRequest = false
+    package var decode: @Sendable ([UInt8]) throws(JSONError) -> Output
+}
+
+/// Which credentials an operation carries.
+package enum Authentication: Sendable {
+    /// The API key.
+    case apiKey
+    /// The operator's key if there is one, else the API key.
+    case operatorOrAPIKey
+    /// None: the operation is public.
+    case none
+}
+
+/// What a client fills in where a request says nothing.
+package struct RequestDefaults: Sendable {
+    package var subject: Subject
+    /// Whether the operator's key is sent where the specification allows it.
+    package var usesOperatorKey: Bool
+
+    package init(_ configuration: CyclesConfiguration) {
+        func value(_ text: String?) -> String? { text.flatMap { $0.isBlank ? nil : $0 } }
+        subject = Subject(
+            tenant: value(configuration.tenant),
+            workspace: value(configuration.workspace),
+            app: value(configuration.app),
+            workflow: value(configuration.workflow),
+            agent: value(configuration.agent),
+            toolset: value(configuration.toolset)
+        )
+        usesOperatorKey = configuration.adminAPIKey != nil
+    }
+
+    /// The subject of a request, its gaps filled.
+    package func completing(_ subject: Subject) -> Subject {
+        var result = subject
+        result.tenant = subject.tenant ?? self.subject.tenant
+        result.workspace = subject.workspace ?? self.subject.workspace
+        result.app = subject.app ?? self.subject.app
+        result.workflow = subject.workflow ?? self.subject.workflow
+        result.agent = subject.agent ?? self.subject.agent
+        result.toolset = subject.toolset ?? self.subject.toolset
+        return result
+    }
+}
