@@ -1,0 +1,173 @@
+import Cycles
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// How many connections were accepted, over all runs of a server.
+final class ConnectionCounter: Sendable {
+    private let count = Atomic<Int>(0)
+
+    var value: Int { count.load(ordering: .sequentiallyConsistent) }
+
+    func increment() { count.wrappingAdd(1, ordering: .sequentiallyConsistent) }
+}
+
+/// Accepts connections on one thread and serves each on another, until it is stopped.
+///
+/// It keeps itself alive while its threads run: whoever starts it has to stop it.
+final class SocketAcceptor: Sendable {
+    private struct Entry {
+        var socket: ConnectionSocket
+        var thread: PlatformThread
+    }
+
+    private struct Registry {
+        var isStopping = false
+        var acceptThread: PlatformThread?
+        var open: [Int: Entry] = [:]
+        var nextIdentifier = 0
+        /// A connection's thread that has ended and waits to be joined. The next one to end does that, so that there is
+        /// never more than one.
+        var ended: PlatformThread?
+    }
+
+    private static let acceptStackBytes = 128 * 1_024
+    private static let pauseWhenExhausted = Duration.milliseconds(100)
+
+    private let listener: ListeningSocket
+    private let pipe: WakePipe
+    private let maxConnections: Int
+    private let stackBytes: Int
+    private let counter: ConnectionCounter
+    private let serve: @Sendable (ConnectionSocket) -> Void
+    private let registry = Mutex(Registry())
+
+    /// Begins to accept. The listener belongs to the acceptor from here on.
+    ///
+    /// - Parameter serve: runs on a connection's thread; the connection is closed when it returns.
+    init(
+        listener: ListeningSocket,
+        maxConnections: Int,
+        stackBytes: Int = 512 * 1_024,
+        counter: ConnectionCounter,
+        serve: @escaping @Sendable (ConnectionSocket) -> Void
+    ) throws(SocketError) {
+        self.listener = listener
+        self.maxConnections = max(1, maxConnections)
+        self.stackBytes = stackBytes
+        self.counter = counter
+        self.serve = serve
+        do throws(SocketError) {
+            pipe = try WakePipe()
+        } catch {
+            listener.close()
+            throw error
+        }
+        let thread = PlatformThread.start(stackBytes: SocketAcceptor.acceptStackBytes) { self.acceptConnections() }
+        guard let thread else {
+            listener.close()
+            pipe.close()
+            throw SocketError("pthread_create", code: EAGAIN)
+        }
+        registry.withLock { $0.acceptThread = thread }
+    }
+
+    /// How many connections are open.
+    var openCount: Int { registry.withLock { $0.open.count } }
+
+    /// Closes the listener, breaks all connections and waits for the threads. Only the first call does anything.
+    ///
+    /// Called from within `serve` it does not wait for that very thread, which ends when `serve` returns.
+    func stop() {
+        let threads: [PlatformThread]? = registry.withLock { registry in
+            guard !registry.isStopping else { return nil }
+            registry.isStopping = true
+            var threads: [PlatformThread] = []
+            if let thread = registry.acceptThread { threads.append(thread) }
+            if let thread = registry.ended { threads.append(thread) }
+            for entry in registry.open.values {
+                entry.socket.disconnect()
+                threads.append(entry.thread)
+            }
+            return threads
+        }
+        guard let threads else { return }
+        pipe.wake()
+        for thread in threads {
+            if thread.isCurrent { thread.detach() } else { thread.join() }
+        }
+        // Nobody looks at these any more: the accepting thread has ended, and connections wake it only before the stop.
+        listener.close()
+        pipe.close()
+    }
+
+    private func acceptConnections() {
+        var isExhausted = false
+        while true {
+            let (isStopping, isFull) = registry.withLock { ($0.isStopping, $0.open.count >= maxConnections) }
+            if isStopping { return }
+            // A full server leaves the others in the backlog of the listener until a connection ends and wakes it.
+            let listens = !isFull && !isExhausted
+            var entries = [
+                pollfd(fd: pipe.readEnd, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: listener.descriptor, events: Int16(POLLIN), revents: 0),
+            ]
+            let timeout = isExhausted ? Int32(SocketAcceptor.pauseWhenExhausted.wholeMilliseconds) : -1
+            let ready = poll(&entries, listens ? 2 : 1, timeout)
+            isExhausted = false
+            guard ready > 0 else { continue }
+            if entries[0].revents != 0 { pipe.drain() }
+            guard listens, entries[1].revents != 0 else { continue }
+            switch listener.accept() {
+            case .connection(let socket): isExhausted = !open(socket)
+            case .nobody: break
+            case .exhausted: isExhausted = true
+            }
+        }
+    }
+
+    /// Serves a connection on a thread of its own; false if there is no thread to be had.
+    private func open(_ socket: ConnectionSocket) -> Bool {
+        counter.increment()
+        // Under the lock, so that the thread cannot end before it is registered.
+        return registry.withLock { registry in
+            guard !registry.isStopping else {
+                socket.close()
+                return true
+            }
+            let identifier = registry.nextIdentifier
+            let thread = PlatformThread.start(stackBytes: stackBytes) {
+                self.serve(socket)
+                self.end(identifier)
+            }
+            guard let thread else {
+                socket.close()
+                return false
+            }
+            registry.nextIdentifier += 1
+            registry.open[identifier] = Entry(socket: socket, thread: thread)
+            return true
+        }
+    }
+
+    private func end(_ identifier: Int) {
+        let predecessor: PlatformThread? = registry.withLock { registry in
+            let wasFull = registry.open.count >= maxConnections
+            guard let entry = registry.open.removeValue(forKey: identifier) else { return nil }
+            // Under the lock, so that `stop` never touches a descriptor that already belongs to something else.
+            entry.socket.close()
+            // `stop` joins this thread, and the pipe may be gone.
+            guard !registry.isStopping else { return nil }
+            if wasFull { pipe.wake() }
+            defer { registry.ended = entry.thread }
+            return registry.ended
+        }
+        predecessor?.join()
+    }
+}

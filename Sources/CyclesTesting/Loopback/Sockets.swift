@@ -1,0 +1,294 @@
+import Cycles
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A system call that failed.
+package struct SocketError: Error, Hashable {
+    package var action: String
+    package var code: Int32
+
+    package init(_ action: String, code: Int32 = errno) {
+        self.action = action
+        self.code = code
+    }
+
+    package var message: String { "\(action) failed: \(String(cString: strerror(code))) (\(code))" }
+}
+
+/// What the three platforms name or type differently.
+private enum Platform {
+    #if canImport(Glibc)
+        static let streamSocket = Int32(SOCK_STREAM.rawValue)
+    #else
+        static let streamSocket = SOCK_STREAM
+    #endif
+
+    #if canImport(Darwin)
+        static let sendFlags: Int32 = 0
+    #else
+        static let sendFlags = Int32(MSG_NOSIGNAL)
+    #endif
+
+    /// Neither blocks nor reaches child processes, and never raises SIGPIPE.
+    static func configure(_ descriptor: Int32) {
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        #if canImport(Darwin)
+            setOption(descriptor, SOL_SOCKET, SO_NOSIGPIPE)
+        #endif
+    }
+
+    static func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32) {
+        var value: Int32 = 1
+        setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    static func loopbackAddress(port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        #if canImport(Darwin)
+            address.sin_len = UInt8(MemoryLayout<sockaddr_in>.size)
+        #endif
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return address
+    }
+}
+
+/// Waits on descriptors.
+enum Polling {
+    /// Milliseconds for `poll` up to an instant: rounded up, so that a wait never ends early and then spins.
+    static func milliseconds(until deadline: ContinuousClock.Instant) -> Int32 {
+        let left = deadline - ContinuousClock.now
+        guard left > .zero else { return 0 }
+        return Int32(clamping: left.wholeMilliseconds &+ 1)
+    }
+
+    /// Waits until the descriptor is ready for `events` or broken; false if the instant came first.
+    static func wait(
+        for descriptor: Int32,
+        events: Int32,
+        until deadline: ContinuousClock.Instant
+    ) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+        while true {
+            let timeout = milliseconds(until: deadline)
+            let ready = poll(&entry, 1, timeout)
+            if ready > 0 { return true }
+            if ready < 0 && errno != EINTR { return true }
+            if timeout == 0 { return false }
+        }
+    }
+}
+
+/// One end of a connection. Whoever made it closes it.
+package struct ConnectionSocket: Sendable {
+    package enum Receipt: Hashable {
+        case bytes(Int)
+        /// The peer sends nothing more.
+        case closed
+        /// The connection broke.
+        case broken
+        case timedOut
+    }
+
+    package let descriptor: Int32
+
+    init(configuring descriptor: Int32) {
+        self.descriptor = descriptor
+        Platform.configure(descriptor)
+        // An answer is one write: waiting for more to send would only hold it up.
+        Platform.setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY)
+    }
+
+    /// A connection to a port of this machine.
+    package static func connect(port: UInt16) throws(SocketError) -> ConnectionSocket {
+        let descriptor = socket(AF_INET, Platform.streamSocket, 0)
+        guard descriptor >= 0 else { throw SocketError("socket") }
+        var address = Platform.loopbackAddress(port: port)
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                #if canImport(Glibc)
+                    Glibc.connect(descriptor, pointer, socklen_t(MemoryLayout<sockaddr_in>.size))
+                #elseif canImport(Musl)
+                    Musl.connect(descriptor, pointer, socklen_t(MemoryLayout<sockaddr_in>.size))
+                #elseif canImport(Darwin)
+                    Darwin.connect(descriptor, pointer, socklen_t(MemoryLayout<sockaddr_in>.size))
+                #endif
+            }
+        }
+        guard result == 0 else {
+            let error = SocketError("connect")
+            _ = closeDescriptor(descriptor)
+            throw error
+        }
+        return ConnectionSocket(configuring: descriptor)
+    }
+
+    /// Waits for bytes.
+    package func receive(
+        into buffer: UnsafeMutableRawBufferPointer,
+        until deadline: ContinuousClock.Instant
+    ) -> Receipt {
+        while true {
+            guard Polling.wait(for: descriptor, events: Int32(POLLIN), until: deadline) else { return .timedOut }
+            let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+            if count > 0 { return .bytes(count) }
+            if count == 0 { return .closed }
+            guard errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR else { return .broken }
+        }
+    }
+
+    /// Whether there are bytes to receive, or the peer closed or the connection broke.
+    package var hasInput: Bool { Polling.wait(for: descriptor, events: Int32(POLLIN), until: ContinuousClock.now) }
+
+    /// Sends all bytes; false if the connection broke or the instant came first.
+    @discardableResult
+    package func send(_ bytes: [UInt8], until deadline: ContinuousClock.Instant) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            var sent = 0
+            while sent < bytes.count {
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[sent...])
+                let count = sendOnce(rest)
+                if count > 0 {
+                    sent += count
+                } else if count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) {
+                    guard Polling.wait(for: descriptor, events: Int32(POLLOUT), until: deadline) else { return false }
+                } else if count < 0 && errno != EINTR {
+                    return false
+                }
+            }
+            return true
+        }
+    }
+
+    private func sendOnce(_ bytes: UnsafeRawBufferPointer) -> Int {
+        #if canImport(Glibc)
+            Glibc.send(descriptor, bytes.baseAddress, bytes.count, Platform.sendFlags)
+        #elseif canImport(Musl)
+            Musl.send(descriptor, bytes.baseAddress, bytes.count, Platform.sendFlags)
+        #elseif canImport(Darwin)
+            Darwin.send(descriptor, bytes.baseAddress, bytes.count, Platform.sendFlags)
+        #endif
+    }
+
+    /// Tells the peer that nothing more comes, and lets it read what was sent.
+    ///
+    /// A close while bytes of the peer are unread resets the connection, and the reset may overtake the answer: what
+    /// still comes is read and dropped, up to the instant.
+    package func finishSending(drainingUntil deadline: ContinuousClock.Instant) {
+        shutdown(descriptor, Int32(SHUT_WR))
+        withUnsafeTemporaryAllocation(byteCount: 4 * 1_024, alignment: 1) { buffer in
+            while case .bytes = receive(into: buffer, until: deadline) {}
+        }
+    }
+
+    /// Breaks the connection for whoever waits on it; the descriptor stays.
+    package func disconnect() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+    /// Makes the close a reset.
+    package func resetOnClose() {
+        var option = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+    }
+
+    package func close() { _ = closeDescriptor(descriptor) }
+}
+
+private func closeDescriptor(_ descriptor: Int32) -> Int32 { close(descriptor) }
+
+/// A socket that listens on 127.0.0.1.
+struct ListeningSocket: Sendable {
+    let descriptor: Int32
+    let port: UInt16
+
+    /// - Parameter port: 0 for one that is free.
+    init(port: UInt16) throws(SocketError) {
+        let descriptor = socket(AF_INET, Platform.streamSocket, 0)
+        guard descriptor >= 0 else { throw SocketError("socket") }
+        Platform.configure(descriptor)
+        // Connections of an earlier server that still wait for their end would otherwise keep the port.
+        Platform.setOption(descriptor, SOL_SOCKET, SO_REUSEADDR)
+        var address = Platform.loopbackAddress(port: port)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let failure: SocketError? = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                if bind(descriptor, pointer, length) != 0 { return SocketError("bind to 127.0.0.1:\(port)") }
+                if listen(descriptor, SOMAXCONN) != 0 { return SocketError("listen") }
+                if getsockname(descriptor, pointer, &length) != 0 { return SocketError("getsockname") }
+                return nil
+            }
+        }
+        if let failure {
+            _ = closeDescriptor(descriptor)
+            throw failure
+        }
+        self.descriptor = descriptor
+        self.port = UInt16(bigEndian: address.sin_port)
+    }
+
+    enum Acceptance {
+        case connection(ConnectionSocket)
+        /// Nobody is there any more.
+        case nobody
+        /// The system has no descriptors or memory to give; asking again at once would spin.
+        case exhausted
+    }
+
+    func accept() -> Acceptance {
+        #if canImport(Glibc)
+            let descriptor = Glibc.accept(self.descriptor, nil, nil)
+        #elseif canImport(Musl)
+            let descriptor = Musl.accept(self.descriptor, nil, nil)
+        #elseif canImport(Darwin)
+            let descriptor = Darwin.accept(self.descriptor, nil, nil)
+        #endif
+        if descriptor >= 0 { return .connection(ConnectionSocket(configuring: descriptor)) }
+        switch errno {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .exhausted
+        default: return .nobody
+        }
+    }
+
+    func close() { _ = closeDescriptor(descriptor) }
+}
+
+/// Wakes a thread out of `poll`.
+struct WakePipe: Sendable {
+    let readEnd: Int32
+    private let writeEnd: Int32
+
+    init() throws(SocketError) {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { throw SocketError("pipe") }
+        for end in ends {
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) | O_NONBLOCK)
+        }
+        readEnd = ends[0]
+        writeEnd = ends[1]
+    }
+
+    /// A full pipe wakes as well as one byte more would: the result does not matter.
+    func wake() {
+        var byte: UInt8 = 1
+        _ = write(writeEnd, &byte, 1)
+    }
+
+    func drain() {
+        withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer in
+            while read(readEnd, buffer.baseAddress, buffer.count) > 0 {}
+        }
+    }
+
+    func close() {
+        _ = closeDescriptor(readEnd)
+        _ = closeDescriptor(writeEnd)
+    }
+}
