@@ -124,7 +124,7 @@ private final class ClosureTransport: BlockingHTTPTransport {
     func closesAfterTheAnswerWhenToldTo(request: String) throws {
         let server = try started()
         let connection = try TestConnection(port: server.port)
-        connection.send(request + get)
+        connection.send(request + String(repeating: get, count: 20_000))
         let answer = try #require(try connection.answer())
         #expect(answer.status == 200)
         #expect(answer.headers["Connection"] == "close")
