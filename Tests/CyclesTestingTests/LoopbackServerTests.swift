@@ -170,7 +170,7 @@ private final class ClosureTransport: BlockingHTTPTransport {
         let port = server.port
         let good = Atomic(0)
         let threads = (0..<64).compactMap { number in
-            PlatformThread.start(stackBytes: 512 * 1_024) {
+            SystemThread.start(stackSize: 512 * 1_024) {
                 guard let connection = try? TestConnection(port: port, patience: .seconds(30)) else { return }
                 for round in 0..<20 {
                     let body = "\(number)/\(round)"
@@ -452,7 +452,7 @@ private final class ClosureTransport: BlockingHTTPTransport {
         let port = server.port
         let get = get
         let threads = (0..<4).compactMap { _ in
-            PlatformThread.start(stackBytes: 512 * 1_024) {
+            SystemThread.start(stackSize: 512 * 1_024) {
                 while !isDone.load(ordering: .relaxed) {
                     guard let connection = try? TestConnection(port: port) else { continue }
                     connection.send(get)

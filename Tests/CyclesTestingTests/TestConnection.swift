@@ -108,7 +108,7 @@ func eventually(_ condition: () -> Bool) -> Bool {
     let deadline = ContinuousClock.now + .seconds(10)
     while ContinuousClock.now < deadline {
         if condition() { return true }
-        PlatformThread.yield()
+        SystemThread.yield()
     }
     return condition()
 }

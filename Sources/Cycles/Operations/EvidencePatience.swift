@@ -3,7 +3,10 @@ struct EvidencePatience {
     private let deadline: Duration
     private var wait = Duration.milliseconds(100)
 
-    init(start: Duration, limit: Duration) { deadline = start + limit }
+    init(start: Duration, limit: Duration) {
+        // A limit without end must not overflow.
+        deadline = start + min(limit, .seconds(1_000_000_000))
+    }
 
     /// How long to wait before the next attempt: 100 ms, doubling to 2 s, the last one at the deadline; nil when time
     /// is up.

@@ -6,16 +6,20 @@
     import Darwin
 #endif
 
-/// Threads of the operating system, for work that must block.
-package enum SystemThread {
-    /// Starts a detached thread that gets no signals: handlers run on the threads of the program, and writing to a
-    /// closed connection ends in an error instead of SIGPIPE.
-    /// - Returns: Whether the thread could be started.
-    package static func start(stackSize: Int? = nil, _ body: @escaping @Sendable () -> Void) -> Bool {
+/// A thread of the operating system, for work that must block: a blocked thread of the concurrency runtime would be
+/// missing to everyone else.
+package struct SystemThread: @unchecked Sendable {
+    // Unchecked since the handle is a pointer on some platforms; it is only handed to functions made for any thread.
+    private let handle: pthread_t
+
+    /// Runs `body` on a new thread; nil if the system has none to give. It has to be joined or detached.
+    ///
+    /// The thread gets no signals: handlers run on the threads of the program, and writing to a closed connection ends
+    /// in an error instead of SIGPIPE.
+    package static func start(stackSize: Int? = nil, _ body: @escaping @Sendable () -> Void) -> SystemThread? {
         var attributes = pthread_attr_t()
-        guard pthread_attr_init(&attributes) == 0 else { return false }
+        guard pthread_attr_init(&attributes) == 0 else { return nil }
         defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         if let stackSize { pthread_attr_setstacksize(&attributes, stackSize) }
         var all = sigset_t()
         var previous = sigset_t()
@@ -23,16 +27,34 @@ package enum SystemThread {
         // A new thread inherits the mask, so that there is no moment without it.
         pthread_sigmask(SIG_SETMASK, &all, &previous)
         defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
-        let context = Unmanaged.passRetained(ThreadBody(body)).toOpaque()
-        #if canImport(Darwin)
-            var thread: pthread_t?
+        let body = Unmanaged.passRetained(ThreadBody(body))
+        #if canImport(Glibc)
+            var handle = pthread_t()
         #else
-            var thread = pthread_t()
+            var handle: pthread_t?
         #endif
-        let result = pthread_create(&thread, &attributes, runThreadBody, context)
-        if result != 0 { Unmanaged<ThreadBody>.fromOpaque(context).release() }
-        return result == 0
+        guard pthread_create(&handle, &attributes, runThreadBody, body.toOpaque()) == 0 else {
+            body.release()
+            return nil
+        }
+        #if canImport(Glibc)
+            return SystemThread(handle: handle)
+        #else
+            return handle.map { SystemThread(handle: $0) }
+        #endif
     }
+
+    /// Waits for the end of the thread.
+    package func join() { pthread_join(handle, nil) }
+
+    /// Lets the thread end on its own.
+    package func detach() { pthread_detach(handle) }
+
+    /// Whether this is the thread that asks.
+    package var isCurrent: Bool { pthread_equal(handle, pthread_self()) != 0 }
+
+    /// Lets other threads run.
+    package static func yield() { sched_yield() }
 
     /// Runs `body` with SIGPIPE held back on this thread, and forgets one that it caused.
     package static func withoutBrokenPipeSignal<Result>(_ body: () -> Result) -> Result {

@@ -24,17 +24,17 @@ final class ConnectionCounter: Sendable {
 final class SocketAcceptor: Sendable {
     private struct Entry {
         var socket: ConnectionSocket
-        var thread: PlatformThread
+        var thread: SystemThread
     }
 
     private struct Registry {
         var isStopping = false
-        var acceptThread: PlatformThread?
+        var acceptThread: SystemThread?
         var open: [Int: Entry] = [:]
         var nextIdentifier = 0
         /// A connection's thread that has ended and waits to be joined. The next one to end does that, so that there is
         /// never more than one.
-        var ended: PlatformThread?
+        var ended: SystemThread?
     }
 
     private static let acceptStackBytes = 128 * 1_024
@@ -69,7 +69,7 @@ final class SocketAcceptor: Sendable {
             listener.close()
             throw error
         }
-        let thread = PlatformThread.start(stackBytes: SocketAcceptor.acceptStackBytes) { self.acceptConnections() }
+        let thread = SystemThread.start(stackSize: SocketAcceptor.acceptStackBytes) { self.acceptConnections() }
         guard let thread else {
             listener.close()
             pipe.close()
@@ -85,10 +85,10 @@ final class SocketAcceptor: Sendable {
     ///
     /// Called from within `serve` it does not wait for that very thread, which ends when `serve` returns.
     func stop() {
-        let threads: [PlatformThread]? = registry.withLock { registry in
+        let threads: [SystemThread]? = registry.withLock { registry in
             guard !registry.isStopping else { return nil }
             registry.isStopping = true
-            var threads: [PlatformThread] = []
+            var threads: [SystemThread] = []
             if let thread = registry.acceptThread { threads.append(thread) }
             if let thread = registry.ended { threads.append(thread) }
             for entry in registry.open.values {
@@ -142,7 +142,7 @@ final class SocketAcceptor: Sendable {
                 return true
             }
             let identifier = registry.nextIdentifier
-            let thread = PlatformThread.start(stackBytes: stackBytes) {
+            let thread = SystemThread.start(stackSize: stackBytes) {
                 self.serve(socket)
                 self.end(identifier)
             }
@@ -157,7 +157,7 @@ final class SocketAcceptor: Sendable {
     }
 
     private func end(_ identifier: Int) {
-        let predecessor: PlatformThread? = registry.withLock { registry in
+        let predecessor: SystemThread? = registry.withLock { registry in
             let wasFull = registry.open.count >= maxConnections
             guard let entry = registry.open.removeValue(forKey: identifier) else { return nil }
             // Under the lock, so that `stop` never touches a descriptor that already belongs to something else.

@@ -106,7 +106,7 @@ final class CurlAgent: Sendable {
     }
 
     private func startThread() {
-        guard multi.isUsable, SystemThread.start({ self.run() }) else {
+        guard multi.isUsable, let thread = SystemThread.start({ self.run() }) else {
             let stranded = mailbox.withLock { mailbox in
                 mailbox.phase = .ended
                 defer { mailbox.arrivals = [] }
@@ -125,6 +125,7 @@ final class CurlAgent: Sendable {
             }
             return
         }
+        thread.detach()
     }
 
     // MARK: On the I/O thread
