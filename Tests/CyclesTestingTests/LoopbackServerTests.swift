@@ -3,6 +3,12 @@ import CyclesTesting
 import Synchronization
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Answers from a closure and remembers what it was asked.
 private final class ClosureTransport: BlockingHTTPTransport {
     private let received = Mutex<[HTTPRequest]>([])
@@ -211,6 +217,30 @@ private final class ClosureTransport: BlockingHTTPTransport {
         #expect(eventually { server.openConnections == 1 })
         #expect(server.connectionCount == 41)
     }
+
+    #if os(Linux)
+        /// Pages of address space; each thread that ended and was not joined keeps its stack there.
+        private func addressSpacePages() throws -> Int {
+            let file = try #require(fopen("/proc/self/statm", "r"))
+            defer { fclose(file) }
+            var line = [UInt8](repeating: 0, count: 128)
+            let count = fread(&line, 1, line.count, file)
+            return try #require(Int(String(decoding: line[..<count].prefix { $0 != 0x20 }, as: UTF8.self)))
+        }
+
+        @Test func connectionsThatEndedLeaveNoThreadsBehind() throws {
+            let server = try started()
+            let before = try addressSpacePages()
+            for _ in 0..<5_000 {
+                let connection = try TestConnection(port: server.port)
+                connection.send("GET / HTTP/1.0\r\n\r\n")
+                #expect(try connection.answer()?.status == 200)
+            }
+            // Stacks of 512 KiB for all would be 2 500 MiB. The allocator reserves address space for threads, too, but less.
+            #expect((try addressSpacePages() - before) / 256 < 1_700)
+            #expect(server.connectionCount == 5_000)
+        }
+    #endif
 
     // MARK: Time
 
