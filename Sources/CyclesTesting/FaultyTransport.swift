@@ -1,5 +1,4 @@
 public import Cycles
-import Synchronization
 
 /// Passes requests on to another transport and lets some of them go wrong, by chance but repeatably.
 ///
@@ -135,7 +134,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
     private let inner: any HTTPTransport & BlockingHTTPTransport
     private let faults: Faults
     private let clock: ManualClock?
-    private let state: Mutex<State>
+    private let state: Monitor<State>
 
     /// A transport in front of another one.
     ///
@@ -153,7 +152,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         self.inner = inner
         self.faults = faults
         self.clock = clock
-        state = Mutex(State(generator: SplitMix64(seed: seed)))
+        state = Monitor(State(generator: SplitMix64(seed: seed)))
     }
 
     /// Whether faults happen; true at first. While it is false, everything is passed on as it is and no chance is

@@ -1,12 +1,11 @@
 import Cycles
-import Synchronization
 
 /// A clock that stands still until it is told to advance.
 ///
 /// It stands for both clocks that the protocol looks at: the monotonic one that measures spans, and the wall clock
 /// that stamps instants.
 public final class ManualClock: Sendable {
-    private let elapsed = Mutex(Duration.zero)
+    private let elapsed = Monitor(Duration.zero)
     private let startMilliseconds: Int64
 
     /// A clock whose wall time begins at an instant in milliseconds since 1970.

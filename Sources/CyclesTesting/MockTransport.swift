@@ -1,5 +1,4 @@
 public import Cycles
-import Synchronization
 
 /// Answers requests from a script instead of a network.
 ///
@@ -40,7 +39,7 @@ public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
         var isShutDown = false
     }
 
-    private let script = Mutex(Script())
+    private let script = Monitor(Script())
 
     /// A transport with an empty script.
     public init() {}

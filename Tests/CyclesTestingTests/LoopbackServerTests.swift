@@ -11,7 +11,7 @@ import Testing
 
 /// Answers from a closure and remembers what it was asked.
 private final class ClosureTransport: BlockingHTTPTransport {
-    private let received = Mutex<[HTTPRequest]>([])
+    private let received = Monitor<[HTTPRequest]>([])
     private let handler: @Sendable (HTTPRequest) throws(HTTPTransportError) -> HTTPResponse
 
     init(
@@ -458,7 +458,7 @@ private final class ClosureTransport: BlockingHTTPTransport {
     }
 
     @Test func mayBeStoppedByWhatItServes() throws {
-        let held = Mutex<LoopbackServer?>(nil)
+        let held = Monitor<LoopbackServer?>(nil)
         let server = LoopbackServer(
             ClosureTransport { _ in
                 held.withLock { $0 }?.stop()

@@ -1,6 +1,5 @@
 import Cycles
 import CyclesTesting
-import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct MockTransportTests {

@@ -1,12 +1,11 @@
 import CyclesTesting
-import Synchronization
 import Testing
 
 @testable import Cycles
 
 /// Time that passes only while somebody sleeps.
 private final class SleepingTime: TimeSource {
-    private let state = Mutex((now: Duration.zero, sleeps: [Duration]()))
+    private let state = Monitor((now: Duration.zero, sleeps: [Duration]()))
 
     var monotonic: Duration { state.withLock { $0.now } }
     var sleeps: [Duration] { state.withLock { $0.sleeps } }

@@ -1,5 +1,4 @@
 public import Cycles
-import Synchronization
 
 /// Why a ``LoopbackServer`` could not start.
 public struct LoopbackServerError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -82,7 +81,7 @@ public final class LoopbackServer: Sendable {
     private let transport: any BlockingHTTPTransport
     private let options: Options
     private let counter = ConnectionCounter()
-    private let state: Mutex<State>
+    private let state: Monitor<State>
 
     /// A server that is not started yet.
     ///
@@ -93,7 +92,7 @@ public final class LoopbackServer: Sendable {
     public init(_ transport: any BlockingHTTPTransport, port: UInt16 = 0, options: Options = Options()) {
         self.transport = transport
         self.options = options
-        state = Mutex(State(port: port, acceptor: nil))
+        state = Monitor(State(port: port, acceptor: nil))
     }
 
     deinit { stop() }
@@ -104,7 +103,7 @@ public final class LoopbackServer: Sendable {
     /// - Throws: ``LoopbackServerError`` if the port is taken or the system has no sockets or threads to give.
     public func start() throws(LoopbackServerError) {
         do throws(SocketError) {
-            try state.withLock { (state: inout sending State) throws(SocketError) in
+            try state.withLock { (state: inout State) throws(SocketError) in
                 guard state.acceptor == nil else { return }
                 let listener = try ListeningSocket(port: state.port)
                 let baseURL = LoopbackServer.baseURL(port: listener.port)

@@ -37,7 +37,7 @@ package final class MisbehavingServer: Sendable {
     private final class Shared: Sendable {
         let behaviors: [Behavior]
         let counter = ConnectionCounter()
-        let received = Mutex<[UInt8]>([])
+        let received = Monitor<[UInt8]>([])
         private let served = Atomic<Int>(0)
 
         init(behaviors: [Behavior]) { self.behaviors = behaviors }
@@ -54,7 +54,7 @@ package final class MisbehavingServer: Sendable {
     }
 
     private let shared: Shared
-    private let state = Mutex(State())
+    private let state = Monitor(State())
 
     /// - Parameter behaviors: one for each connection in the order in which they are served; the last one holds for all
     ///   further ones, and with none it is `silent`.
@@ -64,7 +64,7 @@ package final class MisbehavingServer: Sendable {
 
     /// Begins to misbehave, on the port that it had if it was started before.
     package func start() throws(SocketError) {
-        try state.withLock { (state: inout sending State) throws(SocketError) in
+        try state.withLock { (state: inout State) throws(SocketError) in
             guard state.acceptor == nil else { return }
             let listener = try ListeningSocket(port: state.port)
             let shared = shared
@@ -96,6 +96,9 @@ package final class MisbehavingServer: Sendable {
 
     /// How many connections were accepted in all.
     package var acceptedConnections: Int { shared.counter.value }
+
+    /// How many connections are open.
+    package var openConnections: Int { state.withLock { $0.acceptor }?.openCount ?? 0 }
 
     /// All bytes so far, of all connections in the order in which they came.
     package var receivedBytes: [UInt8] { shared.received.withLock { $0 } }

@@ -27,7 +27,7 @@ final class CurlTransfer: @unchecked Sendable {
 /// Callers leave transfers in a mailbox and wake the thread, once for a batch and only if it sleeps. All else belongs
 /// to the thread: the multi handle, the queue for connections, the easy handles.
 final class CurlAgent: Sendable {
-    private struct Mailbox: ~Copyable {
+    private struct Mailbox {
         var arrivals: [CurlTransfer] = []
         var cancellations: [CurlTransfer] = []
         /// Whether the thread is about to sleep, or does: it has to be woken to see the mailbox.
@@ -38,7 +38,7 @@ final class CurlAgent: Sendable {
 
     private enum Phase { case notStarted, running, ending, ended }
 
-    private let mailbox = Mutex(Mailbox())
+    private let mailbox = Monitor(Mailbox())
     private let multi: Multi
     private let settings: CurlSettings
 
