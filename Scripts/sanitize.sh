@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Runs all tests under the thread sanitizer and under the address sanitizer, and fails on the first finding.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. Scripts/lib/requirements.sh
+
+require_swift
+require_pkg_config libcurl libcurl4-openssl-dev
+require_command nginx nginx-light
+require_command openssl openssl
+require_command cc gcc
+
+# run_tests SANITIZER SCRATCH-FOLDER [FLAG...]
+run_tests() {
+    local sanitizer=$1 scratch=$2
+    shift 2
+    echo "== $sanitizer sanitizer"
+    swift build --build-tests --sanitize="$sanitizer" --scratch-path "$scratch" "$@"
+    env "${environment[@]}" swift test --skip-build --sanitize="$sanitizer" --scratch-path "$scratch" "$@"
+}
+
+# What the runtime tells the thread sanitizer about tasks arrives only with the hooks that are preloaded here, and only
+# if the executable exports the sanitizer's functions. The suppressions say what is still missing.
+environment=("TSAN_OPTIONS=halt_on_error=1 suppressions=$PWD/Scripts/lib/tsan-suppressions.txt")
+flags=()
+if [ "$(uname)" = Linux ]; then
+    mkdir -p .build-tsan
+    cc -shared -fPIC -o .build-tsan/tsan-hooks.so Scripts/lib/tsan-hooks.c -ldl
+    environment+=("LD_PRELOAD=$PWD/.build-tsan/tsan-hooks.so")
+    flags=(-Xlinker --export-dynamic)
+fi
+run_tests thread .build-tsan "${flags[@]}"
+
+# The leak check stays off: libraries keep what they allocate once for the whole process.
+environment=("ASAN_OPTIONS=detect_leaks=0")
+run_tests address .build-asan
