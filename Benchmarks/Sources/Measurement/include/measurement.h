@@ -1,0 +1,21 @@
+#ifndef CYCLES_MEASUREMENT_H
+#define CYCLES_MEASUREMENT_H
+
+/*
+ * How both programs measure themselves: the same calls and the same output, so that their figures can be compared.
+ */
+
+/* What the whole process has used so far. */
+typedef struct {
+    /* User and system time of all threads, in microseconds. */
+    double cpu;
+    /* Time on the clock, in microseconds since an arbitrary point. */
+    double elapsed;
+} measurement;
+
+measurement measurement_now(void);
+
+/* Prints what each of `lifecycles` took since `start`: CPU and elapsed microseconds, on one line. */
+void measurement_report(measurement start, long lifecycles);
+
+#endif
