@@ -2,14 +2,35 @@
 
 import PackageDescription
 
+/// Those of the library, since JSONTiming contains parts of its sources.
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
 let package = Package(
     name: "CyclesBenchmarks",
+    platforms: [.macOS(.v15)],
+    dependencies: [.package(name: "Cycles", path: "..")],
     targets: [
         .target(name: "Measurement"),
         .executableTarget(
             name: "RawLoop",
             dependencies: ["Measurement"],
             linkerSettings: [.linkedLibrary("curl")]
+        ),
+        .executableTarget(
+            name: "ClientLoop",
+            dependencies: ["Measurement", .product(name: "Cycles", package: "Cycles")],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "JSONTiming",
+            dependencies: ["Measurement"],
+            exclude: ["Transport/Curl"],
+            swiftSettings: swiftSettings
         ),
     ]
 )
