@@ -1,27 +1,26 @@
 #!/usr/bin/env bash
-# Measures this client beside a plain C loop on libcurl, and the coding of JSON. Benchmarks/README.md says how to read it.
-# Installs what is missing: libcurl's headers to build, nginx to answer, valgrind to count instructions.
+# Measures this client beside a plain C loop on libcurl, and the coding of JSON; Benchmarks/README.md says how to read
+# the figures. Installs what is missing: libcurl's headers to build, nginx to answer, valgrind to count instructions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . Scripts/lib/requirements.sh
 
 usage() {
     cat <<'END'
-usage: Scripts/bench.sh [--instructions] [--rounds COUNT] [--lifecycles COUNT]
+usage: Scripts/bench.sh [--rounds COUNT] [--lifecycles COUNT]
+       Scripts/bench.sh --instructions
 
-  --instructions      count instructions with valgrind instead of measuring time: slower, but the same on every run
-  --rounds COUNT      how often each program is run at each concurrency (7)
+  --rounds COUNT      how often both programs are run at each concurrency (7)
   --lifecycles COUNT  how many lifecycles each run measures (6000)
+  --instructions      count instructions with valgrind instead of measuring time: hardly varies from run to run
 END
 }
 
-# positive_number OPTION VALUE
-positive_number() {
-    if ! [[ ${2:-} =~ ^[1-9][0-9]*$ ]]; then
-        echo "$1 needs a whole number of 1 or more." >&2
-        exit 2
-    fi
-    echo "$2"
+# require_number OPTION VALUE
+require_number() {
+    [[ ${2:-} =~ ^[1-9][0-9]{0,8}$ ]] && return
+    echo "$1 needs a whole number of 1 or more." >&2
+    exit 2
 }
 
 mode=time
@@ -29,11 +28,11 @@ rounds=7
 lifecycles=6000
 while [ $# -gt 0 ]; do
     case $1 in
+        --rounds) require_number "$@" && rounds=$2 && shift ;;
+        --lifecycles) require_number "$@" && lifecycles=$2 && shift ;;
         --instructions) mode=instructions ;;
-        --rounds) rounds=$(positive_number "$@"); shift ;;
-        --lifecycles) lifecycles=$(positive_number "$@"); shift ;;
-        --help | -h) usage; exit 0 ;;
-        *) usage >&2; exit 2 ;;
+        --help | -h) usage && exit ;;
+        *) usage >&2 && exit 2 ;;
     esac
     shift
 done
@@ -41,24 +40,26 @@ done
 require_swift
 require_pkg_config libcurl libcurl4-openssl-dev
 require_command nginx nginx-light
-[ "$mode" = time ] || require_command valgrind valgrind
+[ "$mode" = time ] || { require_command valgrind valgrind && require_command strip binutils; }
 PATH=$PATH:/usr/sbin:/sbin
 
 # The programs run on the first core and the responder on the last, so that they do not take each other's time.
-on_client_core=()
-on_server_core=()
+on_client_core=
+on_server_core=
 if command -v taskset >/dev/null 2>&1 && [ "$(nproc)" -gt 1 ]; then
-    on_client_core=(taskset -c 0)
-    on_server_core=(taskset -c "$(($(nproc) - 1))")
+    on_client_core="taskset -c 0"
+    on_server_core="taskset -c $(($(nproc) - 1))"
 else
-    echo "There is one core only, or no taskset: the responder runs beside the programs, expect more noise." >&2
+    echo "With one core, or without taskset, the responder runs beside the programs: expect more noise." >&2
 fi
 
 echo "== build" >&2
 swift build -c release --package-path Benchmarks --scratch-path Benchmarks/.build >&2
 programs=Benchmarks/.build/release
+reserve_answer=$(<Benchmarks/Answers/reserve.json)
+commit_answer=$(<Benchmarks/Answers/commit.json)
 
-# The responder: fixed answers, connections kept open. It lives in a directory of its own and ends with this script.
+# The responder lives in a directory of its own and ends with this script.
 work=$(mktemp -d)
 responder=
 clean_up() {
@@ -72,21 +73,23 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# get PATH: the answer to a GET, on standard output.
-get() {
-    exec 3<>"/dev/tcp/127.0.0.1/$port" || return 1
-    printf 'GET %s HTTP/1.0\r\n\r\n' "$1" >&3
+# status: what the responder says of its connections. Asking takes a connection of its own.
+status() {
+    exec 3<>"/dev/tcp/127.0.0.1/$port"
+    printf 'GET /status HTTP/1.0\r\n\r\n' >&3
     cat <&3
-    exec 3>&-
 }
 
-is_answering() { (get /status) >/dev/null 2>&1; }
+is_answering() { (status) >/dev/null 2>&1; }
+
+# accepted_connections: how many there have been so far.
+accepted_connections() { (status) | awk '/server accepts/ { getline; print $1 }'; }
 
 start_responder() {
     local attempt
     for attempt in 1 2 3 4 5; do
         port=$((20000 + RANDOM % 10000))
-        # Something answers there already: another port.
+        # Somebody else's port: another one.
         if is_answering; then continue; fi
         cat >"$work/nginx.conf" <<END
 daemon off;
@@ -106,13 +109,13 @@ http {
     scgi_temp_path $work/scgi;
     server {
         listen 127.0.0.1:$port;
-        location = /v1/reservations { return 200 '$(cat Benchmarks/Answers/reserve.json)'; }
-        location /v1/reservations/ { return 200 '$(cat Benchmarks/Answers/commit.json)'; }
+        location = /v1/reservations { return 200 '$reserve_answer'; }
+        location /v1/reservations/ { return 200 '$commit_answer'; }
         location = /status { stub_status; }
     }
 }
 END
-        "${on_server_core[@]}" nginx -e "$work/error.log" -c "$work/nginx.conf" &
+        $on_server_core nginx -e "$work/error.log" -c "$work/nginx.conf" &
         responder=$!
         while kill -0 "$responder" 2>/dev/null; do
             if is_answering; then return; fi
@@ -124,27 +127,90 @@ END
     cat "$work/error.log" >&2
     exit 1
 }
-start_responder
 
-# accepted_connections: how many the responder has accepted so far.
-accepted_connections() { get /status | awk '/server accepts/ { getline; print $1 }'; }
-
-# run PROGRAM CONCURRENCY: prints its CPU and elapsed microseconds for each lifecycle.
-# Connections that are not kept open would measure something else: that ends the script.
+# run PROGRAM CONCURRENCY LIFECYCLES WARM-UP [COMMAND…]: runs a program, under COMMAND if there is one, and leaves the
+# CPU microseconds of a lifecycle in $figure. Connections that are not kept open would measure something else.
 run() {
-    local before after
+    local program=$1 concurrency=$2 measured=$3 warm_up=$4 before opened
+    shift 4
     before=$(accepted_connections)
-    "${on_client_core[@]}" "$programs/$1" "http://127.0.0.1:$port" "$2" "$lifecycles" $((lifecycles / 5))
-    after=$(accepted_connections)
-    # Asking takes a connection itself.
-    if [ $((after - before - 1)) -gt "$2" ]; then
-        echo "$1 opened $((after - before - 1)) connections at concurrency $2: they are not kept open." >&2
+    if ! timeout --foreground 300 $on_client_core "$@" "$programs/$program" "http://127.0.0.1:$port" \
+        "$concurrency" "$measured" "$warm_up" >"$work/figures"; then
+        echo "$program failed at concurrency $concurrency, or did not end within five minutes." >&2
         exit 1
     fi
+    opened=$(($(accepted_connections) - before - 1))
+    # A few more than the concurrency are in the nature of libcurl's pool.
+    if [ "$opened" -gt $((2 * concurrency)) ]; then
+        echo "$program opened $opened connections at concurrency $concurrency: they are not kept open." >&2
+        exit 1
+    fi
+    read -r figure _ <"$work/figures"
 }
 
-for concurrency in 1 16 64; do
-    for ((round = 0; round < rounds; round++)); do
-        echo "raw $concurrency $(run RawLoop "$concurrency")"
+# column NUMBER FILE: sorted, for the medians and extremes.
+column() { awk -v number="$1" '{ print $number }' "$2" | sort -n; }
+median() { column "$@" | awk '{ value[NR] = $1 } END { print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2 }'; }
+
+target() { if [ "$1" = 1 ]; then echo 1.40; else echo 1.15; fi; }
+
+measure_time() {
+    local concurrency round raw
+    echo "CPU for a lifecycle (reserve and commit over loopback), user and system, medians of $rounds rounds"
+    echo
+    echo "concurrency    raw C loop    this client    ratio   lowest–highest   target"
+    for concurrency in 1 16 64; do
+        : >"$work/rounds"
+        for ((round = 0; round < rounds; round++)); do
+            run RawLoop "$concurrency" "$lifecycles" $((lifecycles / 5))
+            raw=$figure
+            run ClientLoop "$concurrency" "$lifecycles" $((lifecycles / 5))
+            awk -v raw="$raw" -v client="$figure" 'BEGIN { print raw, client, client / raw }' >>"$work/rounds"
+        done
+        printf '%11d    %7.1f µs     %7.1f µs    %5.2f      %5.2f–%-5.2f   ≤ %s\n' "$concurrency" \
+            "$(median 1 "$work/rounds")" "$(median 2 "$work/rounds")" "$(median 3 "$work/rounds")" \
+            "$(column 3 "$work/rounds" | head -n 1)" "$(column 3 "$work/rounds" | tail -n 1)" \
+            "$(target "$concurrency")"
     done
-done
+    echo
+    echo "The ratio is the figure to compare: microseconds depend on the machine, the ratio hardly does."
+    echo
+    echo "JSON, CPU for one operation, medians of 15 batches"
+    echo
+    $on_client_core "$programs/JSONTiming" "$reserve_answer" "$commit_answer"
+}
+
+# count_instructions PROGRAM CONCURRENCY: those of a lifecycle, in $instructions. The difference between a long run and
+# a short one leaves out what is done once. The profile of the long run stays.
+count_instructions() {
+    local length totals=() profile="$profiles/$1-$2.callgrind"
+    for length in 200 1200; do
+        run "$1" "$2" "$length" 0 valgrind --quiet --tool=callgrind --callgrind-out-file="$profile"
+        totals+=("$(awk '/^(summary|totals):/ { total = $2 } END { print total }' "$profile")")
+    done
+    instructions=$(((totals[1] - totals[0]) / 1000))
+}
+
+measure_instructions() {
+    local program concurrency raw
+    profiles=Benchmarks/.build/profiles
+    mkdir -p "$profiles"
+    # Not every valgrind understands the debugging information of Swift's compilers; names of functions are enough.
+    for program in RawLoop ClientLoop; do strip --strip-debug -o "$work/$program" "$programs/$program"; done
+    programs=$work
+    echo "Instructions for a lifecycle (reserve and commit over loopback), outside the kernel"
+    echo
+    echo "concurrency    raw C loop    this client    ratio"
+    for concurrency in 1 16; do
+        count_instructions RawLoop "$concurrency"
+        raw=$instructions
+        count_instructions ClientLoop "$concurrency"
+        printf '%11d    %10d    %11d    %5.2f\n' "$concurrency" "$raw" "$instructions" \
+            "$(awk -v raw="$raw" -v client="$instructions" 'BEGIN { print client / raw }')"
+    done
+    echo
+    echo "Where they are spent: callgrind_annotate $profiles/ClientLoop-16.callgrind"
+}
+
+start_responder
+"measure_$mode"
