@@ -64,7 +64,7 @@ import Testing
 
     @Test func randomKeysAreUUIDsOfVersion4() {
         var generator = SplitMix64(seed: 7)
-        let keys = (0..<1_000).map { _ in IdempotencyKey.random(using: &generator).rawValue }
+        let keys = (0..<1_000).map { _ in IdempotencyKey.random(generator.next(), generator.next()).rawValue }
         #expect(Set(keys).count == 1_000)
         for key in keys {
             let parts = key.split(separator: "-").map(String.init)

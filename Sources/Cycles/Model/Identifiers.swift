@@ -64,13 +64,14 @@ public struct IdempotencyKey: CyclesIdentifier {
 
     /// A key that has not been used before: a random UUID (version 4) in lower case.
     public static func random() -> IdempotencyKey {
-        var generator = SystemRandomNumberGenerator()
-        return random(using: &generator)
+        let (high, low) = SystemRandomness.words()
+        return random(high, low)
     }
 
-    package static func random(using generator: inout some RandomNumberGenerator) -> IdempotencyKey {
-        let high = generator.next() & 0xffff_ffff_ffff_0fff | 0x4000
-        let low = generator.next() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000
+    /// The UUID made from 128 random bits.
+    package static func random(_ high: UInt64, _ low: UInt64) -> IdempotencyKey {
+        let high = high & 0xffff_ffff_ffff_0fff | 0x4000
+        let low = low & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000
         let text = String(unsafeUninitializedCapacity: 36) { buffer in
             var position = 0
             for index in 0..<32 {

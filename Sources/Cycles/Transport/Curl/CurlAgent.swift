@@ -3,22 +3,47 @@ import Synchronization
 
 /// One request on its way through the agent.
 ///
-/// `completion` is set before the transfer is submitted and `handle` belongs to the I/O thread; only the flag is
-/// touched by several threads.
+/// `waiter` is set before the transfer is submitted and `handle` belongs to the I/O thread; only the flag is touched by
+/// several threads.
 final class CurlTransfer: @unchecked Sendable {
-    typealias Completion = @Sendable (Result<HTTPResponse, HTTPTransportError>) -> Void
+    typealias Outcome = Result<HTTPResponse, HTTPTransportError>
+    typealias Waiter = UnsafeContinuation<CurlDelivery, Never>
 
     let request: HTTPRequest
     let isCancelled = Atomic<Bool>(false)
-    var completion: Completion?
+    var waiter: Waiter?
     fileprivate(set) var handle: CurlHandle?
 
     init(_ request: HTTPRequest) { self.request = request }
 
-    fileprivate func complete(_ result: Result<HTTPResponse, HTTPTransportError>) {
-        let completion = self.completion
-        self.completion = nil
-        completion?(result)
+    fileprivate func complete(_ outcome: Outcome) { waiter?.resume(returning: CurlDelivery(outcome: outcome)) }
+}
+
+/// What a waiting task is woken with: its own outcome, and those of others that it wakes in turn.
+struct CurlDelivery: Sendable {
+    let outcome: CurlTransfer.Outcome
+    fileprivate(set) var others: CurlDeliveries?
+}
+
+/// Outcomes of transfers that finished together.
+///
+/// Waking a task from the I/O thread costs a switch of threads, and one more for each task if they are woken one by
+/// one. So the I/O thread wakes the first, which wakes the others from where tasks run. Should the first not get to run
+/// soon, the I/O thread wakes them after all.
+final class CurlDeliveries: Sendable {
+    private let isClaimed = Atomic<Bool>(false)
+    private let deliveries: [(waiter: CurlTransfer.Waiter, outcome: CurlTransfer.Outcome)]
+
+    fileprivate init(_ deliveries: [(waiter: CurlTransfer.Waiter, outcome: CurlTransfer.Outcome)]) {
+        self.deliveries = deliveries
+    }
+
+    fileprivate var isDone: Bool { isClaimed.load(ordering: .acquiring) }
+
+    /// Wakes the tasks, unless that was done before.
+    func deliver() {
+        guard !isClaimed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        for delivery in deliveries { delivery.waiter.resume(returning: CurlDelivery(outcome: delivery.outcome)) }
     }
 }
 
@@ -35,6 +60,9 @@ final class CurlAgent: Sendable {
         var phase = Phase.notStarted
         var whenEnded: [@Sendable () -> Void] = []
     }
+
+    /// How long a task that was woken has to wake the others.
+    fileprivate static let deliveryPatience = Duration.milliseconds(2)
 
     private enum Phase { case notStarted, running, ending, ended }
 
@@ -151,7 +179,7 @@ final class CurlAgent: Sendable {
                 mailbox.isSleeping = isQuiet
                 return isQuiet
             }
-            if maySleep { multi.sleep() }
+            if maySleep { multi.sleep(milliseconds: worker.isAwaitingDelivery ? 2 : 60_000) }
             // Whatever ended the sleep, the mailbox is looked at next.
             mailbox.withLock { $0.isSleeping = false }
         }
@@ -184,6 +212,9 @@ private struct Worker {
     var queue: TransferQueue<CurlTransfer>
     var idleHandles: [CurlHandle] = []
     var activeHandles: [ObjectIdentifier: CurlHandle] = [:]
+    private var finished: [(waiter: CurlTransfer.Waiter, outcome: CurlTransfer.Outcome)] = []
+    /// Handed out, and not known to have arrived.
+    private var underDelivery: [(deliveries: CurlDeliveries, deadline: ContinuousClock.Instant)] = []
 
     init(multi: Multi, settings: CurlSettings) {
         self.multi = multi
@@ -203,13 +234,18 @@ private struct Worker {
         if let handle = transfer.handle {
             let error = handle.interruption(.cancelled) { "The request to \($0) was cancelled" }
             finish(handle, .failure(error))
+            wakeWaiters()
         } else if !queue.removeAll(where: { $0 === transfer }).isEmpty {
             transfer.complete(.failure(Worker.cancelledInLine))
         }
     }
 
+    /// Whether the I/O thread has to look after tasks that others were to wake.
+    var isAwaitingDelivery: Bool { !underDelivery.isEmpty }
+
     /// Starts what can be started, moves everything on, and hands out what has finished.
     mutating func advance() {
+        if !underDelivery.isEmpty { lookAfterDeliveries() }
         repeat {
             startTransfers()
             guard !activeHandles.isEmpty else { return }
@@ -229,6 +265,8 @@ private struct Worker {
             finish(handle, .failure(error))
         }
         idleHandles.removeAll()
+        wakeWaiters()
+        for entry in underDelivery { entry.deliveries.deliver() }
     }
 
     private mutating func startTransfers() {
@@ -265,7 +303,28 @@ private struct Worker {
             guard let handle = CurlHandle.of(easy: easy) else { continue }
             finish(handle, handle.result(code))
         }
+        wakeWaiters()
         return hasCompleted
+    }
+
+    /// Wakes the tasks that others were to wake and have not.
+    private mutating func lookAfterDeliveries() {
+        underDelivery.removeAll { $0.deliveries.isDone }
+        guard !underDelivery.isEmpty else { return }
+        let now = ContinuousClock.now
+        for entry in underDelivery where entry.deadline <= now { entry.deliveries.deliver() }
+    }
+
+    private mutating func wakeWaiters() {
+        guard let first = finished.first else { return }
+        var delivery = CurlDelivery(outcome: first.outcome)
+        if finished.count > 1 {
+            let others = CurlDeliveries(Array(finished.dropFirst()))
+            underDelivery.append((others, .now + CurlAgent.deliveryPatience))
+            delivery.others = others
+        }
+        finished.removeAll(keepingCapacity: true)
+        first.waiter.resume(returning: delivery)
     }
 
     private mutating func finish(_ handle: CurlHandle, _ result: Result<HTTPResponse, HTTPTransportError>) {
@@ -276,7 +335,7 @@ private struct Worker {
         handle.transfer = nil
         transfer?.handle = nil
         idleHandles.append(handle)
-        transfer?.complete(result)
+        if let waiter = transfer?.waiter { finished.append((waiter, result)) }
     }
 
     private static var cancelledInLine: HTTPTransportError {
@@ -303,7 +362,7 @@ private final class Multi: @unchecked Sendable {
     func wake() { curl_multi_wakeup(multi) }
 
     /// Sleeps until a socket is ready, a time limit of libcurl is due, or somebody wakes the thread.
-    func sleep() { curl_multi_poll(multi, nil, 0, 60_000, nil) }
+    func sleep(milliseconds: Int32) { curl_multi_poll(multi, nil, 0, milliseconds, nil) }
 
     func perform() {
         var running: Int32 = 0

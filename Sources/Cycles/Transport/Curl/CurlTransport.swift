@@ -25,16 +25,16 @@ public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
     /// - Throws: ``HTTPTransportError`` that names the host, the phase and libcurl's reason.
     public func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
         let transfer = CurlTransfer(request)
-        let result = await withTaskCancellationHandler {
-            await withUnsafeContinuation {
-                (continuation: UnsafeContinuation<Result<HTTPResponse, HTTPTransportError>, Never>) in
-                transfer.completion = { continuation.resume(returning: $0) }
+        let delivery = await withTaskCancellationHandler {
+            await withUnsafeContinuation { (waiter: CurlTransfer.Waiter) in
+                transfer.waiter = waiter
                 agent.submit(transfer)
             }
         } onCancel: {
             agent.cancel(transfer)
         }
-        return try result.get()
+        delivery.others?.deliver()
+        return try delivery.outcome.get()
     }
 
     /// Sends a request on this thread and returns its answer, whatever the status. Blocks until then.
