@@ -1,0 +1,31 @@
+import Cycles
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Glibc)
+    import Glibc
+#endif
+
+/// The authority's own time, by which everything expires.
+///
+/// Without a manual clock it is the wall clock as it stood at the beginning, moved on by the monotonic clock: setting
+/// the machine's clock neither ends nor prolongs a lease.
+struct AuthorityClock: Sendable {
+    private let manual: ManualClock?
+    private let start = ContinuousClock.now
+    private let startMilliseconds: Int64
+
+    init(_ manual: ManualClock?) {
+        self.manual = manual
+        var wall = timespec()
+        clock_gettime(CLOCK_REALTIME, &wall)
+        startMilliseconds = Int64(wall.tv_sec) * 1_000 + Int64(wall.tv_nsec) / 1_000_000
+    }
+
+    var nowMilliseconds: Int64 {
+        if let manual { return manual.nowMilliseconds }
+        return startMilliseconds + (ContinuousClock.now - start).wholeMilliseconds
+    }
+}

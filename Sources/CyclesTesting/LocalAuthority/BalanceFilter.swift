@@ -1,0 +1,45 @@
+import Cycles
+
+/// Which balances are asked for (specification: getBalances).
+///
+/// A scope matches if it has every value asked for and ends at the deepest of those levels; with `include_children`,
+/// also if it goes on below.
+struct BalanceFilter: Sendable {
+    private let tenant: String
+    private let levels: [(level: ScopeLevel, value: String)]
+    private let includesChildren: Bool
+
+    init(_ query: RequestQuery, tenant: String) throws(Refusal) {
+        self.tenant = tenant
+        levels = ScopeLevel.allCases.compactMap { level in query.filled(level.rawValue).map { (level, $0) } }
+        guard !levels.isEmpty else {
+            throw .invalid("At least one of tenant, workspace, app, workflow, agent and toolset is required")
+        }
+        switch query.filled("include_children") {
+        case nil, "false": includesChildren = false
+        case "true": includesChildren = true
+        default: throw .invalid("include_children must be true or false")
+        }
+    }
+
+    private func matches(_ key: BudgetKey) -> Bool {
+        guard let scope = ScopePath(parsing: key.scope), scope.value(of: .tenant) == tenant else { return false }
+        return levels.allSatisfy { scope.value(of: $0.level) == $0.value }
+            && (includesChildren || scope.segments.last?.level == levels.last?.level)
+    }
+
+    /// One page of the balances that match.
+    func page(of ledger: Ledger, query: RequestQuery) throws(Refusal) -> JSONValue {
+        let list: JSONValue = ["list": "balances"]
+        let cursor = try PageCursor(query, of: list)
+        let page = Page(
+            ledger.budgets.keys.filter(matches).sorted(),
+            list: list,
+            limit: try query.limit(),
+            after: cursor,
+            keys: { [.text($0.scope), .text($0.unit.rawValue)] },
+            isOrdered: { $0.lexicographicallyPrecedes($1) }
+        )
+        return page.json("balances") { key in ledger.budgets[key]?.balance(key).json ?? nil }
+    }
+}

@@ -1,0 +1,127 @@
+import Cycles
+
+/// Names a budget: scopes have one for each unit.
+struct BudgetKey: Hashable, Comparable, Sendable {
+    let scope: String
+    let unit: BudgetUnit
+
+    static func < (left: BudgetKey, right: BudgetKey) -> Bool {
+        left.scope == right.scope ? left.unit.rawValue < right.unit.rawValue : left.scope < right.scope
+    }
+}
+
+/// The ledger of one scope in one unit (specification: `Balance`).
+///
+/// Spent, reserved and debt together never exceed `Int64.max`, so that what remains can always be stated.
+struct Budget: Sendable {
+    private(set) var allocated: Int64 = 0
+    private(set) var spent: Int64 = 0
+    private(set) var reserved: Int64 = 0
+    private(set) var debt: Int64 = 0
+    private(set) var overdraftLimit: Int64 = 0
+    private(set) var isOverLimit = false
+    var caps: Caps?
+    var status = LocalAuthority.BudgetStatus.active
+
+    init() {}
+
+    /// A budget as it was written down; nil if no ledger can look like that.
+    init?(
+        allocated: Int64,
+        spent: Int64,
+        reserved: Int64,
+        debt: Int64,
+        overdraftLimit: Int64,
+        isOverLimit: Bool
+    ) {
+        guard allocated >= 0, overdraftLimit >= 0, let used = Budget.sum(spent, reserved, debt), used >= 0 else {
+            return nil
+        }
+        self.allocated = allocated
+        self.spent = spent
+        self.reserved = reserved
+        self.debt = debt
+        self.overdraftLimit = overdraftLimit
+        self.isOverLimit = isOverLimit
+    }
+
+    /// What is left, by the ledger invariant; less than zero when overdrawn.
+    var remaining: Int64 { allocated - spent - reserved - debt }
+
+    /// Whether `debt` more would still be within the overdraft limit.
+    func permitsDebt(_ more: Int64) -> Bool {
+        let (sum, overflow) = debt.addingReportingOverflow(more)
+        return !overflow && sum <= overdraftLimit
+    }
+
+    /// The budget after a movement; nil if a figure would leave the range that the ledger can hold.
+    func moving(spent: Int64 = 0, reserved: Int64 = 0, debt: Int64 = 0) -> Budget? {
+        let (newSpent, spentOverflow) = self.spent.addingReportingOverflow(spent)
+        let (newReserved, reservedOverflow) = self.reserved.addingReportingOverflow(reserved)
+        let (newDebt, debtOverflow) = self.debt.addingReportingOverflow(debt)
+        guard !spentOverflow, !reservedOverflow, !debtOverflow, Budget.sum(newSpent, newReserved, newDebt) != nil else {
+            return nil
+        }
+        var copy = self
+        copy.spent = newSpent
+        copy.reserved = newReserved
+        copy.debt = newDebt
+        return copy
+    }
+
+    /// Blocks new reservations: an overage could not be covered.
+    mutating func markOverLimit() { isOverLimit = true }
+
+    /// What an operator sets. Lowering the limit below the debt puts the scope over it; without any limit, debt blocks
+    /// by itself.
+    mutating func configure(allocated: Int64, overdraftLimit: Int64) {
+        self.allocated = allocated
+        self.overdraftLimit = overdraftLimit
+        if overdraftLimit > 0, debt > overdraftLimit { isOverLimit = true }
+        reconcile()
+    }
+
+    /// Repays debt first; the rest is added to the allocation, which ends at `Int64.max`.
+    mutating func fund(_ amount: Int64) {
+        let repaid = min(amount, debt)
+        debt -= repaid
+        let (sum, overflow) = allocated.addingReportingOverflow(amount - repaid)
+        allocated = overflow ? .max : sum
+        reconcile()
+    }
+
+    /// Repays debt, and no more than there is.
+    mutating func repay(_ amount: Int64) {
+        debt -= min(amount, debt)
+        reconcile()
+    }
+
+    private mutating func reconcile() {
+        if debt <= overdraftLimit, remaining > 0 { isOverLimit = false }
+    }
+
+    /// The sum of figures of which none may be negative; nil if one is or the sum does not fit.
+    private static func sum(_ figures: Int64...) -> Int64? {
+        var total: Int64 = 0
+        for figure in figures {
+            let (sum, overflow) = total.addingReportingOverflow(figure)
+            guard figure >= 0, !overflow else { return nil }
+            total = sum
+        }
+        return total
+    }
+
+    func balance(_ key: BudgetKey) -> Balance {
+        Balance(
+            scope: key.scope,
+            scopePath: key.scope,
+            remaining: SignedAmount(remaining, key.unit),
+            reserved: Amount(reserved, key.unit),
+            spent: Amount(spent, key.unit),
+            allocated: Amount(allocated, key.unit),
+            debt: Amount(debt, key.unit),
+            overdraftLimit: Amount(overdraftLimit, key.unit),
+            isOverLimit: isOverLimit
+        )
+    }
+}

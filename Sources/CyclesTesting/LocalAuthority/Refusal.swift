@@ -1,0 +1,35 @@
+import Cycles
+
+/// Why a request is not fulfilled: what becomes the error answer (specification: `ErrorResponse`).
+struct Refusal: Error, Sendable {
+    var code: ErrorCode
+    var message: String
+    var details: [String: JSONValue]?
+
+    init(_ code: ErrorCode, _ message: String, details: [String: JSONValue]? = nil) {
+        self.code = code
+        self.message = message
+        self.details = details
+    }
+
+    static func invalid(_ message: String) -> Refusal { Refusal(.invalidRequest, message) }
+}
+
+extension ErrorCode {
+    /// The status that goes with the code (specification: ERROR SEMANTICS). A code that nobody knows is a failure of
+    /// the server.
+    var httpStatus: Int {
+        switch rawValue {
+        case "INVALID_REQUEST", "UNIT_MISMATCH": 400
+        case "UNAUTHORIZED": 401
+        case "FORBIDDEN": 403
+        case "NOT_FOUND": 404
+        case "BUDGET_EXCEEDED", "BUDGET_FROZEN", "BUDGET_CLOSED", "RESERVATION_FINALIZED", "IDEMPOTENCY_MISMATCH",
+            "OVERDRAFT_LIMIT_EXCEEDED", "DEBT_OUTSTANDING", "MAX_EXTENSIONS_EXCEEDED", "TENANT_CLOSED":
+            409
+        case "RESERVATION_EXPIRED": 410
+        case "LIMIT_EXCEEDED": 429
+        default: 500
+        }
+    }
+}

@@ -1,0 +1,157 @@
+import Cycles
+
+/// The members of a JSON object in a request, read under the rules of its schema. Whatever breaks a rule is refused as
+/// INVALID_REQUEST, naming the member.
+struct RequestMembers: Sendable {
+    private let members: [String: JSONValue]
+    private let place: String
+
+    /// An object that may have these members and no others (specification: `additionalProperties: false`).
+    init(_ value: JSONValue, allowing names: [String], at place: String = "") throws(Refusal) {
+        self.place = place
+        guard let members = value.object else {
+            throw .invalid((place.isEmpty ? "The body" : place) + " must be an object")
+        }
+        self.members = members
+        if let stranger = members.keys.filter({ !names.contains($0) }).min() {
+            throw .invalid("\(path(to: stranger)) is not a member of the request")
+        }
+    }
+
+    func value(_ name: String) -> JSONValue? { members[name] }
+
+    func required(_ name: String) throws(Refusal) -> JSONValue {
+        guard let value = members[name] else { throw .invalid("\(path(to: name)) is missing") }
+        return value
+    }
+
+    func path(to name: String) -> String { place.isEmpty ? name : place + "." + name }
+
+    /// A text whose length in Unicode scalars is within a range.
+    func text(_ name: String, length: ClosedRange<Int>) throws(Refusal) -> String? {
+        guard let value = members[name] else { return nil }
+        guard let text = value.string else { throw .invalid("\(path(to: name)) must be a text") }
+        guard length.contains(text.unicodeScalars.count) else {
+            throw .invalid("\(path(to: name)) must have \(length.lowerBound) to \(length.upperBound) characters")
+        }
+        return text
+    }
+
+    func requiredText(_ name: String, length: ClosedRange<Int>) throws(Refusal) -> String {
+        guard let text = try text(name, length: length) else { throw .invalid("\(path(to: name)) is missing") }
+        return text
+    }
+
+    /// A whole number within a range.
+    func whole(_ name: String, in range: ClosedRange<Int64>) throws(Refusal) -> Int64? {
+        guard let value = members[name] else { return nil }
+        guard let number = value.int64, range.contains(number) else {
+            throw .invalid(
+                "\(path(to: name)) must be a whole number from \(range.lowerBound) to \(range.upperBound)"
+            )
+        }
+        return number
+    }
+
+    func truth(_ name: String) throws(Refusal) -> Bool? {
+        guard let value = members[name] else { return nil }
+        guard let truth = value.bool else { throw .invalid("\(path(to: name)) must be true or false") }
+        return truth
+    }
+
+    /// An object with any members, kept as it is.
+    func anyObject(_ name: String) throws(Refusal) -> JSONValue? {
+        guard let value = members[name] else { return nil }
+        guard value.object != nil else { throw .invalid("\(path(to: name)) must be an object") }
+        return value
+    }
+
+    func object(_ name: String, allowing names: [String]) throws(Refusal) -> RequestMembers? {
+        guard let value = members[name] else { return nil }
+        return try RequestMembers(value, allowing: names, at: path(to: name))
+    }
+
+    func requiredObject(_ name: String, allowing names: [String]) throws(Refusal) -> RequestMembers {
+        try RequestMembers(required(name), allowing: names, at: path(to: name))
+    }
+
+    func amount(_ name: String) throws(Refusal) -> Amount {
+        let members = try requiredObject(name, allowing: ["unit", "amount"])
+        let unit = BudgetUnit(rawValue: try members.requiredText("unit", length: 0...64))
+        guard Ledger.units.contains(unit) else { throw .invalid("\(members.path(to: "unit")) is not a unit") }
+        guard let amount = try members.whole("amount", in: 0...Int64.max) else {
+            throw .invalid("\(members.path(to: "amount")) is missing")
+        }
+        return Amount(amount, unit)
+    }
+
+    func idempotencyKey() throws(Refusal) -> IdempotencyKey {
+        IdempotencyKey(try requiredText("idempotency_key", length: 1...256))
+    }
+
+    func overagePolicy() throws(Refusal) -> CommitOveragePolicy {
+        guard let text = try text("overage_policy", length: 0...64) else { return .allowIfAvailable }
+        let policy = CommitOveragePolicy(rawValue: text)
+        let known: [CommitOveragePolicy] = [.reject, .allowIfAvailable, .allowWithOverdraft]
+        guard known.contains(policy) else { throw .invalid("\(path(to: "overage_policy")) is not a policy") }
+        return policy
+    }
+
+    /// Checks a member that is only kept (specification: `StandardMetrics`).
+    func checkMetrics() throws(Refusal) {
+        let names = ["tokens_input", "tokens_output", "latency_ms", "model_version", "custom"]
+        guard let metrics = try object("metrics", allowing: names) else { return }
+        for name in names.prefix(3) { _ = try metrics.whole(name, in: 0...Int64.max) }
+        _ = try metrics.text("model_version", length: 0...128)
+        _ = try metrics.anyObject("custom")
+    }
+
+    /// The subject, its standard fields within the portable characters (specification: `Subject`, CHARSET).
+    func subject() throws(Refusal) -> RequestSubject {
+        let levels = ScopeLevel.allCases
+        let value = try required("subject")
+        let members = try RequestMembers(
+            value,
+            allowing: levels.map(\.rawValue) + ["dimensions"],
+            at: path(to: "subject")
+        )
+        for level in levels {
+            guard let text = try members.text(level.rawValue, length: 0...128) else { continue }
+            guard ScopeLevel.isValue(text) else {
+                throw .invalid("\(members.path(to: level.rawValue)) may have letters, digits, _, . and - only")
+            }
+        }
+        if let dimensions = try members.anyObject("dimensions")?.object {
+            let isWithinLimits = dimensions.values.allSatisfy { ($0.string?.unicodeScalars.count ?? .max) <= 256 }
+            guard dimensions.count <= 16, isWithinLimits else {
+                throw .invalid("\(members.path(to: "dimensions")) may have 16 texts of 256 characters")
+            }
+        }
+        guard let scope = ScopePath(value: { value[$0.rawValue]?.string }) else {
+            throw .invalid("\(path(to: "subject")) needs a tenant, workspace, app, workflow, agent or toolset")
+        }
+        return RequestSubject(json: value, scope: scope)
+    }
+
+    /// The action, which is only kept (specification: `Action`).
+    func action() throws(Refusal) -> JSONValue {
+        let members = try requiredObject("action", allowing: ["kind", "name", "tags"])
+        _ = try members.requiredText("kind", length: 0...64)
+        _ = try members.requiredText("name", length: 0...256)
+        if let tags = members.value("tags") {
+            let isWithinLimits = tags.array?.allSatisfy { ($0.string?.unicodeScalars.count ?? .max) <= 64 } ?? false
+            guard isWithinLimits, (tags.array?.count ?? 0) <= 10 else {
+                throw .invalid("\(members.path(to: "tags")) may have 10 texts of 64 characters")
+            }
+        }
+        return try required("action")
+    }
+}
+
+/// A subject as it came in, and what it means.
+struct RequestSubject: Sendable {
+    let json: JSONValue
+    let scope: ScopePath
+
+    var chain: [String] { scope.chain }
+}

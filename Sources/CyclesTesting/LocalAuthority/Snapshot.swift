@@ -1,0 +1,295 @@
+import Cycles
+
+extension LocalAuthority {
+    /// Why bytes cannot be restored: they are no snapshot, or one that no ledger could have written.
+    public struct RestoreError: Error, Hashable, Sendable, CustomStringConvertible {
+        /// What is wrong with them.
+        public let description: String
+    }
+}
+
+/// The state as JSON, and back. Keys are left out: nothing that is stored may contain one.
+extension AuthorityState {
+    private static let format = "cycles-local-authority/1"
+
+    // MARK: Writing
+
+    var snapshot: JSONValue {
+        [
+            "format": .string(AuthorityState.format),
+            "identifiers": [
+                "incarnation": .whole(identifiers.incarnation), "requests": .whole(identifiers.requests),
+                "reservations": .whole(identifiers.reservations), "events": .whole(identifiers.events),
+            ],
+            "tenants": .object(tenants.mapValues { .string($0.rawValue) }),
+            "budgets": .array(ledger.budgets.sorted { $0.key < $1.key }.map { $0.value.snapshot($0.key) }),
+            "reservations": .array(ledger.reservations.map(\.snapshot)),
+            "idempotency_records": .array(recordsInOrder.map { $0.value.snapshot($0.key) }),
+            "evidence": [
+                "envelopes": .object(evidence.envelopes),
+                "misses": .object(evidence.misses.mapValues { .whole(Int64($0)) }),
+                "keys": evidence.keys ?? nil,
+            ],
+        ]
+    }
+
+    private var recordsInOrder: [(key: IdempotencySlot, value: IdempotencyRecord)] {
+        records.map { (order: $0.key.order, record: $0) }
+            .sorted { $0.order.lexicographicallyPrecedes($1.order) }
+            .map { ($0.record.key, $0.record.value) }
+    }
+
+    // MARK: Reading
+
+    init(restoring bytes: [UInt8], options: LocalAuthority.Options) throws(LocalAuthority.RestoreError) {
+        let document: JSONValue
+        do {
+            document = try JSONValue(parsing: bytes)
+        } catch {
+            throw LocalAuthority.RestoreError(description: "\(error)")
+        }
+        guard document["format"]?.string == AuthorityState.format else {
+            throw LocalAuthority.RestoreError(description: "This is no snapshot of a LocalAuthority")
+        }
+        guard let state = AuthorityState(snapshot: document, options: options) else {
+            throw LocalAuthority.RestoreError(description: "The snapshot is damaged")
+        }
+        self = state
+    }
+
+    private init?(snapshot: JSONValue, options: LocalAuthority.Options) {
+        self.init(options: options)
+        guard let identifiers = snapshot["identifiers"].flatMap(IdentifierSource.init(snapshot:)),
+            let tenants = snapshot["tenants"]?.object, let budgets = snapshot["budgets"]?.array,
+            let reservations = snapshot["reservations"]?.array,
+            let records = snapshot["idempotency_records"]?.array,
+            let evidence = snapshot["evidence"].flatMap(EvidenceStore.init(snapshot:))
+        else { return nil }
+        self.identifiers = identifiers
+        self.evidence = evidence
+        for (tenant, status) in tenants {
+            guard let status = status.string.flatMap(LocalAuthority.TenantStatus.init) else { return nil }
+            self.tenants[tenant] = status
+        }
+        for entry in budgets {
+            guard let key = BudgetKey(snapshot: entry), let budget = Budget(snapshot: entry),
+                ledger.budgets.updateValue(budget, forKey: key) == nil
+            else { return nil }
+        }
+        for entry in reservations {
+            guard let reservation = Reservation(snapshot: entry), ledger.position(of: reservation.id) == nil else {
+                return nil
+            }
+            ledger.append(reservation)
+        }
+        guard ledger.isBalanced else { return nil }
+        for entry in records {
+            guard let slot = IdempotencySlot(snapshot: entry), let record = IdempotencyRecord(snapshot: entry),
+                self.records.updateValue(record, forKey: slot) == nil
+            else { return nil }
+        }
+    }
+}
+
+extension Ledger {
+    /// Whether every budget holds exactly what its active reservations hold.
+    fileprivate var isBalanced: Bool {
+        var held: [BudgetKey: Int64] = [:]
+        for position in active {
+            for key in reservations[position].budgetKeys {
+                guard budgets[key] != nil else { return false }
+                let (sum, overflow) = held[key, default: 0].addingReportingOverflow(
+                    reservations[position].estimate.amount
+                )
+                guard !overflow else { return false }
+                held[key] = sum
+            }
+        }
+        return budgets.allSatisfy { $0.value.reserved == held[$0.key, default: 0] }
+    }
+}
+
+extension IdentifierSource {
+    /// The source for the restored state, which numbers what it makes apart from what the original went on to make.
+    fileprivate init?(snapshot: JSONValue) {
+        guard let incarnation = snapshot.natural("incarnation"), incarnation < .max,
+            let requests = snapshot.natural("requests"), let reservations = snapshot.natural("reservations"),
+            let events = snapshot.natural("events")
+        else { return nil }
+        self.init(incarnation: incarnation + 1, requests: requests, reservations: reservations, events: events)
+    }
+}
+
+extension EvidenceStore {
+    fileprivate init?(snapshot: JSONValue) {
+        guard let envelopes = snapshot["envelopes"]?.object, let misses = snapshot["misses"]?.object,
+            let keys = snapshot["keys"]
+        else { return nil }
+        self.envelopes = envelopes
+        for id in misses.keys {
+            guard let count = snapshot["misses"]?.natural(id), let count = Int(exactly: count) else { return nil }
+            self.misses[id] = count
+        }
+        self.keys = keys == .null ? nil : keys
+    }
+}
+
+extension BudgetKey {
+    fileprivate init?(snapshot: JSONValue) {
+        guard let scope = snapshot["scope"]?.string, ScopePath(parsing: scope) != nil,
+            let unit = snapshot["unit"]?.string.map(BudgetUnit.init(rawValue:)), Ledger.units.contains(unit)
+        else { return nil }
+        self.init(scope: scope, unit: unit)
+    }
+}
+
+extension Budget {
+    fileprivate func snapshot(_ key: BudgetKey) -> JSONValue {
+        [
+            "scope": .string(key.scope), "unit": .string(key.unit.rawValue), "allocated": .whole(allocated),
+            "spent": .whole(spent), "reserved": .whole(reserved), "debt": .whole(debt),
+            "overdraft_limit": .whole(overdraftLimit), "is_over_limit": .bool(isOverLimit),
+            "caps": caps?.json ?? nil, "status": .string(status.rawValue),
+        ]
+    }
+
+    fileprivate init?(snapshot: JSONValue) {
+        guard let allocated = snapshot["allocated"]?.int64, let spent = snapshot["spent"]?.int64,
+            let reserved = snapshot["reserved"]?.int64, let debt = snapshot["debt"]?.int64,
+            let overdraftLimit = snapshot["overdraft_limit"]?.int64,
+            let isOverLimit = snapshot["is_over_limit"]?.bool,
+            let status = snapshot["status"]?.string.flatMap(LocalAuthority.BudgetStatus.init),
+            let caps = snapshot["caps"]
+        else { return nil }
+        self.init(
+            allocated: allocated,
+            spent: spent,
+            reserved: reserved,
+            debt: debt,
+            overdraftLimit: overdraftLimit,
+            isOverLimit: isOverLimit
+        )
+        self.status = status
+        self.caps = caps == .null ? nil : Caps(snapshot: caps)
+    }
+}
+
+extension Caps {
+    fileprivate init(snapshot: JSONValue) {
+        self.init(
+            maxTokens: snapshot["max_tokens"]?.int64,
+            maxStepsRemaining: snapshot["max_steps_remaining"]?.int64,
+            toolAllowlist: snapshot["tool_allowlist"]?.array?.compactMap(\.string),
+            toolDenylist: snapshot["tool_denylist"]?.array?.compactMap(\.string),
+            cooldown: (snapshot["cooldown_ms"]?.int64).map { .milliseconds($0) }
+        )
+    }
+}
+
+extension Reservation {
+    fileprivate var snapshot: JSONValue {
+        [
+            "id": .string(id), "tenant": .string(tenant), "idempotency_key": .string(idempotencyKey.rawValue),
+            "subject": subject, "action": action, "metadata": metadata ?? nil, "amount": .whole(estimate.amount),
+            "unit": .string(estimate.unit.rawValue), "overage_policy": .string(overagePolicy.rawValue),
+            "scopes": .texts(scopes), "budget_scopes": .texts(budgetScopes),
+            "created_at_ms": .whole(createdAtMilliseconds), "grace_ms": .whole(graceMilliseconds),
+            "expires_at_ms": .whole(expiresAtMilliseconds), "extensions": .whole(Int64(extensions)),
+            "status": .string(status.rawValue), "committed": committedAmount.map(JSONValue.whole) ?? nil,
+            "committed_metadata": committedMetadata ?? nil,
+            "finalized_at_ms": finalizedAtMilliseconds.map(JSONValue.whole) ?? nil, "evidence": .object(evidence),
+        ]
+    }
+
+    fileprivate init?(snapshot: JSONValue) {
+        guard let id = snapshot["id"]?.string, let tenant = snapshot["tenant"]?.string,
+            let key = snapshot["idempotency_key"]?.string, let subject = snapshot["subject"],
+            let action = snapshot["action"], let amount = snapshot.natural("amount"),
+            let unit = snapshot["unit"]?.string, let policy = snapshot["overage_policy"]?.string,
+            let scopes = snapshot.texts("scopes"), let budgetScopes = snapshot.texts("budget_scopes"),
+            let createdAt = snapshot["created_at_ms"]?.int64, let grace = snapshot.natural("grace_ms"),
+            let expiresAt = snapshot["expires_at_ms"]?.int64,
+            let extensions = snapshot.natural("extensions").flatMap(Int.init(exactly:)),
+            let status = snapshot["status"]?.string.flatMap(Status.init), let evidence = snapshot["evidence"]?.object
+        else { return nil }
+        self.init(
+            id: id,
+            tenant: tenant,
+            idempotencyKey: IdempotencyKey(key),
+            subject: subject,
+            action: action,
+            metadata: snapshot.present("metadata"),
+            estimate: Amount(amount, BudgetUnit(rawValue: unit)),
+            overagePolicy: CommitOveragePolicy(rawValue: policy),
+            scopes: scopes,
+            budgetScopes: budgetScopes,
+            createdAtMilliseconds: createdAt,
+            graceMilliseconds: grace,
+            expiresAtMilliseconds: expiresAt,
+            extensions: extensions,
+            status: status,
+            committedAmount: snapshot["committed"]?.int64,
+            committedMetadata: snapshot.present("committed_metadata"),
+            finalizedAtMilliseconds: snapshot["finalized_at_ms"]?.int64,
+            evidence: evidence
+        )
+    }
+}
+
+extension IdempotencySlot {
+    /// Something to sort by: the parts, with a byte between them that none of them has.
+    fileprivate var order: [UInt8] { Array(tenant.utf8) + [0] + Array(endpoint.utf8) + [0] + Array(key.rawValue.utf8) }
+
+    fileprivate init?(snapshot: JSONValue) {
+        guard let tenant = snapshot["tenant"]?.string, let endpoint = snapshot["endpoint"]?.string,
+            let key = snapshot["key"]?.string
+        else { return nil }
+        self.init(tenant: tenant, endpoint: endpoint, key: IdempotencyKey(key))
+    }
+}
+
+extension IdempotencyRecord {
+    /// The payload stays a text, which keeps its bytes.
+    fileprivate func snapshot(_ slot: IdempotencySlot) -> JSONValue {
+        let lease: JSONValue? = lease.map {
+            ["reservation_id": .string($0.reservationID), "expires_at_ms": .whole($0.expiresAtMilliseconds)]
+        }
+        return [
+            "tenant": .string(slot.tenant), "endpoint": .string(slot.endpoint), "key": .string(slot.key.rawValue),
+            "payload": .string(String(decoding: payload, as: UTF8.self)), "status": .whole(Int64(status)),
+            "body": body, "lease": lease ?? nil,
+        ]
+    }
+
+    fileprivate init?(snapshot: JSONValue) {
+        guard let payload = snapshot["payload"]?.string, let body = snapshot["body"],
+            let status = snapshot.natural("status"), (200...299).contains(status), let lease = snapshot["lease"]
+        else { return nil }
+        self.payload = Array(payload.utf8)
+        self.status = Int(status)
+        self.body = body
+        if lease == .null {
+            self.lease = nil
+        } else {
+            guard let id = lease["reservation_id"]?.string, let expiry = lease["expires_at_ms"]?.int64 else {
+                return nil
+            }
+            self.lease = Lease(reservationID: id, expiresAtMilliseconds: expiry)
+        }
+    }
+}
+
+extension JSONValue {
+    /// A member that is a whole number of 0 or more.
+    fileprivate func natural(_ name: String) -> Int64? { self[name]?.int64.flatMap { $0 >= 0 ? $0 : nil } }
+
+    /// A member that is an array of texts.
+    fileprivate func texts(_ name: String) -> [String]? {
+        guard let elements = self[name]?.array else { return nil }
+        let texts = elements.compactMap(\.string)
+        return texts.count == elements.count ? texts : nil
+    }
+
+    /// A member that is there and not `null`.
+    fileprivate func present(_ name: String) -> JSONValue? { self[name] == .null ? nil : self[name] }
+}
