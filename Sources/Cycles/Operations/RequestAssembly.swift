@@ -88,6 +88,7 @@ extension IdempotencyKey {
 }
 
 /// The version of this package.
-package enum CyclesVersion {
-    package static let current = "0.1.0"
+public enum CyclesVersion {
+    /// Such as `1.2.3`, as the `User-Agent` has it.
+    public static let current = "0.1.0"
 }

@@ -1,5 +1,4 @@
 public import Cycles
-import Synchronization
 
 /// An in-memory budget authority with the full ledger of the protocol: a server to test against, without a network.
 ///
@@ -20,7 +19,7 @@ import Synchronization
 /// One authority may serve any number of clients and threads at once.
 public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
     private let clock: AuthorityClock
-    private let state: Mutex<AuthorityState>
+    private let state: Monitor<AuthorityState>
 
     /// An authority without tenants and budgets.
     /// - Parameters:
@@ -28,7 +27,7 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
     ///   - clock: by which leases run out and instants are stamped; nil means the system's clocks.
     public init(options: Options = Options(), clock: ManualClock? = nil) {
         self.clock = AuthorityClock(clock)
-        state = Mutex(AuthorityState(options: options))
+        state = Monitor(AuthorityState(options: options))
     }
 
     /// An authority as it was when ``snapshot()`` was taken.
@@ -47,7 +46,7 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         clock: ManualClock? = nil
     ) throws(RestoreError) {
         self.clock = AuthorityClock(clock)
-        state = Mutex(try AuthorityState(restoring: snapshot, options: options))
+        state = Monitor(try AuthorityState(restoring: snapshot, options: options))
     }
 
     // MARK: Answering

@@ -1,0 +1,96 @@
+import Foundation
+
+/// Runs programs, and compiles those of `Tests/Programs` as a user would: against the public names of the modules.
+enum Programs {
+    struct Failure: Error, CustomStringConvertible { var description: String }
+
+    struct Outcome {
+        var status: Int32
+        var output: String
+        var errors: String
+    }
+
+    /// Where this build's executables, modules and object files are.
+    static var buildFolder: URL {
+        URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+    }
+
+    /// An executable of this package.
+    static func executable(_ name: String) -> URL { buildFolder.appendingPathComponent(name) }
+
+    private static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+
+    /// Runs an executable until it ends. Only `environment` and what every program needs is in its environment.
+    static func run(
+        _ executable: URL,
+        _ arguments: [String] = [],
+        environment: [String: String] = [:]
+    ) throws -> Outcome {
+        let process = Process()
+        process.executableURL = executable
+        process.arguments = arguments
+        let inherited = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("CYCLES_") }
+        process.environment = inherited.merging(environment) { $1 }
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        // Files rather than pipes: neither stream can block the other.
+        let (output, errors) = (folder.appendingPathComponent("output"), folder.appendingPathComponent("errors"))
+        for file in [output, errors] { try Data().write(to: file) }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = try FileHandle(forWritingTo: output)
+        process.standardError = try FileHandle(forWritingTo: errors)
+        try process.run()
+        process.waitUntilExit()
+        return Outcome(
+            status: process.terminationStatus,
+            output: String(decoding: try Data(contentsOf: output), as: UTF8.self),
+            errors: String(decoding: try Data(contentsOf: errors), as: UTF8.self)
+        )
+    }
+
+    /// Compiles a program of `Tests/Programs` and, unless only its diagnostics are wanted, links it.
+    static func compile(_ name: String, to executable: URL?) throws -> Outcome {
+        let modules = buildFolder.appendingPathComponent("Modules")
+        var arguments = [
+            "swiftc", "-swift-version", "6", "-parse-as-library", "-module-name", "Program", "-Onone",
+            "-I", FileManager.default.fileExists(atPath: modules.path) ? modules.path : buildFolder.path,
+            "-I", repository.appendingPathComponent("Sources/CCurl").path,
+            repository.appendingPathComponent("Tests/Programs/\(name).swift").path,
+        ]
+        if let executable {
+            for module in ["Cycles", "CyclesTesting"] {
+                let folder = buildFolder.appendingPathComponent("\(module).build")
+                let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+                arguments += files.filter { $0.hasSuffix(".o") }.map { folder.appendingPathComponent($0).path }
+            }
+            arguments += ["-lcurl", "-o", executable.path]
+        } else {
+            // Ownership is checked only once the compiler goes beyond types.
+            arguments += ["-emit-sil", "-o", "/dev/null"]
+        }
+        return try run(URL(fileURLWithPath: "/usr/bin/env"), arguments)
+    }
+
+    /// Compiles a program of `Tests/Programs` and runs it.
+    static func compileAndRun(_ name: String) throws -> Outcome {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let executable = folder.appendingPathComponent(name)
+        let compilation = try compile(name, to: executable)
+        guard compilation.status == 0 else {
+            throw Failure(description: "\(name) does not compile: \(compilation.errors)\(compilation.output)")
+        }
+        return try run(executable)
+    }
+
+    /// Whether this run is to compile programs: sanitized objects would need the sanitizer's libraries, and what the
+    /// compiler says does not depend on them.
+    static let areCompiled = ProcessInfo.processInfo.environment["CYCLES_TESTS_COMPILE_NO_PROGRAMS"] == nil
+
+    private static func temporaryFolder() throws -> URL {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("cycles-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        return folder
+    }
+}

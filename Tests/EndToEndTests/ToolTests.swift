@@ -1,0 +1,86 @@
+import Cycles
+import CyclesTesting
+import Testing
+
+/// The executable, run as people run it.
+@Suite struct ToolTests {
+    private func cycles(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Programs.Outcome {
+        try Programs.run(Programs.executable("cycles"), arguments, environment: environment)
+    }
+
+    private func authority() -> LocalAuthority {
+        let authority = LocalAuthority()
+        authority.addAPIKey("key-of-the-test", tenant: "acme")
+        authority.setBudget(scope: "tenant:acme", allocated: .credits(5_000))
+        return authority
+    }
+
+    private func withServer(
+        _ authority: LocalAuthority,
+        _ body: (_ environment: [String: String]) throws -> Void
+    ) throws {
+        let server = LoopbackServer(authority)
+        try server.start()
+        defer { server.stop() }
+        try body(["CYCLES_BASE_URL": server.baseURL, "CYCLES_API_KEY": "key-of-the-test"])
+    }
+
+    @Test func theDemonstrationRunsByItself() throws {
+        let outcome = try cycles(["demo"])
+        #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
+        for text in [
+            "1000 TOKENS for llm.completion by demo-model: ALLOW", "420 TOKENS charged, 580 TOKENS given back",
+            "createReservation was denied: BUDGET_EXCEEDED", "ALLOW_WITH_CAPS", "limited to 256 tokens",
+            "1000 TOKENS given back",
+        ] { #expect(outcome.output.contains(text), "\(outcome.output)") }
+        let rows = outcome.output.split(separator: "\n").filter { $0.hasPrefix("  tenant:") }
+            .map { $0.split(separator: " ").map(String.init) }
+        #expect(
+            rows == [
+                ["tenant:acme", "100000", "0", "0", "100000", "TOKENS"],
+                ["tenant:acme/agent:writer", "20000", "0", "0", "20000", "TOKENS"],
+                ["tenant:acme", "100000", "676", "0", "99324", "TOKENS"],
+                ["tenant:acme/agent:writer", "20000", "256", "0", "19744", "TOKENS"],
+            ]
+        )
+    }
+
+    @Test func theDemonstrationUsesTheServerOfTheEnvironment() throws {
+        let authority = authority()
+        try withServer(authority) { environment in
+            let outcome = try cycles(["demo"], environment)
+            #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
+            #expect(outcome.output.contains("500 CREDITS for llm.completion by demo-model: ALLOW"))
+            #expect(outcome.output.contains("BUDGET_EXCEEDED"))
+            #expect(outcome.output.contains("left out"))
+            #expect(!outcome.output.contains("key-of-the-test"))
+        }
+        #expect(authority.activeReservations.isEmpty)
+        #expect(authority.balances().first?.spent == .credits(210))
+    }
+
+    @Test func aServerWithoutBudgetIsExplained() throws {
+        let authority = LocalAuthority()
+        authority.addAPIKey("key-of-the-test", tenant: "acme")
+        try withServer(authority) { environment in
+            let outcome = try cycles(["demo"], environment)
+            #expect(outcome.status == 1)
+            #expect(outcome.errors.hasPrefix("No budget of tenant acme has anything left"), "\(outcome.errors)")
+        }
+    }
+
+    @Test func failuresSayWhatToDo() throws {
+        try withServer(authority()) { environment in
+            let refused = try cycles(["demo"], environment.merging(["CYCLES_API_KEY": "another-key"]) { $1 })
+            #expect(refused.status == 1)
+            #expect(refused.errors.contains("401") && refused.errors.contains("check the API key"), "\(refused)")
+            #expect(!(refused.errors + refused.output).contains("another-key"))
+            let halfConfigured = try cycles(["demo"], ["CYCLES_BASE_URL": environment["CYCLES_BASE_URL"] ?? ""])
+            #expect(halfConfigured.status == 1 && halfConfigured.errors.contains("CYCLES_API_KEY is not set"))
+        }
+        let misused = try cycles(["frobnicate"])
+        #expect(misused.status == 2 && misused.errors.contains("frobnicate"))
+        #expect(try cycles(["--help"]).output.hasPrefix("usage: cycles"))
+        #expect(try cycles(["--version"]).output == "cycles \(CyclesVersion.current)\n")
+    }
+}
