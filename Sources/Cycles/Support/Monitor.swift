@@ -20,7 +20,16 @@ package final class Monitor<State>: @unchecked Sendable {
         mutex.initialize(to: pthread_mutex_t())
         condition.initialize(to: pthread_cond_t())
         pthread_mutex_init(mutex, nil)
-        pthread_cond_init(condition, nil)
+        #if canImport(Darwin)
+            pthread_cond_init(condition, nil)
+        #else
+            // Setting the machine's clock must not change how long a thread waits.
+            var attributes = pthread_condattr_t()
+            pthread_condattr_init(&attributes)
+            pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+            pthread_cond_init(condition, &attributes)
+            pthread_condattr_destroy(&attributes)
+        #endif
     }
 
     deinit {
@@ -51,5 +60,29 @@ package final class Monitor<State>: @unchecked Sendable {
             if let result = body(&state) { return result }
             pthread_cond_wait(condition, mutex)
         }
+    }
+    /// The same, for a limited time: nil once it is over.
+    package func wait<Result>(atMost limit: Duration, _ body: (inout State) -> Result?) -> Result? {
+        let deadline = ContinuousClock.now + limit
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while true {
+            if let result = body(&state) { return result }
+            let left = ContinuousClock.now.duration(to: deadline)
+            guard left > .zero else { return nil }
+            waitForChange(atMost: left)
+        }
+    }
+
+    private func waitForChange(atMost limit: Duration) {
+        // Longer waits are cut: whoever waits looks again.
+        let span = min(limit, .seconds(1_000_000))
+        #if canImport(Darwin)
+            var time = SystemTime(span)
+            time.withUnsafeMutablePointer { _ = pthread_cond_timedwait_relative_np(condition, mutex, $0) }
+        #else
+            var time = SystemTime(SystemTime.monotonic.duration + span)
+            time.withUnsafeMutablePointer { _ = pthread_cond_timedwait(condition, mutex, $0) }
+        #endif
     }
 }

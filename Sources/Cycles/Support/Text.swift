@@ -1,6 +1,10 @@
 extension String {
     /// Whether there is nothing but Unicode white space.
-    package var isBlank: Bool { unicodeScalars.allSatisfy(\.properties.isWhitespace) }
+    package var isBlank: Bool {
+        // Most texts begin with a character that settles it without a table.
+        if let first = utf8.first, first > 0x20, first < 0x7f { return false }
+        return unicodeScalars.allSatisfy(\.properties.isWhitespace)
+    }
 
     /// Without white space at either end.
     package var trimmed: String {

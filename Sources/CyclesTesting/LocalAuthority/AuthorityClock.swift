@@ -1,13 +1,5 @@
 import Cycles
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Glibc)
-    import Glibc
-#endif
-
 /// The authority's own time, by which everything expires.
 ///
 /// Without a manual clock it is the wall clock as it stood at the beginning, moved on by the monotonic clock: setting
@@ -19,9 +11,7 @@ struct AuthorityClock: Sendable {
 
     init(_ manual: ManualClock?) {
         self.manual = manual
-        var wall = timespec()
-        clock_gettime(CLOCK_REALTIME, &wall)
-        startMilliseconds = Int64(wall.tv_sec) * 1_000 + Int64(wall.tv_nsec) / 1_000_000
+        startMilliseconds = SystemTime.wall.duration.wholeMilliseconds
     }
 
     var nowMilliseconds: Int64 {

@@ -55,10 +55,13 @@ final class CurlAgent: Sendable {
     private struct Mailbox {
         var arrivals: [CurlTransfer] = []
         var cancellations: [CurlTransfer] = []
-        /// Whether the thread is about to sleep, or does: it has to be woken to see the mailbox.
+        /// Whether the thread is about to sleep in libcurl, or does: it has to be woken to see the mailbox.
         var isSleeping = false
         var phase = Phase.notStarted
         var whenEnded: [@Sendable () -> Void] = []
+
+        /// Whether there is nothing for the thread to do.
+        var isQuiet: Bool { arrivals.isEmpty && cancellations.isEmpty && phase == .running }
     }
 
     /// How long a task that was woken has to wake the others.
@@ -174,14 +177,14 @@ final class CurlAgent: Sendable {
             cancellations.removeAll(keepingCapacity: true)
             if isEnding { break }
             worker.advance()
-            let maySleep = mailbox.withLock { mailbox in
-                let isQuiet = mailbox.arrivals.isEmpty && mailbox.cancellations.isEmpty && mailbox.phase == .running
-                mailbox.isSleeping = isQuiet
-                return isQuiet
+            if worker.hasTransfers {
+                sleepInTransfers(milliseconds: worker.isAwaitingDelivery ? 2 : 60_000)
+            } else if worker.isAwaitingDelivery {
+                mailbox.wait(atMost: CurlAgent.deliveryPatience) { $0.isQuiet ? nil : () }
+            } else {
+                // Without a socket to watch, waiting for the mailbox itself is the cheapest.
+                mailbox.wait { $0.isQuiet ? nil : () }
             }
-            if maySleep { multi.sleep(milliseconds: worker.isAwaitingDelivery ? 2 : 60_000) }
-            // Whatever ended the sleep, the mailbox is looked at next.
-            mailbox.withLock { $0.isSleeping = false }
         }
         worker.abandonAll()
         let (stranded, whenEnded) = mailbox.withLock { mailbox in
@@ -194,6 +197,17 @@ final class CurlAgent: Sendable {
         }
         for transfer in stranded { transfer.complete(.failure(CurlAgent.shutDownError(wasRequestSent: false))) }
         for callback in whenEnded { callback() }
+    }
+
+    private func sleepInTransfers(milliseconds: Int32) {
+        let maySleep = mailbox.withLock { mailbox in
+            mailbox.isSleeping = mailbox.isQuiet
+            return mailbox.isSleeping
+        }
+        guard maySleep else { return }
+        multi.sleep(milliseconds: milliseconds)
+        // Whatever ended the sleep, the mailbox is looked at next.
+        mailbox.withLock { $0.isSleeping = false }
     }
 
     fileprivate static func shutDownError(wasRequestSent: Bool?) -> HTTPTransportError {
@@ -239,6 +253,9 @@ private struct Worker {
             transfer.complete(.failure(Worker.cancelledInLine))
         }
     }
+
+    /// Whether anything is on its way.
+    var hasTransfers: Bool { !activeHandles.isEmpty }
 
     /// Whether the I/O thread has to look after tasks that others were to wake.
     var isAwaitingDelivery: Bool { !underDelivery.isEmpty }

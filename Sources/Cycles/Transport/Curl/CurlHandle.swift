@@ -3,7 +3,8 @@ import CCurl
 /// One easy handle with everything it needs for one transfer after another.
 ///
 /// Options that are the same for all transfers are set once; the memory for headers, body and answer is kept. libcurl
-/// refers to that memory while a transfer runs, so a handle belongs to one thread at a time and must not move.
+/// refers to that memory while a transfer runs, so a handle belongs to one thread at a time and must not move. That is
+/// also why nothing checks at run time whether two accesses to a property overlap.
 final class CurlHandle {
     let easy: UnsafeMutableRawPointer
     private let parts: OpaquePointer
@@ -11,28 +12,28 @@ final class CurlHandle {
     private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
 
     /// The scheme, host and port that `parts` holds.
-    private var origin: [UInt8] = []
-    private var host = ""
-    private var isSecure = false
-    private var method: HTTPMethod?
-    private var connectTimeout: Int = -1
-    private var timeout: Int = -1
+    @exclusivity(unchecked) private var origin: [UInt8] = []
+    @exclusivity(unchecked) private var host = ""
+    @exclusivity(unchecked) private var isSecure = false
+    @exclusivity(unchecked) private var method: HTTPMethod?
+    @exclusivity(unchecked) private var connectTimeout: Int = -1
+    @exclusivity(unchecked) private var timeout: Int = -1
 
-    private var url = GrowingBuffer()
-    private var headerText = GrowingBuffer()
-    private var headerNodes: UnsafeMutablePointer<curl_slist>?
-    private var headerNodeCapacity = 0
-    private var requestBody = GrowingBuffer()
+    @exclusivity(unchecked) private var url = GrowingBuffer()
+    @exclusivity(unchecked) private var headerText = GrowingBuffer()
+    @exclusivity(unchecked) private var headerNodes: UnsafeMutablePointer<curl_slist>?
+    @exclusivity(unchecked) private var headerNodeCapacity = 0
+    @exclusivity(unchecked) private var requestBody = GrowingBuffer()
 
-    private var answer = GrowingBuffer()
-    private var answerHeaders = HTTPHeaders()
-    private var answerHeaderBytes = 0
-    private var hasStatusLine = false
-    private var isHeadComplete = false
-    private var isTooLarge = false
+    @exclusivity(unchecked) private var answer = GrowingBuffer()
+    @exclusivity(unchecked) private var answerHeaders = HTTPHeaders()
+    @exclusivity(unchecked) private var answerHeaderBytes = 0
+    @exclusivity(unchecked) private var hasStatusLine = false
+    @exclusivity(unchecked) private var isHeadComplete = false
+    @exclusivity(unchecked) private var isTooLarge = false
 
     /// Whatever the owner of the handle has going on it.
-    var transfer: CurlTransfer?
+    @exclusivity(unchecked) var transfer: CurlTransfer?
 
     /// - Throws: An error that says which setting libcurl does not accept.
     init(_ settings: CurlSettings) throws(HTTPTransportError) {

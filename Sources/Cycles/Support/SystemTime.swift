@@ -1,0 +1,45 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A time or span as the system's calls have it.
+///
+/// It stands for `timespec`, whose members the compiler attributes to one module or another, depending on which headers
+/// it has seen; the layout is the same.
+package struct SystemTime: Sendable {
+    private var seconds: Int
+    private var nanoseconds: Int
+
+    /// A span, rounded down to whole nanoseconds.
+    package init(_ span: Duration) {
+        let components = span.components
+        seconds = Int(clamping: components.seconds)
+        nanoseconds = Int(components.attoseconds / 1_000_000_000)
+    }
+
+    /// What the clock shows that nobody sets.
+    package static var monotonic: SystemTime { SystemTime(CLOCK_MONOTONIC) }
+
+    /// What the clock on the wall shows: since the beginning of 1970.
+    package static var wall: SystemTime { SystemTime(CLOCK_REALTIME) }
+
+    private init(_ clock: clockid_t) {
+        seconds = 0
+        nanoseconds = 0
+        withUnsafeMutablePointer { _ = clock_gettime(clock, $0) }
+    }
+
+    /// Since whenever the clock began.
+    package var duration: Duration { .seconds(seconds) + .nanoseconds(nanoseconds) }
+
+    mutating func withUnsafeMutablePointer(_ body: (UnsafeMutablePointer<timespec>) -> Void) {
+        assert(MemoryLayout<timespec>.size == MemoryLayout<SystemTime>.size)
+        Swift.withUnsafeMutablePointer(to: &self) {
+            $0.withMemoryRebound(to: timespec.self, capacity: 1, body)
+        }
+    }
+}
