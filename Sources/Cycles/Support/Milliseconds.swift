@@ -10,6 +10,12 @@ extension Duration {
         return carried ? (product < 0 ? .min : .max) : sum
     }
 
+    /// Whole milliseconds, rounded up; saturates at the ends of `Int64`.
+    package var wholeMillisecondsRoundedUp: Int64 {
+        let floor = wholeMilliseconds
+        return Duration.milliseconds(floor) < self ? floor.saturatingAdding(1) : floor
+    }
+
     /// Milliseconds for people: `5 s`, `1.5 s`, `250 ms`.
     package var readable: String {
         let milliseconds = wholeMilliseconds
@@ -18,5 +24,19 @@ extension Duration {
             return "\(milliseconds / 1_000).\(milliseconds % 1_000 / 100) s"
         }
         return "\(milliseconds) ms"
+    }
+}
+
+extension Int64 {
+    /// The sum, or the end of the range that it lies beyond.
+    package func saturatingAdding(_ other: Int64) -> Int64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? (other < 0 ? .min : .max) : sum
+    }
+
+    /// The difference, or the end of the range that it lies beyond.
+    package func saturatingSubtracting(_ other: Int64) -> Int64 {
+        let (difference, overflow) = subtractingReportingOverflow(other)
+        return overflow ? (other < 0 ? .max : .min) : difference
     }
 }

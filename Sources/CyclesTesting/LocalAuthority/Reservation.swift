@@ -40,11 +40,3 @@ struct Reservation: Sendable {
 
     var budgetKeys: [BudgetKey] { budgetScopes.map { BudgetKey(scope: $0, unit: estimate.unit) } }
 }
-
-extension Int64 {
-    /// The sum, at most `Int64.max`. For instants, which are never far below zero.
-    func saturatingAdding(_ span: Int64) -> Int64 {
-        let (sum, overflow) = addingReportingOverflow(span)
-        return overflow ? (span < 0 ? .min : .max) : sum
-    }
-}
