@@ -1,11 +1,25 @@
-import Cycles
+package import Cycles
 
 /// A clock that stands still until it is told to advance.
 ///
 /// It stands for both clocks that the protocol looks at: the monotonic one that measures spans, and the wall clock
-/// that stamps instants.
+/// that stamps instants. Whatever waits for a moment that is passed happens on the thread that advances the clock, in
+/// its order and at its time, before ``advance(by:)`` returns.
 public final class ManualClock: Sendable {
-    private let elapsed = Monitor(Duration.zero)
+    private struct State {
+        var now = Duration.zero
+        var alarms: [ObjectIdentifier: PendingAlarm] = [:]
+        var count = 0
+    }
+
+    private struct PendingAlarm {
+        let deadline: Duration
+        /// Alarms for the same moment go off in the order in which they were set.
+        let order: Int
+        let action: @Sendable () -> Void
+    }
+
+    private let state = Monitor(State())
     private let startMilliseconds: Int64
 
     /// A clock whose wall time begins at an instant in milliseconds since 1970.
@@ -14,14 +28,61 @@ public final class ManualClock: Sendable {
     }
 
     /// How far the clock has been advanced in all.
-    public var now: Duration { elapsed.withLock { $0 } }
+    public var now: Duration { state.withLock { $0.now } }
 
     /// The wall time, in milliseconds since 1970.
     public var nowMilliseconds: Int64 { startMilliseconds + now.wholeMilliseconds }
 
     /// Moves both clocks on. A negative span is ignored: time does not go back.
+    ///
+    /// What is due already happens first, even if the span is zero. What happens on the way may advance the clock itself, as a delayed answer does.
     public func advance(by span: Duration) {
-        guard span > .zero else { return }
-        elapsed.withLock { $0 += span }
+        guard span >= .zero else { return }
+        let target = now + span
+        while let action = nextAction(until: target) { action() }
+        state.withLock { $0.now = max($0.now, target) }
+    }
+
+    private func nextAction(until target: Duration) -> (@Sendable () -> Void)? {
+        state.withLock { state in
+            let due = state.alarms.filter { $0.value.deadline <= target }
+            let next = due.min { ($0.value.deadline, $0.value.order) < ($1.value.deadline, $1.value.order) }
+            guard let next else { return nil }
+            state.alarms[next.key] = nil
+            state.now = max(state.now, next.value.deadline)
+            return next.value.action
+        }
+    }
+
+    /// Sets or turns off an alarm.
+    fileprivate func set(_ alarm: ObjectIdentifier, _ deadline: Duration?, _ action: @escaping @Sendable () -> Void) {
+        state.withLock { state in
+            state.count += 1
+            state.alarms[alarm] = deadline.map { PendingAlarm(deadline: $0, order: state.count, action: action) }
+        }
+    }
+}
+
+extension ManualClock: TimeSource {
+    package var monotonic: Duration { now }
+
+    package var wallMilliseconds: Int64 { nowMilliseconds }
+
+    package func makeAlarm(_ action: @escaping @Sendable () -> Void) -> any Alarm {
+        ManualAlarm(clock: self, action: action)
+    }
+
+    private final class ManualAlarm: Alarm {
+        private let clock: ManualClock
+        private let action: @Sendable () -> Void
+
+        init(clock: ManualClock, action: @escaping @Sendable () -> Void) {
+            self.clock = clock
+            self.action = action
+        }
+
+        deinit { clock.set(ObjectIdentifier(self), nil, action) }
+
+        func set(to deadline: Duration?) { clock.set(ObjectIdentifier(self), deadline, action) }
     }
 }

@@ -10,12 +10,32 @@ private final class SleepingTime: TimeSource {
     var monotonic: Duration { state.withLock { $0.now } }
     var sleeps: [Duration] { state.withLock { $0.sleeps } }
 
-    func sleep(for span: Duration) async throws(CancellationError) {
-        if Task.isCancelled { throw CancellationError() }
+    var wallMilliseconds: Int64 { monotonic.wholeMilliseconds }
+
+    func makeAlarm(_ action: @escaping @Sendable () -> Void) -> any Alarm { ImpatientAlarm(time: self, action: action) }
+
+    fileprivate func pass(to deadline: Duration) {
         state.withLock {
-            $0.now += span
-            $0.sleeps.append(span)
+            $0.sleeps.append(deadline - $0.now)
+            $0.now = deadline
         }
+    }
+}
+
+/// Goes off as soon as it is set, and makes the time pass instead.
+private final class ImpatientAlarm: Alarm {
+    private let time: SleepingTime
+    private let action: @Sendable () -> Void
+
+    init(time: SleepingTime, action: @escaping @Sendable () -> Void) {
+        self.time = time
+        self.action = action
+    }
+
+    func set(to deadline: Duration?) {
+        guard let deadline else { return }
+        time.pass(to: deadline)
+        action()
     }
 }
 

@@ -45,11 +45,7 @@ public final class CyclesClient: Sendable {
         self.transport = transport
         self.time = time
         defaults = RequestDefaults(configuration)
-        performer = OperationPerformer(
-            assembly: assembly,
-            transport: transport,
-            redactor: configuration.redactor
-        )
+        performer = OperationPerformer(configuration, assembly: assembly, time: time)
     }
 
     /// Closes the connections. Requests in flight fail; further ones are refused.
@@ -66,7 +62,7 @@ public final class CyclesClient: Sendable {
         _ request: DecisionRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<DecisionResponse> {
-        try await performer.perform(.decide(request, defaults), options: options)
+        try await performer.perform(.decide(request, defaults), options: options, over: transport)
     }
 
     /// Holds budget, or evaluates with `dryRun` (specification: `createReservation`).
@@ -78,7 +74,7 @@ public final class CyclesClient: Sendable {
         _ request: ReservationCreateRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ReservationCreateResponse> {
-        try await performer.perform(.createReservation(request, defaults), options: options)
+        try await performer.perform(.createReservation(request, defaults), options: options, over: transport)
     }
 
     // MARK: Settling
@@ -91,7 +87,7 @@ public final class CyclesClient: Sendable {
         _ request: CommitRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<CommitResponse> {
-        try await performer.perform(.commitReservation(id, request), options: options)
+        try await performer.perform(.commitReservation(id, request), options: options, over: transport)
     }
 
     /// Gives a whole reservation back (specification: `releaseReservation`). Uses the admin key if there is one.
@@ -101,7 +97,7 @@ public final class CyclesClient: Sendable {
         _ request: ReleaseRequest = ReleaseRequest(),
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ReleaseResponse> {
-        try await performer.perform(.releaseReservation(id, request), options: options)
+        try await performer.perform(.releaseReservation(id, request), options: options, over: transport)
     }
 
     /// Keeps a reservation alive for longer, counted from its present expiry (specification: `extendReservation`).
@@ -111,7 +107,7 @@ public final class CyclesClient: Sendable {
         _ request: ExtendRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ExtendResponse> {
-        try await performer.perform(.extendReservation(id, request), options: options)
+        try await performer.perform(.extendReservation(id, request), options: options, over: transport)
     }
 
     /// Charges something that happened without a reservation (specification: `createEvent`).
@@ -120,7 +116,7 @@ public final class CyclesClient: Sendable {
         _ request: EventCreateRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<EventCreateResponse> {
-        try await performer.perform(.createEvent(request, defaults), options: options)
+        try await performer.perform(.createEvent(request, defaults), options: options, over: transport)
     }
 
     // MARK: Looking up
@@ -132,7 +128,7 @@ public final class CyclesClient: Sendable {
         _ id: ReservationID,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ReservationDetail> {
-        try await performer.perform(.getReservation(id), options: options)
+        try await performer.perform(.getReservation(id), options: options, over: transport)
     }
 
     /// One page of reservations (specification: `listReservations`). Uses the admin key if there is one.
@@ -142,7 +138,7 @@ public final class CyclesClient: Sendable {
         _ query: ReservationQuery = ReservationQuery(),
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ReservationListResponse> {
-        try await performer.perform(.listReservations(query, defaults), options: options)
+        try await performer.perform(.listReservations(query, defaults), options: options, over: transport)
     }
 
     /// One page of balances (specification: `getBalances`). ``balances(_:options:)`` goes over all pages.
@@ -151,7 +147,7 @@ public final class CyclesClient: Sendable {
         _ query: BalanceQuery = BalanceQuery(),
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<BalanceResponse> {
-        try await performer.perform(.getBalances(query, defaults), options: options)
+        try await performer.perform(.getBalances(query, defaults), options: options, over: transport)
     }
 
     /// All reservations of a query, page after page, each page fetched when it is needed. The query's cursor is where
@@ -198,7 +194,7 @@ public final class CyclesClient: Sendable {
         var patience = EvidencePatience(start: time.monotonic, limit: limit)
         while true {
             do throws(CyclesError) {
-                return try await performer.perform(operation, options: options)
+                return try await performer.perform(operation, options: options, over: transport)
             } catch {
                 guard error.status == 404, let wait = patience.nextWait(at: time.monotonic) else { throw error }
                 do throws(CancellationError) {
@@ -216,7 +212,7 @@ public final class CyclesClient: Sendable {
     public func getEvidenceKeys(
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<EvidenceKeySet> {
-        try await performer.perform(.getEvidenceKeys(), options: options)
+        try await performer.perform(.getEvidenceKeys(), options: options, over: transport)
     }
 }
 

@@ -53,6 +53,8 @@ public struct CyclesConfiguration: Sendable {
     public var maxResponseBytes = 8 * 1_024 * 1_024
     /// What to add to the `User-Agent`, such as `billing-agent/2.1`.
     public var userAgentSuffix: String?
+    /// Who is told what the client does; nil means that warnings go to standard error.
+    public var observer: (any CyclesObserver)?
 
     private var storedAPIKey: Secret
     private var storedAdminAPIKey: Secret?
@@ -111,6 +113,7 @@ extension CyclesConfiguration: CustomStringConvertible, CustomDebugStringConvert
             "retry": retry, "journal": journal, "heartbeat": heartbeat, "tls": tls, "proxy": describedProxy as Any,
             "unixSocketPath": unixSocketPath as Any, "maxConnections": maxConnections,
             "maxResponseBytes": maxResponseBytes, "userAgentSuffix": userAgentSuffix as Any,
+            "observer": observer.map { "\(type(of: $0))" } as Any,
         ]
     }
 

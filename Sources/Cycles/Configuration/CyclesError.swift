@@ -13,7 +13,7 @@ public enum CyclesError: Error, Hashable, Sendable {
     /// The answer is not what the specification promises.
     case invalidResponse(InvalidResponse)
     /// The lease ran out before its work was settled.
-    case leaseLost(LeaseLoss)
+    indirect case leaseLost(LeaseLoss)
     /// The configuration cannot be used.
     case configuration(ConfigurationIssue)
     /// A request breaks a rule of the specification; nothing was sent.
@@ -351,15 +351,29 @@ public struct LeaseLoss: Hashable, Sendable, CustomStringConvertible {
     public var reservationID: ReservationID
     /// How the lease was lost.
     public var message: String
+    /// How the work was settled all the same; nil if it was not, or not yet.
+    public var settlement: Settlement?
 
     /// A loss.
-    public init(reservationID: ReservationID, message: String) {
+    public init(reservationID: ReservationID, message: String, settlement: Settlement? = nil) {
         self.reservationID = reservationID
         self.message = message
+        self.settlement = settlement
     }
 
-    /// Which lease was lost, and how.
-    public var description: String { "The lease of reservation \(reservationID) was lost: \(message)." }
+    /// Which lease was lost, how, and what became of the work.
+    public var description: String {
+        var text = "The lease of reservation \(reservationID) was lost: \(message)"
+        switch settlement {
+        case nil: break
+        case .committed(let response): text += "; its work was committed at \(response.charged) all the same"
+        case .recoveredViaEvent: text += "; its work was recorded as an event"
+        case .alreadySettled: text += "; its work had been settled before"
+        case .released: text += "; nothing was charged"
+        case .queued: text += "; its settlement goes on in the background"
+        }
+        return text + "; ask for a longer time to live, or look at the heartbeat's failures"
+    }
 }
 
 /// A configuration that cannot be used.

@@ -26,10 +26,11 @@ package struct RequestAssembly: Sendable {
         postHeaders = authenticated
     }
 
-    /// The request for an operation, in the trace that is current.
+    /// The request for an operation.
     package func request<Output>(
         for operation: Operation<Output>,
-        options: CallOptions
+        options: CallOptions,
+        trace: TraceContext? = TraceContext.current
     ) throws(CyclesError) -> HTTPRequest {
         var headers: HTTPHeaders
         switch operation.authentication {
@@ -45,7 +46,7 @@ package struct RequestAssembly: Sendable {
         if let key = operation.idempotencyKey, key.fitsHeader {
             headers.append(name: "X-Idempotency-Key", value: key.rawValue)
         }
-        if let trace = TraceContext.current { headers.append(name: "traceparent", value: trace.description) }
+        if let trace { headers.append(name: "traceparent", value: trace.description) }
         if !options.headers.isEmpty {
             try RequestAssembly.check(options.headers)
             headers.append(contentsOf: options.headers)

@@ -7,6 +7,8 @@ package struct Operation<Output: Sendable>: Sendable {
     package var path: String
     package var body: [UInt8] = []
     package var idempotencyKey: IdempotencyKey?
+    /// The reservation that it is about, if it exists already.
+    package var reservationID: ReservationID?
     /// The status of a success; every other is none.
     package var successStatus = 200
     package var authentication = Authentication.apiKey

@@ -68,6 +68,7 @@ extension Operation where Output == CommitResponse {
             path: try reservationPath(id, "/commit"),
             body: request.encoded(key: key),
             idempotencyKey: key,
+            reservationID: id,
             unit: request.actual.unit,
             decode: CommitResponse.init(body:)
         )
@@ -88,6 +89,7 @@ extension Operation where Output == ReleaseResponse {
             path: try reservationPath(id, "/release"),
             body: request.encoded(key: key),
             idempotencyKey: key,
+            reservationID: id,
             authentication: .operatorOrAPIKey,
             decode: ReleaseResponse.init(body:)
         )
@@ -109,6 +111,7 @@ extension Operation where Output == ExtendResponse {
             path: try reservationPath(id, "/extend"),
             body: request.encoded(key: key),
             idempotencyKey: key,
+            reservationID: id,
             decode: ExtendResponse.init(body:)
         )
     }
@@ -152,6 +155,7 @@ extension Operation where Output == ReservationDetail {
             name: "getReservation",
             method: .get,
             path: try reservationPath(id, ""),
+            reservationID: id,
             authentication: .operatorOrAPIKey,
             decode: ReservationDetail.init(body:)
         )

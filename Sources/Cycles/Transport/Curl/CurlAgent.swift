@@ -3,20 +3,36 @@ import Synchronization
 
 /// One request on its way through the agent.
 ///
-/// `waiter` is set before the transfer is submitted and `handle` belongs to the I/O thread; only the flag is touched by
+/// `receiver` is set before the transfer is submitted and `handle` belongs to the I/O thread; only the flag is touched by
 /// several threads.
 final class CurlTransfer: @unchecked Sendable {
     typealias Outcome = Result<HTTPResponse, HTTPTransportError>
     typealias Waiter = UnsafeContinuation<CurlDelivery, Never>
 
+    /// Who is told how it ended.
+    enum Receiver {
+        case task(Waiter)
+        case exchange(any Exchange)
+    }
+
     let request: HTTPRequest
     let isCancelled = Atomic<Bool>(false)
-    var waiter: Waiter?
+    var receiver: Receiver?
     fileprivate(set) var handle: CurlHandle?
 
     init(_ request: HTTPRequest) { self.request = request }
 
-    fileprivate func complete(_ outcome: Outcome) { waiter?.resume(returning: CurlDelivery(outcome: outcome)) }
+    fileprivate func didStart() {
+        if case .exchange(let exchange) = receiver { exchange.didStart() }
+    }
+
+    fileprivate func complete(_ outcome: Outcome) {
+        switch receiver {
+        case .task(let waiter): waiter.resume(returning: CurlDelivery(outcome: outcome))
+        case .exchange(let exchange): exchange.didFinish(outcome)
+        case nil: break
+        }
+    }
 }
 
 /// What a waiting task is woken with: its own outcome, and those of others that it wakes in turn.
@@ -300,6 +316,7 @@ private struct Worker {
                 handle.transfer = transfer
                 transfer.handle = handle
                 activeHandles[ObjectIdentifier(handle)] = handle
+                transfer.didStart()
             } catch {
                 queue.finishOne()
                 transfer.complete(.failure(error))
@@ -352,7 +369,11 @@ private struct Worker {
         handle.transfer = nil
         transfer?.handle = nil
         idleHandles.append(handle)
-        if let waiter = transfer?.waiter { finished.append((waiter, result)) }
+        switch transfer?.receiver {
+        case .task(let waiter): finished.append((waiter, result))
+        case .exchange(let exchange): exchange.didFinish(result)
+        case nil: break
+        }
     }
 
     private static var cancelledInLine: HTTPTransportError {

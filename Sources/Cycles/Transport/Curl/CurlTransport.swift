@@ -27,7 +27,7 @@ public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
         let transfer = CurlTransfer(request)
         let delivery = await withTaskCancellationHandler {
             await withUnsafeContinuation { (waiter: CurlTransfer.Waiter) in
-                transfer.waiter = waiter
+                transfer.receiver = .task(waiter)
                 agent.submit(transfer)
             }
         } onCancel: {
@@ -49,5 +49,14 @@ public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             agent.end { continuation.resume() }
         }
+    }
+}
+
+extension CurlTransport: CallbackTransport {
+    /// The exchange is told on the I/O thread.
+    package func start(_ request: HTTPRequest, _ exchange: any Exchange) {
+        let transfer = CurlTransfer(request)
+        transfer.receiver = .exchange(exchange)
+        agent.submit(transfer)
     }
 }

@@ -1,0 +1,107 @@
+/// Is told what a client does, as it happens.
+///
+/// Without an observer a client writes warnings to standard error, once for each kind and reservation, and nothing else.
+/// An observer replaces that.
+public protocol CyclesObserver: Sendable {
+    /// Something happened. Called from any thread, from several at once, and sometimes from the one that carries all
+    /// requests: it must return soon, and must not wait for the client.
+    func observe(_ event: CyclesEvent)
+}
+
+/// Something that a client did or noticed. Switches over it need `@unknown default`.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
+public enum CyclesEvent: Sendable {
+    /// A request is handed to the transport.
+    case attemptStarted(AttemptStart)
+    /// A request was answered, or will not be.
+    case attemptFinished(AttemptEnd)
+    /// A settlement that did not get through is attempted again.
+    case retryScheduled(ScheduledRetry)
+    /// A lease was extended.
+    case leaseExtended(LeaseExtension)
+    /// An attempt to extend a lease failed.
+    case leaseAttemptFailed(LeaseAttemptFailure)
+    /// A lease is not extended any more. It may still last for a while, and its work can still be settled.
+    case leaseStopped(ReservationID, LeaseStop)
+    /// A lease ran out before its work was settled. The settlement goes on.
+    case leaseLost(LeaseLoss)
+    /// The server seems to limit how far ahead leases may end, and does not say how long they last: they may run out.
+    case leaseLimitSuspected(ReservationID)
+    /// A reservation was settled, or its settlement goes on in the background.
+    case settled(ReservationID, Settlement)
+    /// A settlement or release was refused for good.
+    case settlementFailed(ReservationID, CyclesError)
+    /// A guard ended without being committed or released. Recorded spend above zero is settled; otherwise the hold is
+    /// released.
+    case guardDropped(ReservationID, recordedSpend: Amount?)
+    /// Something that was given for a settlement cannot be sent, and was left out. The settlement goes on.
+    case valueIgnored(ReservationID, what: String)
+}
+
+/// A request that is handed to the transport.
+public struct AttemptStart: Hashable, Sendable {
+    /// Which operation, such as `commitReservation`.
+    public let operation: String
+    /// The key that it carries; nil for requests that only read.
+    public let idempotencyKey: IdempotencyKey?
+    /// The reservation that it is about, if it exists already.
+    public let reservationID: ReservationID?
+}
+
+/// A request that was answered, or will not be.
+public struct AttemptEnd: Hashable, Sendable {
+    /// What was sent.
+    public let attempt: AttemptStart
+    /// How long it took, waiting for a connection included.
+    public let duration: Duration
+    /// The status of the answer, if there was one.
+    public let status: Int?
+    /// The server's name for the request.
+    public let requestID: String?
+    /// The trace that the server filed the request under.
+    public let traceID: String?
+    /// What went wrong; nil for a success.
+    public let error: CyclesError?
+}
+
+/// A settlement that is attempted again.
+public struct ScheduledRetry: Hashable, Sendable {
+    /// Which reservation it settles.
+    public let reservationID: ReservationID
+    /// Which operation is sent next.
+    public let operation: String
+    /// How long from now.
+    public let delay: Duration
+    /// Why the last attempt did not settle it.
+    public let error: CyclesError
+}
+
+/// A lease that was extended.
+public struct LeaseExtension: Hashable, Sendable {
+    /// Which reservation.
+    public let reservationID: ReservationID
+    /// When it runs out now, by the server's clock, in milliseconds since 1970.
+    public let expiresAtMilliseconds: Int64
+    /// How long it lasts from the moment the answer was made, if the server says so.
+    public let remainingTimeToLive: Duration?
+}
+
+/// An attempt to extend a lease that failed.
+public struct LeaseAttemptFailure: Hashable, Sendable {
+    /// What happens next.
+    public enum Disposition: Hashable, Sendable {
+        /// It is attempted again, after that long.
+        case retrying(after: Duration)
+        /// The lease is not extended any more.
+        case stopped(LeaseStop)
+    }
+
+    /// Which reservation.
+    public let reservationID: ReservationID
+    /// What went wrong.
+    public let error: CyclesError
+    /// What happens next.
+    public let disposition: Disposition
+}

@@ -1,0 +1,70 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Warns on standard error of what an operator should know, once for each kind and reservation.
+package final class StandardErrorReporter: CyclesObserver {
+    private struct Seen: Hashable {
+        let kind: String
+        let reservationID: ReservationID
+    }
+
+    /// How many warnings are remembered; beyond that one may come again.
+    private static let memory = 4_096
+
+    private let seen = Monitor(Set<Seen>())
+    private let write: @Sendable (String) -> Void
+
+    package init(write: @escaping @Sendable (String) -> Void = StandardErrorReporter.writeToStandardError) {
+        self.write = write
+    }
+
+    package func observe(_ event: CyclesEvent) {
+        guard let (kind, id, text) = StandardErrorReporter.warning(event) else { return }
+        let isNew = seen.withLock { seen in
+            if seen.count >= StandardErrorReporter.memory { seen.removeAll(keepingCapacity: true) }
+            return seen.insert(Seen(kind: kind, reservationID: id)).inserted
+        }
+        if isNew { write("cycles: warning: reservation \(id): \(text)\n") }
+    }
+
+    private static func warning(_ event: CyclesEvent) -> (kind: String, id: ReservationID, text: String)? {
+        switch event {
+        case .leaseAttemptFailed(let failure):
+            // That it has stopped is said by an event of its own.
+            guard case .retrying(let delay) = failure.disposition else { return nil }
+            let text = "its lease could not be extended, trying again in \(delay.readable): \(failure.error)"
+            return ("attempt", failure.reservationID, text)
+        case .leaseStopped(let id, let reason):
+            return ("stop", id, "its lease is not extended any more: \(reason). Its work can still be settled")
+        case .leaseLost(let loss): return ("loss", loss.reservationID, "its lease was lost: \(loss.message)")
+        case .leaseLimitSuspected(let id):
+            return ("limit", id, "the server seems to limit how far ahead leases may end; it may run out")
+        case .settlementFailed(let id, let error): return ("settlement", id, "it could not be settled: \(error)")
+        case .guardDropped(let id, let spend):
+            let consequence = spend.map { "the recorded \($0) are settled" } ?? "its hold is released"
+            return ("drop", id, "its guard ended without commit or release; \(consequence)")
+        case .valueIgnored(let id, let what): return ("value", id, "left out of its settlement: \(what)")
+        case .retryScheduled(let retry):
+            return ("retry", retry.reservationID, "not settled yet, trying again: \(retry.error)")
+        case .attemptStarted, .attemptFinished, .leaseExtended, .settled: return nil
+        }
+    }
+
+    /// Writes to descriptor 2 as far as that goes. What cannot be written is lost: there is nobody left to tell.
+    package static func writeToStandardError(_ text: String) {
+        var text = text
+        text.withUTF8 { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            while !rest.isEmpty {
+                let written = SystemFile.write(STDERR_FILENO, rest)
+                guard written > 0 else { return }
+                rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The system's calls on descriptors whose names are taken by Swift's own.
+package enum SystemFile {
+    /// How many bytes were written; negative for a failure. An interruption is no failure.
+    package static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+        while true {
+            #if canImport(Glibc)
+                let written = Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+            #elseif canImport(Musl)
+                let written = Musl.write(descriptor, bytes.baseAddress, bytes.count)
+            #else
+                let written = Darwin.write(descriptor, bytes.baseAddress, bytes.count)
+            #endif
+            if written >= 0 || errno != EINTR { return written }
+        }
+    }
+}

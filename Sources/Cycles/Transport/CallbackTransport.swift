@@ -1,0 +1,108 @@
+/// The seam inside the client: sends a request and calls back. Whatever has no task to wait in goes through it; both
+/// public protocols are adapted to it.
+package protocol CallbackTransport: Sendable {
+    /// Sends a request. The exchange is told when it begins and, once, how it ended: on any thread, possibly before
+    /// this returns.
+    func start(_ request: HTTPRequest, _ exchange: any Exchange)
+}
+
+/// One request on its way, from the point of view of whoever sent it.
+package protocol Exchange: AnyObject, Sendable {
+    /// The request has its turn; until now it may have waited in line. Not called if it never gets that far.
+    func didStart()
+    /// There is an answer, or there will be none. Must return soon: other exchanges wait.
+    func didFinish(_ outcome: Result<HTTPResponse, HTTPTransportError>)
+}
+
+/// Sends each request from a task of its own.
+package struct TaskCallbackTransport: CallbackTransport {
+    private let transport: any HTTPTransport
+
+    package init(_ transport: any HTTPTransport) { self.transport = transport }
+
+    package func start(_ request: HTTPRequest, _ exchange: any Exchange) {
+        let transport = transport
+        Task.detached {
+            exchange.didStart()
+            do throws(HTTPTransportError) {
+                exchange.didFinish(.success(try await transport.send(request)))
+            } catch {
+                exchange.didFinish(.failure(error))
+            }
+        }
+    }
+}
+
+/// Sends each request at once, on the thread that asks. For transports that answer without waiting.
+package struct InlineCallbackTransport: CallbackTransport {
+    private let transport: any BlockingHTTPTransport
+
+    package init(_ transport: any BlockingHTTPTransport) { self.transport = transport }
+
+    package func start(_ request: HTTPRequest, _ exchange: any Exchange) {
+        exchange.didStart()
+        exchange.didFinish(Result { () throws(HTTPTransportError) in try transport.send(request) })
+    }
+}
+
+/// Sends requests from a few threads, which are started when they are needed and end when they are not.
+package final class ThreadCallbackTransport: CallbackTransport {
+    private struct Line {
+        var waiting = TransferQueue<(request: HTTPRequest, exchange: any Exchange)>(limit: .max)
+        var threads = 0
+        var idle = 0
+    }
+
+    private let transport: any BlockingHTTPTransport
+    private let line = Monitor(Line())
+    private let maxThreads: Int
+
+    package init(_ transport: any BlockingHTTPTransport, maxThreads: Int = 8) {
+        self.transport = transport
+        self.maxThreads = maxThreads
+    }
+
+    package func start(_ request: HTTPRequest, _ exchange: any Exchange) {
+        let needsThread = line.withLock { line in
+            line.waiting.enqueue((request, exchange), priority: request.priority)
+            guard line.idle == 0, line.threads < maxThreads else { return false }
+            line.threads += 1
+            return true
+        }
+        guard needsThread else { return }
+        if let thread = SystemThread.start({ self.work() }) {
+            thread.detach()
+            return
+        }
+        // No thread to be had: those that there are will get to it, and if there are none, the caller's own does it.
+        let isAlone = line.withLock { line in
+            line.threads -= 1
+            return line.threads == 0
+        }
+        if isAlone { performWaiting() }
+    }
+
+    private func work() {
+        while true {
+            performWaiting()
+            line.withLock { $0.idle += 1 }
+            let hasWork = line.wait(atMost: .seconds(5)) { line in line.waiting.isEmpty ? nil : true } ?? false
+            let mayEnd = line.withLock { line in
+                line.idle -= 1
+                guard !hasWork, line.waiting.isEmpty else { return false }
+                line.threads -= 1
+                return true
+            }
+            if mayEnd { return }
+        }
+    }
+
+    private func performWaiting() {
+        while let next = line.withLock({ $0.waiting.next() }) {
+            next.exchange.didStart()
+            next.exchange.didFinish(
+                Result { () throws(HTTPTransportError) in try transport.send(next.request) }
+            )
+        }
+    }
+}
