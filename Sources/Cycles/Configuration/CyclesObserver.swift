@@ -27,8 +27,8 @@ public enum CyclesEvent: Sendable {
     case leaseStopped(ReservationID, LeaseStop)
     /// A lease ran out before its work was settled. The settlement goes on.
     case leaseLost(LeaseLoss)
-    /// The server seems to limit how far ahead leases may end, and does not say how long they last: they may run out.
-    case leaseLimitSuspected(ReservationID)
+    /// A lease may run out although nothing has failed. Said once.
+    case leaseAtRisk(ReservationID, LeaseRisk)
     /// A reservation was settled, or its settlement goes on in the background.
     case settled(ReservationID, Settlement)
     /// A settlement or release was refused for good.

@@ -37,3 +37,21 @@ public enum LeaseStop: Hashable, Sendable, CustomStringConvertible {
         }
     }
 }
+
+/// Why a lease may run out although nothing has failed.
+public enum LeaseRisk: String, Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    /// It is too short for an attempt to extend it, a retry and a margin: under about three seconds.
+    case tooShort
+    /// The server seems to limit how far ahead leases may end, and does not say how long they last.
+    case limited
+
+    /// Why, in words, and what to do.
+    public var description: String {
+        switch self {
+        case .tooShort: "it is too short for an extension and one retry; ask for a longer time to live"
+        case .limited:
+            "the server seems to limit how far ahead leases may end, and does not say how long they last; ask for a longer "
+                + "time to live"
+        }
+    }
+}

@@ -42,8 +42,7 @@ package final class StandardErrorReporter: CyclesObserver {
         case .leaseStopped(let id, let reason):
             return ("stop", id, "its lease is not extended any more: \(reason). Its work can still be settled")
         case .leaseLost(let loss): return ("loss", loss.reservationID, "its lease was lost: \(loss.message)")
-        case .leaseLimitSuspected(let id):
-            return ("limit", id, "the server seems to limit how far ahead leases may end; it may run out")
+        case .leaseAtRisk(let id, let risk): return ("risk", id, "its lease may run out: \(risk)")
         case .settlementFailed(let id, let error): return ("settlement", id, "it could not be settled: \(error)")
         case .guardDropped(let id, let spend):
             let consequence = spend.map { "the recorded \($0) are settled" } ?? "its hold is released"

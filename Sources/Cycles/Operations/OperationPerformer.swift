@@ -3,7 +3,7 @@ package struct OperationPerformer: Sendable {
     private let assembly: RequestAssembly
     private let redactor: Redactor
     private let time: any TimeSource
-    private let observer: any CyclesObserver
+    package let observer: any CyclesObserver
     /// Whether attempts are reported at all: warnings alone need none of that.
     private let reportsAttempts: Bool
 

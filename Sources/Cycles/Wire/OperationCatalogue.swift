@@ -62,16 +62,7 @@ extension Operation where Output == CommitResponse {
         try RequestValidation.metrics(request.metrics)
         try RequestValidation.metadata("metadata", request.metadata)
         let key = try request.idempotencyKey.checkedOrFresh()
-        return Operation(
-            name: "commitReservation",
-            method: .post,
-            path: try reservationPath(id, "/commit"),
-            body: request.encoded(key: key),
-            idempotencyKey: key,
-            reservationID: id,
-            unit: request.actual.unit,
-            decode: CommitResponse.init(body:)
-        )
+        return try commitReservation(id, body: request.encoded(key: key), key: key, unit: request.actual.unit)
     }
 }
 
@@ -134,17 +125,7 @@ extension Operation where Output == EventCreateResponse {
         }
         try RequestValidation.metadata("metadata", request.metadata)
         let key = try request.idempotencyKey.checkedOrFresh()
-        return Operation(
-            name: "createEvent",
-            method: .post,
-            path: "/v1/events",
-            body: request.encoded(key: key),
-            idempotencyKey: key,
-            successStatus: 201,
-            unit: request.actual.unit,
-            isBudgetRequest: true,
-            decode: EventCreateResponse.init(body:)
-        )
+        return createEvent(insteadOf: nil, body: request.encoded(key: key), key: key, unit: request.actual.unit)
     }
 }
 
@@ -285,6 +266,53 @@ extension Operation where Output == EvidenceKeySet {
             path: "/v1/.well-known/cycles-jwks.json",
             authentication: .none,
             decode: EvidenceKeySet.init(body:)
+        )
+    }
+}
+
+// MARK: Bodies that were encoded before
+
+extension Operation where Output == CommitResponse {
+    /// `commitReservation` with a body that was checked and encoded before.
+    package static func commitReservation(
+        _ id: ReservationID,
+        body: [UInt8],
+        key: IdempotencyKey,
+        unit: BudgetUnit?
+    ) throws(CyclesError) -> Self {
+        Operation(
+            name: "commitReservation",
+            method: .post,
+            path: try reservationPath(id, "/commit"),
+            body: body,
+            idempotencyKey: key,
+            reservationID: id,
+            unit: unit,
+            decode: CommitResponse.init(body:)
+        )
+    }
+}
+
+extension Operation where Output == EventCreateResponse {
+    /// `createEvent` with a body that was checked and encoded before; in place of the commit of a reservation, if one is
+    /// given.
+    package static func createEvent(
+        insteadOf id: ReservationID?,
+        body: [UInt8],
+        key: IdempotencyKey,
+        unit: BudgetUnit?
+    ) -> Self {
+        Operation(
+            name: "createEvent",
+            method: .post,
+            path: "/v1/events",
+            body: body,
+            idempotencyKey: key,
+            reservationID: id,
+            successStatus: 201,
+            unit: unit,
+            isBudgetRequest: true,
+            decode: EventCreateResponse.init(body:)
         )
     }
 }
