@@ -1,9 +1,13 @@
 /// A client of one Cycles server.
 ///
-/// The methods for single operations send their request once: no retry, no journal. They throw ``CyclesError``, and a
-/// request that breaks a rule of the specification throws `validation` before anything is sent.
+/// ``reserve(_:)``, ``withCycles(_:_:)`` and ``metered(_:usage:_:)`` guard work: they hold budget for it, keep the hold
+/// alive, and see to it that what was spent gets to the ledger.
 ///
-/// A client can be used by any number of tasks at once. Cancelling a task aborts its request.
+/// The methods for single operations send their request once: no retry, no journal. Cancelling a task aborts its
+/// request. They throw ``CyclesError``, and a request that breaks a rule of the specification throws `validation` before
+/// anything is sent.
+///
+/// A client can be used by any number of tasks at once.
 public final class CyclesClient: Sendable {
     /// What the client was made from.
     public let configuration: CyclesConfiguration
@@ -12,6 +16,7 @@ public final class CyclesClient: Sendable {
     private let defaults: RequestDefaults
     private let transport: any HTTPTransport
     private let time: any TimeSource
+    let core: LifecycleCore
 
     /// A client with the default settings.
     /// - Parameters:
@@ -34,22 +39,58 @@ public final class CyclesClient: Sendable {
         try self.init(configuration: configuration, transport: transport, time: SystemTimeSource())
     }
 
+    /// - Parameters:
+    ///   - callbacks: Carries what no task waits for; nil means over `transport`.
+    ///   - time: The clock of leases and retries.
+    ///   - randomness: Numbers from 0 up to 1, for jitter; nil means the system's.
     package init(
         configuration: CyclesConfiguration,
         transport: (any HTTPTransport)?,
-        time: any TimeSource
+        callbacks: (any CallbackTransport)? = nil,
+        time: any TimeSource,
+        randomness: (@Sendable () -> Double)? = nil
     ) throws(CyclesError) {
         let assembly = try RequestAssembly(configuration)
         let transport = transport ?? CurlTransport(configuration: configuration)
+        let callbacks =
+            callbacks ?? (transport as? any CallbackTransport) ?? TaskCallbackTransport(transport)
         self.configuration = configuration
         self.transport = transport
         self.time = time
         defaults = RequestDefaults(configuration)
         performer = OperationPerformer(configuration, assembly: assembly, time: time)
+        core = LifecycleCore(
+            configuration,
+            BackgroundPerformer(performer: performer, transport: callbacks, time: time, randomness: randomness)
+        )
     }
 
-    /// Closes the connections. Requests in flight fail; further ones are refused.
-    public func shutdown() async { await transport.shutdown() }
+    // MARK: Guarding work
+
+    /// Holds budget for work that is about to happen (specification: `createReservation`).
+    ///
+    /// An answer that does not come, or makes no sense, is asked for once more with the same key. When the task is
+    /// cancelled, `cancelled` is thrown at once, and what is held by then is given back in the background.
+    /// - Returns: The guard that settles it. A result that is not used gives the hold back.
+    /// - Throws: ``CyclesError``: `denied` for a DENY and for the 409 codes about budgets, `ambiguous` if two attempts did
+    ///   not tell whether budget is held, `invalidResponse` for an unknown decision, `validation` for a dry run.
+    public func reserve(_ request: ReservationCreateRequest) async throws(CyclesError) -> ReservationGuard {
+        ReservationGuard(try await Reserving(core, request).run())
+    }
+
+    /// Lets what goes on in the background happen: settlements, releases, and what cancelled tasks left behind.
+    ///
+    /// What waits for its next attempt is attempted at once, unless the server asked to wait.
+    /// - Parameter timeout: How long to wait; nil means ``RetryPolicy/flushTimeout``.
+    @discardableResult
+    public func flush(timeout: Duration? = nil) async -> FlushReport { await core.flush(timeout: timeout) }
+
+    /// Flushes, then closes the connections. Requests in flight fail; further ones are refused.
+    /// - Parameter timeout: How long to flush; nil means ``RetryPolicy/flushTimeout``.
+    public func shutdown(timeout: Duration? = nil) async {
+        await core.flush(timeout: timeout)
+        await transport.shutdown()
+    }
 
     // MARK: Deciding and reserving
 

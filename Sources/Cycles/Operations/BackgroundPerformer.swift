@@ -20,11 +20,13 @@ package struct BackgroundPerformer: Sendable {
         self.randomness = randomness ?? { Double(SystemRandomness.words().0 >> 11) * 0x1p-53 }
     }
 
+    /// Performs an operation that no task waits for, over another transport if one is given.
     package func start<Output>(
         _ operation: Operation<Output>,
         timeout: Duration? = nil,
         priority: RequestPriority,
         trace: TraceContext?,
+        over other: (any CallbackTransport)? = nil,
         _ completion: @escaping @Sendable (Attempt<Output>) -> Void
     ) {
         performer.start(
@@ -32,7 +34,7 @@ package struct BackgroundPerformer: Sendable {
             timeout: timeout,
             priority: priority,
             trace: trace,
-            over: transport,
+            over: other ?? transport,
             completion
         )
     }

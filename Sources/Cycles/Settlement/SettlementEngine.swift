@@ -38,12 +38,14 @@ package final class SettlementEngine: Sendable {
     ///   - record: What to settle.
     ///   - trace: The trace that its requests belong to.
     ///   - isAwaited: Whether somebody waits, who is told as soon as the rest would take longer than the inline budget.
+    ///   - transport: Carries the first attempt, if that is to happen elsewhere than the rest.
     ///   - progress: Is told at most once that the settlement goes on in the background, and once how it ended. From
     ///     any thread, possibly before this returns.
     package func settle(
         _ record: SettlementRecord,
         trace: TraceContext?,
         isAwaited: Bool,
+        firstOver transport: (any CallbackTransport)? = nil,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) {
         let process = SettlementProcess(record.mode, policy)
@@ -54,7 +56,8 @@ package final class SettlementEngine: Sendable {
                 trace: trace,
                 inlineDeadline: isAwaited ? background.time.monotonic + policy.inlineBudget : nil,
                 progress: progress
-            )
+            ),
+            over: transport
         )
     }
 
@@ -66,6 +69,7 @@ package final class SettlementEngine: Sendable {
         leaseEnd: Duration?,
         trace: TraceContext?,
         isAwaited: Bool,
+        firstOver transport: (any CallbackTransport)? = nil,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) {
         var request = request
@@ -77,7 +81,8 @@ package final class SettlementEngine: Sendable {
                 trace: trace,
                 inlineDeadline: isAwaited ? background.time.monotonic + policy.inlineBudget : nil,
                 progress: progress
-            )
+            ),
+            over: transport
         )
     }
 
@@ -96,9 +101,9 @@ package final class SettlementEngine: Sendable {
 
     // MARK: Driving
 
-    private func begin(_ job: SettlementJob) {
+    private func begin(_ job: SettlementJob, over transport: (any CallbackTransport)?) {
         pending.begin()
-        send(job, job.firstRequest)
+        send(job, job.firstRequest, over: transport)
     }
 
     private func sendDue() {
@@ -112,10 +117,14 @@ package final class SettlementEngine: Sendable {
 
     private func setAlarm() { alarm.set(to: state.withLock { $0.waiting.nextDeadline }) }
 
-    private func send(_ job: SettlementJob, _ request: SettlementJob.Request) {
+    private func send(
+        _ job: SettlementJob,
+        _ request: SettlementJob.Request,
+        over transport: (any CallbackTransport)? = nil
+    ) {
         switch (job.kind, request) {
         case (.settlement(let record, _), .settlement(.commit)):
-            perform(job) { () throws(CyclesError) in
+            perform(job, over: transport) { () throws(CyclesError) in
                 try .commitReservation(
                     record.reservationID,
                     body: record.commitBody,
@@ -126,7 +135,7 @@ package final class SettlementEngine: Sendable {
                 process.committed(result, randomness: randomness)
             }
         case (.settlement(let record, _), .settlement(.event)):
-            perform(job) {
+            perform(job, over: transport) {
                 .createEvent(
                     insteadOf: record.reservationID,
                     body: record.eventBody,
@@ -137,7 +146,7 @@ package final class SettlementEngine: Sendable {
                 process.charged(result, randomness: randomness)
             }
         case (.settlement(let record, _), .settlement(.lookUp)):
-            perform(job) { () throws(CyclesError) in
+            perform(job, over: transport) { () throws(CyclesError) in
                 var operation = try Operation.getReservation(record.reservationID)
                 // An operator's key never takes part in settlement.
                 operation.authentication = .apiKey
@@ -145,17 +154,19 @@ package final class SettlementEngine: Sendable {
             } then: { process, result, randomness in
                 process.lookedUp(result, randomness: randomness)
             }
-        case (.release(let request, _, _), _): performRelease(job, request)
+        case (.release(let request, _, _), _): performRelease(job, request, over: transport)
         case (.settlement, .release): preconditionFailure("a settlement is not a release")
         }
     }
 
     private func perform<Output>(
         _ job: SettlementJob,
+        over transport: (any CallbackTransport)?,
         _ make: () throws(CyclesError) -> Operation<Output>,
-        then decide: @escaping @Sendable (
-            inout SettlementProcess, Result<APIResponse<Output>, CyclesError>, Double
-        ) -> SettlementProcess.Step
+        then decide:
+            @escaping @Sendable (
+                inout SettlementProcess, Result<APIResponse<Output>, CyclesError>, Double
+            ) -> SettlementProcess.Step
     ) {
         let operation: Operation<Output>
         do throws(CyclesError) {
@@ -164,7 +175,7 @@ package final class SettlementEngine: Sendable {
             finish(job, .failure(error))
             return
         }
-        background.start(operation, priority: .settlement, trace: job.trace) { [self] attempt in
+        background.start(operation, priority: .settlement, trace: job.trace, over: transport) { [self] attempt in
             guard case .settlement(let record, var process) = job.kind else { return }
             let step = decide(&process, attempt.result, background.randomness())
             job.kind = .settlement(record, process)
@@ -182,7 +193,11 @@ package final class SettlementEngine: Sendable {
         }
     }
 
-    private func performRelease(_ job: SettlementJob, _ request: ReleaseRequest) {
+    private func performRelease(
+        _ job: SettlementJob,
+        _ request: ReleaseRequest,
+        over transport: (any CallbackTransport)?
+    ) {
         var operation: Operation<ReleaseResponse>
         do throws(CyclesError) {
             operation = try .releaseReservation(job.reservationID, request)
@@ -191,7 +206,7 @@ package final class SettlementEngine: Sendable {
             finish(job, .failure(error))
             return
         }
-        background.start(operation, priority: .settlement, trace: job.trace) { [self] attempt in
+        background.start(operation, priority: .settlement, trace: job.trace, over: transport) { [self] attempt in
             guard case .release(let request, var process, let leaseEnd) = job.kind else { return }
             let timeLeft = leaseEnd.map { $0 - background.time.monotonic }
             let step = process.attempted(attempt.result, timeLeft: timeLeft, randomness: background.randomness())

@@ -1,0 +1,257 @@
+/// One reservation that is held: what its guard, its contexts and the background share.
+package final class HeldReservation: @unchecked Sendable {
+    package let reservationID: ReservationID
+    let core: LifecycleCore
+    private let subject: Subject
+    private let action: Action
+    let estimate: Amount
+    /// The body of the answer that granted it.
+    private let answer: [UInt8]
+    private let lease: Lease?
+    private let trace: TraceContext?
+
+    private let mutex = SystemMutex()
+    // What follows is touched under the mutex only.
+    private var phase = Phase.held
+    private var spend: Int64?
+    private var annotations: Annotations?
+    private var outcome: Outcome?
+
+    private enum Phase { case held, settling, settled }
+
+    /// What was said about the work so far. Few reservations have any.
+    private final class Annotations {
+        var metrics: CyclesMetrics?
+        var metadata: [String: JSONValue] = [:]
+    }
+
+    private final class Outcome: Sendable {
+        let result: Result<Settlement, CyclesError>
+        init(_ result: Result<Settlement, CyclesError>) { self.result = result }
+    }
+
+    init(
+        _ core: LifecycleCore,
+        _ grant: ReservationGrant,
+        _ request: ReservationCreateRequest,
+        lease: Lease?,
+        trace: TraceContext?
+    ) {
+        self.core = core
+        reservationID = grant.reservationID
+        subject = core.defaults.completing(request.subject)
+        action = request.action
+        estimate = request.estimate
+        answer = grant.answer
+        self.lease = lease
+        self.trace = trace
+    }
+
+    deinit { mutex.destroy() }
+
+    // MARK: What was granted
+
+    /// The answer, decoded anew. It was valid when it came.
+    var response: ReservationCreateResponse {
+        do throws(JSONError) {
+            return try ReservationCreateResponse(body: answer)
+        } catch {
+            preconditionFailure("an answer that was valid does not decode: \(error)")
+        }
+    }
+
+    var expiresAtMilliseconds: Int64 {
+        lease.map { core.keeper.expiry($0) } ?? response.expiresAtMilliseconds ?? 0
+    }
+
+    // MARK: What is known of the spend
+
+    var recordedSpend: Amount? { mutex.withLock { spend }.map { Amount($0, estimate.unit) } }
+
+    func addSpend(_ amount: Amount) { record(amount) { $0.saturatingAdding($1) } }
+
+    func setSpend(_ amount: Amount) { record(amount) { $1 } }
+
+    private func record(_ amount: Amount, _ combine: (_ before: Int64, _ amount: Int64) -> Int64) {
+        guard amount.unit == estimate.unit, amount.amount >= 0 else {
+            ignore("spend of \(amount), since the reservation is in \(estimate.unit), 0 or more")
+            return
+        }
+        let isLate = mutex.withLock {
+            guard phase == .held else { return true }
+            spend = combine(spend ?? 0, amount.amount)
+            return false
+        }
+        if isLate { ignore("spend of \(amount), since its settlement had begun") }
+    }
+
+    var metrics: CyclesMetrics? {
+        get { mutex.withLock { annotations?.metrics } }
+        set { annotate { $0.metrics = newValue } }
+    }
+
+    var metadata: [String: JSONValue] {
+        get { mutex.withLock { annotations?.metadata ?? [:] } }
+        set { annotate { $0.metadata = newValue } }
+    }
+
+    func updateMetrics(_ body: (inout CyclesMetrics) -> Void) {
+        annotate { annotations in
+            var metrics = annotations.metrics ?? CyclesMetrics()
+            body(&metrics)
+            annotations.metrics = metrics
+        }
+    }
+
+    func updateMetadata(_ body: (inout [String: JSONValue]) -> Void) { annotate { body(&$0.metadata) } }
+
+    private func annotate(_ body: (Annotations) -> Void) {
+        mutex.withLock {
+            let annotations = annotations ?? Annotations()
+            body(annotations)
+            self.annotations = annotations
+        }
+    }
+
+    private func ignore(_ what: String) { core.observer.observe(.valueIgnored(reservationID, what: what)) }
+
+    // MARK: Its lease
+
+    /// How the lease was lost, if it is.
+    var loss: LeaseLoss? { lease.flatMap { core.keeper.loss($0) } }
+
+    func notify(whenLost: @escaping @Sendable (LeaseLoss) -> Void) {
+        if let lease { core.keeper.notify(lease, whenLost: whenLost) }
+    }
+
+    func extended(_ report: LeaseReport) { if let lease { core.keeper.extended(lease, report) } }
+
+    /// Leaves the lease to run out: for work whose cost is not known, and which must be neither charged nor released.
+    func letGo() {
+        let isOurs = mutex.withLock {
+            guard phase == .held else { return false }
+            phase = .settled
+            return true
+        }
+        if isOurs, let lease { core.keeper.end(lease) }
+    }
+
+    // MARK: Its end
+
+    /// How it was settled, as far as that is known.
+    var settlement: Result<Settlement, CyclesError>? { mutex.withLock { outcome }?.result }
+
+    typealias Completion = @Sendable (Result<Settlement, CyclesError>) -> Void
+
+    /// Settles what was spent.
+    /// - Parameters:
+    ///   - actual: What was spent, if the caller can say; what was recorded, or the estimate, otherwise.
+    ///   - latency: How long the work took, unless the metrics say so already.
+    ///   - transport: Carries the first attempt, if that is to happen elsewhere than the rest.
+    ///   - completion: Is told once, when it is settled, refused or goes on in the background; nil if nobody waits.
+    func settle(
+        actual: Amount?,
+        metrics: CyclesMetrics? = nil,
+        metadata: [String: JSONValue] = [:],
+        key: IdempotencyKey? = nil,
+        latency: Duration? = nil,
+        firstOver transport: (any CallbackTransport)? = nil,
+        _ completion: Completion?
+    ) {
+        let (recorded, annotated, annotatedMetadata) = mutex.withLock {
+            phase = .settling
+            return (spend, annotations?.metrics, annotations?.metadata ?? [:])
+        }
+        var metrics = metrics ?? annotated
+        if let latency {
+            var timed = metrics ?? CyclesMetrics()
+            timed.latency = timed.latency ?? latency
+            metrics = timed
+        }
+        let terms = SettlementTerms(
+            (actual, metrics, annotatedMetadata.merging(metadata) { $1 }, key),
+            recorded: recorded,
+            estimate: estimate
+        )
+        for what in terms.ignored { ignore(what) }
+        if let lease { core.keeper.beginSettling(lease) }
+        let record = SettlementRecord(
+            reservationID: reservationID,
+            idempotencyKey: terms.commit.idempotencyKey ?? .random(),
+            commit: terms.commit,
+            subject: subject,
+            action: action
+        )
+        core.engine.settle(
+            record,
+            trace: trace,
+            isAwaited: completion != nil,
+            firstOver: transport,
+            progressed(completion)
+        )
+    }
+
+    /// Gives the hold back, or settles what was recorded if that is more than nothing.
+    func release(
+        _ request: ReleaseRequest,
+        firstOver transport: (any CallbackTransport)? = nil,
+        _ completion: Completion?
+    ) {
+        if let recorded = recordedSpend, recorded.amount > 0 {
+            settle(actual: recorded, key: request.idempotencyKey, firstOver: transport, completion)
+            return
+        }
+        mutex.withLock { phase = .settling }
+        if let lease { core.keeper.beginSettling(lease) }
+        core.engine.release(
+            reservationID,
+            request,
+            leaseEnd: lease.flatMap { core.keeper.knownEnd($0) },
+            trace: trace,
+            isAwaited: completion != nil,
+            firstOver: transport,
+            progressed(completion)
+        )
+    }
+
+    /// Its guard ended without settling it.
+    func abandon() {
+        guard mutex.withLock({ phase == .held }) else { return }
+        let recorded = recordedSpend.flatMap { $0.amount > 0 ? $0 : nil }
+        core.observer.observe(.guardDropped(reservationID, recordedSpend: recorded))
+        release(ReleaseRequest(reason: "the guard was dropped"), nil)
+    }
+
+    /// What the engine tells, on its way to the caller.
+    private func progressed(_ completion: Completion?) -> @Sendable (SettlementEngine.Progress) -> Void {
+        let waiting = Monitor(completion)
+        return { [self] progress in
+            let result: Result<Settlement, CyclesError> =
+                switch progress {
+                case .queued: .success(.queued(isDurable: false))
+                case .finished(let result): result
+                }
+            let completion = waiting.withLock { completion in
+                defer { completion = nil }
+                return completion
+            }
+            // The loss counts as of now: afterwards the lease is not looked after any more.
+            let loss = completion == nil ? nil : loss
+            if let lease { core.keeper.end(lease) }
+            mutex.withLock {
+                phase = .settled
+                outcome = Outcome(result)
+            }
+            completion?(judged(result, loss))
+        }
+    }
+
+    /// Under `failOnFinalize` a lost lease makes a failure of a settlement that is none.
+    private func judged(_ result: Result<Settlement, CyclesError>, _ loss: LeaseLoss?) -> Result<
+        Settlement, CyclesError
+    > {
+        guard core.heartbeat == .failOnFinalize, var loss, case .success(let settlement) = result else { return result }
+        loss.settlement = settlement
+        return .failure(.leaseLost(loss))
+    }
+}

@@ -1,0 +1,96 @@
+/// What all guards of a client share.
+package final class LifecycleCore: Sendable {
+    let background: BackgroundPerformer
+    let defaults: RequestDefaults
+    let keeper: LeaseKeeper
+    let engine: SettlementEngine
+    /// Settlements, releases and abandoned reserves that go on in the background.
+    let pending = PendingWork()
+    let heartbeat: HeartbeatPolicy
+    /// The longest that an attempt to extend may take.
+    let longestExtendTimeout: Duration
+    let flushTimeout: Duration
+
+    package init(_ configuration: CyclesConfiguration, _ background: BackgroundPerformer) {
+        self.background = background
+        defaults = RequestDefaults(configuration)
+        keeper = LeaseKeeper(background)
+        engine = SettlementEngine(background, policy: configuration.retry, pending: pending)
+        heartbeat = configuration.heartbeat
+        longestExtendTimeout = configuration.connectTimeout + configuration.readTimeout
+        flushTimeout = configuration.retry.flushTimeout
+    }
+
+    var observer: any CyclesObserver { background.observer }
+    var time: any TimeSource { background.time }
+
+    /// The operation that a guard begins with.
+    func reserveOperation(
+        _ request: ReservationCreateRequest
+    ) throws(CyclesError) -> Operation<ReservationCreateResponse> {
+        guard !request.dryRun else {
+            throw RequestValidation.invalid("dryRun", "holds nothing, and so makes no guard; use createReservation")
+        }
+        return try .createReservation(request, defaults)
+    }
+
+    /// Begins to keep what was granted.
+    func hold(_ grant: ReservationGrant, _ request: ReservationCreateRequest) -> HeldReservation {
+        let trace = TraceContext.current
+        guard heartbeat != .disabled else {
+            return HeldReservation(self, grant, request, lease: nil, trace: trace)
+        }
+        let (schedule, first) = HeartbeatSchedule.begin(
+            extending: request.timeToLive,
+            grant: grant.lease,
+            longestTimeout: longestExtendTimeout
+        )
+        let lease = Lease(
+            grant.reservationID,
+            schedule,
+            expiresAtMilliseconds: grant.lease.expiresAtMilliseconds,
+            trace: trace
+        )
+        let held = HeldReservation(self, grant, request, lease: lease, trace: trace)
+        keeper.keep(lease, first)
+        return held
+    }
+
+    /// Gives a hold back that nobody will use. Its failure is reported, and not waited for.
+    func giveBack(_ id: ReservationID, reason: String, trace: TraceContext?) {
+        engine.release(
+            id,
+            ReleaseRequest(reason: reason),
+            leaseEnd: nil,
+            trace: trace,
+            isAwaited: false
+        ) { _ in }
+    }
+
+    /// Lets everything that goes on in the background happen, for a limited time.
+    @discardableResult
+    func flush(timeout: Duration?) async -> FlushReport {
+        let before = pending.count
+        engine.hurry()
+        await pending.wait(atMost: timeout ?? flushTimeout, time)
+        let after = pending.count
+        return FlushReport(settled: max(0, before - after), stillPending: after)
+    }
+
+    /// The same for a thread that may block.
+    func flushBlocking(timeout: Duration?) -> FlushReport {
+        let before = pending.count
+        engine.hurry()
+        pending.wait(atMost: timeout ?? flushTimeout)
+        let after = pending.count
+        return FlushReport(settled: max(0, before - after), stillPending: after)
+    }
+}
+
+/// What `flush` and `shutdown` waited for.
+public struct FlushReport: Hashable, Sendable {
+    /// How many settlements and releases came to an end.
+    public let settled: Int
+    /// How many still go on.
+    public let stillPending: Int
+}

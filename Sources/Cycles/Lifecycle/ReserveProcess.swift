@@ -1,0 +1,134 @@
+/// Whether an answer to a request for budget becomes a guard: a value that is told what came of each attempt.
+///
+/// One retry, at once and with the same key, follows an attempt that may or may not have held budget (specification:
+/// HEARTBEAT GUIDANCE, on CREATE).
+package struct ReserveProcess: Sendable {
+    /// What to do next.
+    package enum Step: Sendable {
+        /// Send the same request again, at once.
+        case sendAgain
+        /// Budget is held.
+        case granted(ReservationGrant)
+        /// There is no guard. If an answer named a reservation all the same, its hold has to be given back.
+        case failed(CyclesError, holding: ReservationID?)
+    }
+
+    private let key: IdempotencyKey?
+    /// What came of the first attempt, if that does not tell whether budget is held.
+    private var doubt: (error: CyclesError, holding: ReservationID?)?
+
+    package init(key: IdempotencyKey?) { self.key = key }
+
+    package mutating func attempted(_ attempt: Attempt<ReservationCreateResponse>) -> Step {
+        switch attempt.result {
+        case .success(let response): return answered(response, attempt)
+        case .failure(let error): return failed(error, attempt)
+        }
+    }
+
+    private mutating func answered(
+        _ response: APIResponse<ReservationCreateResponse>,
+        _ attempt: Attempt<ReservationCreateResponse>
+    ) -> Step {
+        switch response.decision {
+        case .deny: return .failed(.denied(Denial(response)), holding: response.reservationID)
+        case .allow, .allowWithCaps: break
+        default:
+            let message = "its decision \(response.decision) is not known, and so is no permission"
+            return .failed(invalid(response, message), holding: response.reservationID)
+        }
+        guard let id = response.reservationID, let expiry = response.expiresAtMilliseconds else {
+            let missing = response.reservationID == nil ? "reservation_id" : "expires_at_ms"
+            return mayHaveHeld(invalid(response, "it allows, and has no \(missing)"), response.reservationID)
+        }
+        if response.decision == .allowWithCaps, response.caps == nil {
+            return .failed(invalid(response, "it allows with caps, and has no caps"), holding: id)
+        }
+        if response.remainingTimeToLive == .zero {
+            let message = "reservation \(id) is no longer active: the idempotency key was used before"
+            return .failed(invalid(response, message), holding: id)
+        }
+        let report = LeaseReport(
+            remainingMilliseconds: response.remainingTimeToLive?.wholeMilliseconds,
+            expiresAtMilliseconds: expiry,
+            sent: attempt.sent,
+            received: attempt.received
+        )
+        return .granted(ReservationGrant(reservationID: id, lease: report, answer: response.body))
+    }
+
+    private mutating func failed(_ error: CyclesError, _ attempt: Attempt<ReservationCreateResponse>) -> Step {
+        switch error {
+        case .transport: return mayHaveHeld(error, nil)
+        case .api(let answer) where answer.status >= 500: return mayHaveHeld(error, nil)
+        case .invalidResponse(let answer) where (200..<300).contains(answer.status):
+            let named = attempt.body.flatMap { try? JSONValue(parsing: $0) }?["reservation_id"]?.string
+            return mayHaveHeld(error, named.map { ReservationID($0) })
+        // These say nothing about what the attempt before may have done.
+        case .api(let answer) where doubt != nil && [401, 403, 429].contains(answer.status):
+            return mayHaveHeld(error, nil)
+        default: return .failed(error, holding: doubt?.holding)
+        }
+    }
+
+    private mutating func mayHaveHeld(_ error: CyclesError, _ id: ReservationID?) -> Step {
+        guard let first = doubt else {
+            doubt = (error, id)
+            return .sendAgain
+        }
+        let holding = id ?? first.holding
+        if case .transport(let cause) = error, cause.wasRequestSent == false,
+            case .transport(let before) = first.error, before.wasRequestSent == false
+        {
+            // Neither attempt left: nothing is in doubt.
+            return .failed(error, holding: nil)
+        }
+        let outcome = AmbiguousOutcome(
+            operation: "createReservation",
+            message: "\(error)",
+            status: error.status,
+            requestID: error.requestID,
+            traceID: error.traceID,
+            idempotencyKey: key
+        )
+        return .failed(.ambiguous(outcome), holding: holding)
+    }
+
+    private func invalid(_ response: APIResponse<ReservationCreateResponse>, _ message: String) -> CyclesError {
+        .invalidResponse(
+            InvalidResponse(
+                operation: "createReservation",
+                status: response.http.status,
+                message: message,
+                requestID: response.http.requestID,
+                traceID: response.http.traceID,
+                idempotencyKey: key
+            )
+        )
+    }
+}
+
+/// Budget that is held.
+package struct ReservationGrant: Sendable {
+    package let reservationID: ReservationID
+    package let lease: LeaseReport
+    /// The body of the answer, of which the rarer members are decoded when somebody asks.
+    package let answer: [UInt8]
+}
+
+extension Denial {
+    /// A DENY in a 200.
+    fileprivate init(_ response: APIResponse<ReservationCreateResponse>) {
+        self.init(
+            operation: "createReservation",
+            reason: response.reasonCode ?? .unrecognized("no reason given"),
+            affectedScopes: response.affectedScopes,
+            retryAfter: response.retryAfter ?? response.http.retryAfter,
+            requestID: response.http.requestID,
+            traceID: response.http.traceID,
+            evidence: response.cyclesEvidence,
+            status: response.http.status,
+            idempotencyKey: response.idempotencyKey
+        )
+    }
+}

@@ -1,0 +1,87 @@
+/// Asks for budget on behalf of a task that may give up at any time.
+///
+/// A request that may have left is not aborted: if its task is gone by the time it is answered, what it holds is given
+/// back. Carries out what ``ReserveProcess`` decides.
+final class Reserving: Sendable {
+    typealias Waiter = UnsafeContinuation<Result<HeldReservation, CyclesError>, Never>
+
+    private struct State {
+        var process: ReserveProcess
+        var waiter: Waiter?
+        /// Whether the task has given up.
+        var isAbandoned = false
+    }
+
+    private let core: LifecycleCore
+    private let request: ReservationCreateRequest
+    private let operation: Operation<ReservationCreateResponse>
+    private let trace = TraceContext.current
+    private let state: Monitor<State>
+
+    init(_ core: LifecycleCore, _ request: ReservationCreateRequest) throws(CyclesError) {
+        self.core = core
+        self.request = request
+        operation = try core.reserveOperation(request)
+        state = Monitor(State(process: ReserveProcess(key: operation.idempotencyKey)))
+    }
+
+    func run() async throws(CyclesError) -> HeldReservation {
+        let result = await withTaskCancellationHandler {
+            await withUnsafeContinuation { (waiter: Waiter) in
+                let isAbandoned = state.withLock { state in
+                    if !state.isAbandoned { state.waiter = waiter }
+                    return state.isAbandoned
+                }
+                if isAbandoned {
+                    waiter.resume(returning: .failure(.cancelled))
+                } else {
+                    core.pending.begin()
+                    send()
+                }
+            }
+        } onCancel: {
+            abandon()
+        }
+        return try result.get()
+    }
+
+    private func send() {
+        core.background.start(operation, priority: .normal, trace: trace) { [self] attempt in
+            switch state.withLock({ $0.process.attempted(attempt) }) {
+            case .sendAgain: send()
+            case .granted(let grant):
+                finish(.success(grant), holding: grant.reservationID)
+            case .failed(let error, let holding):
+                if let holding { core.giveBack(holding, reason: "the answer was not usable", trace: trace) }
+                finish(.failure(error), holding: nil)
+            }
+        }
+    }
+
+    private func finish(_ result: Result<ReservationGrant, CyclesError>, holding: ReservationID?) {
+        let waiter = state.withLock { state in
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        if let waiter {
+            switch result {
+            case .success(let grant):
+                let held = TraceContext.$current.withValue(trace) { core.hold(grant, request) }
+                waiter.resume(returning: .success(held))
+            case .failure(let error): waiter.resume(returning: .failure(error))
+            }
+        } else if let holding {
+            core.giveBack(holding, reason: "the reserving task was cancelled", trace: trace)
+        }
+        core.pending.end()
+    }
+
+    private func abandon() {
+        let waiter = state.withLock { state in
+            state.isAbandoned = true
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        waiter?.resume(returning: .failure(.cancelled))
+    }
+}

@@ -1,0 +1,60 @@
+/// What a settlement charges, from what its caller gave: nothing that a caller passes stands in its way.
+///
+/// What cannot be sent is replaced or left out, and named.
+package struct SettlementTerms: Sendable {
+    /// What to commit, valid in every part.
+    package private(set) var commit: CommitRequest
+    /// What was left out or replaced, and why.
+    package private(set) var ignored: [String] = []
+
+    /// - Parameters:
+    ///   - requested: What the caller gave; the actual amount is nil if it could not say.
+    ///   - recorded: What was recorded as spent, in the unit of the estimate.
+    package init(
+        _ requested: (
+            actual: Amount?, metrics: CyclesMetrics?, metadata: [String: JSONValue], key: IdempotencyKey?
+        ),
+        recorded: Int64?,
+        estimate: Amount
+    ) {
+        commit = CommitRequest(actual: estimate)
+        var isEstimate = false
+        if let actual = requested.actual, actual.unit == estimate.unit, actual.amount >= 0 {
+            commit.actual = actual
+        } else {
+            if let recorded, recorded > 0 {
+                commit.actual.amount = recorded
+            } else {
+                isEstimate = true
+            }
+            if let actual = requested.actual {
+                ignored.append("the actual amount \(actual), since the reservation is in \(estimate.unit), 0 or more")
+            }
+        }
+        if let metrics = requested.metrics {
+            do throws(CyclesError) {
+                try RequestValidation.metrics(metrics)
+                commit.metrics = metrics
+            } catch {
+                ignored.append("the metrics: \(error)")
+            }
+        }
+        for (name, value) in requested.metadata {
+            do throws(CyclesError) {
+                try RequestValidation.metadata("metadata", [name: value])
+                commit.metadata[name] = value
+            } catch {
+                ignored.append("the metadata \"\(name)\": \(error)")
+            }
+        }
+        if isEstimate { commit.metadata["actual_source"] = "estimate" }
+        if let key = requested.key {
+            do throws(CyclesError) {
+                try RequestValidation.idempotencyKey(key)
+                commit.idempotencyKey = key
+            } catch {
+                ignored.append("the idempotency key: \(error)")
+            }
+        }
+    }
+}
