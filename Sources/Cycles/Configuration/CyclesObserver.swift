@@ -48,6 +48,13 @@ public struct AttemptStart: Hashable, Sendable {
     public let idempotencyKey: IdempotencyKey?
     /// The reservation that it is about, if it exists already.
     public let reservationID: ReservationID?
+
+    /// The beginning of an attempt.
+    public init(operation: String, idempotencyKey: IdempotencyKey? = nil, reservationID: ReservationID? = nil) {
+        self.operation = operation
+        self.idempotencyKey = idempotencyKey
+        self.reservationID = reservationID
+    }
 }
 
 /// A request that was answered, or will not be.
@@ -64,6 +71,23 @@ public struct AttemptEnd: Hashable, Sendable {
     public let traceID: String?
     /// What went wrong; nil for a success.
     public let error: CyclesError?
+
+    /// The end of an attempt.
+    public init(
+        attempt: AttemptStart,
+        duration: Duration,
+        status: Int? = nil,
+        requestID: String? = nil,
+        traceID: String? = nil,
+        error: CyclesError? = nil
+    ) {
+        self.attempt = attempt
+        self.duration = duration
+        self.status = status
+        self.requestID = requestID
+        self.traceID = traceID
+        self.error = error
+    }
 }
 
 /// A settlement that is attempted again.
@@ -76,6 +100,14 @@ public struct ScheduledRetry: Hashable, Sendable {
     public let delay: Duration
     /// Why the last attempt did not settle it.
     public let error: CyclesError
+
+    /// A retry.
+    public init(reservationID: ReservationID, operation: String, delay: Duration, error: CyclesError) {
+        self.reservationID = reservationID
+        self.operation = operation
+        self.delay = delay
+        self.error = error
+    }
 }
 
 /// A lease that was extended.
@@ -86,6 +118,13 @@ public struct LeaseExtension: Hashable, Sendable {
     public let expiresAtMilliseconds: Int64
     /// How long it lasts from the moment the answer was made, if the server says so.
     public let remainingTimeToLive: Duration?
+
+    /// An extension.
+    public init(reservationID: ReservationID, expiresAtMilliseconds: Int64, remainingTimeToLive: Duration? = nil) {
+        self.reservationID = reservationID
+        self.expiresAtMilliseconds = expiresAtMilliseconds
+        self.remainingTimeToLive = remainingTimeToLive
+    }
 }
 
 /// An attempt to extend a lease that failed.
@@ -104,4 +143,11 @@ public struct LeaseAttemptFailure: Hashable, Sendable {
     public let error: CyclesError
     /// What happens next.
     public let disposition: Disposition
+
+    /// A failure.
+    public init(reservationID: ReservationID, error: CyclesError, disposition: Disposition) {
+        self.reservationID = reservationID
+        self.error = error
+        self.disposition = disposition
+    }
 }

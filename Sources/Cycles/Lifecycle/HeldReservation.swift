@@ -127,13 +127,13 @@ package final class HeldReservation: @unchecked Sendable {
     func extended(_ report: LeaseReport) { if let lease { core.keeper.extended(lease, report) } }
 
     /// Leaves the lease to run out: for work whose cost is not known, and which must be neither charged nor released.
-    func letGo() {
-        let isOurs = mutex.withLock {
-            guard phase == .held else { return false }
+    func letGo(_ error: CyclesError) {
+        if let lease { core.keeper.end(lease) }
+        mutex.withLock {
             phase = .settled
-            return true
+            outcome = Outcome(.failure(error))
         }
-        if isOurs, let lease { core.keeper.end(lease) }
+        core.observer.observe(.settlementFailed(reservationID, error))
     }
 
     // MARK: Its end
@@ -194,11 +194,18 @@ package final class HeldReservation: @unchecked Sendable {
     /// Gives the hold back, or settles what was recorded if that is more than nothing.
     func release(
         _ request: ReleaseRequest,
+        latency: Duration? = nil,
         firstOver transport: (any CallbackTransport)? = nil,
         _ completion: Completion?
     ) {
         if let recorded = recordedSpend, recorded.amount > 0 {
-            settle(actual: recorded, key: request.idempotencyKey, firstOver: transport, completion)
+            settle(
+                actual: recorded,
+                key: request.idempotencyKey,
+                latency: latency,
+                firstOver: transport,
+                completion
+            )
             return
         }
         mutex.withLock { phase = .settling }

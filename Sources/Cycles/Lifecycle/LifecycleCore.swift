@@ -56,6 +56,26 @@ package final class LifecycleCore: Sendable {
         return held
     }
 
+    /// Asks for budget on the caller's thread.
+    func reserveBlocking(
+        _ request: ReservationCreateRequest,
+        over transport: any BlockingHTTPTransport
+    ) throws(CyclesError) -> HeldReservation {
+        let operation = try reserveOperation(request)
+        let trace = TraceContext.current
+        var process = ReserveProcess(key: operation.idempotencyKey)
+        while true {
+            let attempt = background.performer.attempt(operation, over: transport)
+            switch process.attempted(attempt) {
+            case .sendAgain: continue
+            case .granted(let grant): return hold(grant, request)
+            case .failed(let error, let holding):
+                if let holding { giveBack(holding, reason: "the answer was not usable", trace: trace) }
+                throw error
+            }
+        }
+    }
+
     /// Gives a hold back that nobody will use. Its failure is reported, and not waited for.
     func giveBack(_ id: ReservationID, reason: String, trace: TraceContext?) {
         engine.release(

@@ -44,6 +44,18 @@ package struct OperationPerformer: Sendable {
         return try finish(operation, outcome, report).get()
     }
 
+    /// Performs an operation on the caller's thread, and says when.
+    package func attempt<Output>(
+        _ operation: Operation<Output>,
+        over transport: any BlockingHTTPTransport
+    ) -> Attempt<Output> {
+        let finished = Monitor<Attempt<Output>?>(nil)
+        start(operation, priority: .normal, trace: TraceContext.current, over: InlineCallbackTransport(transport)) {
+            attempt in finished.withLock { $0 = attempt }
+        }
+        return finished.wait { $0 }
+    }
+
     /// Performs an operation that no task waits for. `completion` is called once, from any thread, possibly before this
     /// returns.
     /// - Parameters:

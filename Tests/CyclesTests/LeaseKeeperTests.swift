@@ -1,0 +1,234 @@
+import Cycles
+import CyclesTesting
+import Testing
+
+@Suite struct LeaseKeeperTests {
+    private func failures(_ bench: LifecycleBench) -> [LeaseAttemptFailure.Disposition] {
+        bench.events { if case .leaseAttemptFailed(let failure) = $0 { failure.disposition } else { nil } }
+    }
+
+    private func stops(_ bench: LifecycleBench) -> [LeaseStop] {
+        bench.events { if case .leaseStopped(_, let reason) = $0 { reason } else { nil } }
+    }
+
+    private func losses(_ bench: LifecycleBench) -> [LeaseLoss] {
+        bench.events { if case .leaseLost(let loss) = $0 { loss } else { nil } }
+    }
+
+    @Test(arguments: [Duration.seconds(5), .seconds(15), .seconds(60)])
+    func aLeaseLivesForTenTimesItsLength(length: Duration) async throws {
+        // The authority never lets a lease end further ahead than its first length.
+        let bench = try LifecycleBench(options: .init(maxExtensions: 1_000, maxLead: length))
+        let guarded = try await bench.client.reserve(bench.request(timeToLive: length))
+        for _ in 0..<100 {
+            bench.clock.advance(by: length / 10)
+            #expect(bench.authority.activeReservations == [guarded.reservationID])
+        }
+        #expect(failures(bench).isEmpty && stops(bench).isEmpty && losses(bench).isEmpty)
+        try await guarded.commit(.tokens(1))
+        let extensions = bench.operations.count { $0 == "extend" }
+        bench.clock.advance(by: length * 10)
+        #expect(bench.operations.count { $0 == "extend" } == extensions)
+    }
+
+    @Test(arguments: [Duration.seconds(5), .seconds(15), .seconds(60)])
+    func withoutTheRemainingTimeALeaseLivesToo(length: Duration) async throws {
+        let bench = try LifecycleBench(options: .init(maxExtensions: 1_000, emitsRemainingTimeToLive: false))
+        let guarded = try await bench.client.reserve(bench.request(timeToLive: length))
+        for _ in 0..<100 {
+            bench.clock.advance(by: length / 10)
+            #expect(bench.authority.activeReservations == [guarded.reservationID])
+        }
+        try await guarded.release()
+    }
+
+    @Test func extensionsAskForTheTimeToLiveWithAKeyOfTheirOwn() async throws {
+        let bench = try LifecycleBench()
+        let guarded = try await bench.client.reserve(bench.request())
+        bench.clock.advance(by: .seconds(200))
+        let extends = bench.wire.requests.filter { $0.operationName == "extend" }
+        #expect(extends.count > 1 && extends.allSatisfy { $0.json["extend_by_ms"] == 60_000 })
+        #expect(Set(extends.map(\.bodyKey)).count == extends.count)
+        #expect(extends.allSatisfy { $0.timeout <= .seconds(7) })
+        #expect(guarded.expiresAtMilliseconds > bench.clock.nowMilliseconds)
+        let reported = bench.events { if case .leaseExtended(let event) = $0 { event } else { nil } }
+        #expect(
+            reported.count == extends.count && reported.last?.expiresAtMilliseconds == guarded.expiresAtMilliseconds
+        )
+        try await guarded.release()
+    }
+
+    @Test func aFailureIsReportedAndRetriedWithTheSameKey() async throws {
+        let bench = try LifecycleBench()
+        bench.wire.loseAnswer("extend")
+        let guarded = try await bench.client.reserve(bench.request())
+        bench.clock.advance(by: .seconds(50))
+        let extends = bench.wire.requests.filter { $0.operationName == "extend" }
+        #expect(extends.count == 2 && extends[0].body == extends[1].body)
+        #expect(failures(bench) == [.retrying(after: .milliseconds(3_750))])
+        let failed = bench.events { if case .leaseAttemptFailed(let failure) = $0 { failure } else { nil } }
+        #expect(failed.first?.reservationID == guarded.reservationID)
+        // Applied once, although it arrived twice.
+        #expect(guarded.expiresAtMilliseconds == bench.clock.nowMilliseconds + 70_000)
+        try await guarded.commit(.tokens(1))
+    }
+
+    @Test func aLeaseThatCannotBeExtendedIsLostAndSettledAllTheSame() async throws {
+        let bench = try LifecycleBench()
+        for _ in 0..<20 { bench.wire.loseRequest("extend") }
+        let guarded = try await bench.client.reserve(bench.request())
+        bench.clock.advance(by: .seconds(59))
+        #expect(stops(bench) == [.noTimeToRetry] && losses(bench).isEmpty)
+        bench.clock.advance(by: .seconds(2))
+        #expect(losses(bench).map(\.reservationID) == [guarded.reservationID])
+        // Within the server's grace period it can still be committed.
+        #expect(try await guarded.commit(.tokens(7)).charged == .tokens(7))
+        #expect(bench.figures == [99_993, 0, 7])
+    }
+
+    @Test(arguments: [
+        (404, "NOT_FOUND", true), (410, "RESERVATION_EXPIRED", true), (409, "RESERVATION_FINALIZED", true),
+        (409, "MAX_EXTENSIONS_EXCEEDED", false), (409, "TENANT_CLOSED", false), (401, "UNAUTHORIZED", false),
+    ])
+    func refusalsStopTheHeartbeat(status: Int, code: String, isLoss: Bool) async throws {
+        let bench = try LifecycleBench()
+        bench.wire.answer("extend", status: status, #"{"error":"\#(code)","message":"m","request_id":"r"}"#)
+        let guarded = try await bench.client.reserve(bench.request())
+        bench.clock.advance(by: .seconds(46))
+        #expect(stops(bench).count == 1 && losses(bench).count == (isLoss ? 1 : 0))
+        bench.clock.advance(by: .seconds(10))
+        #expect(bench.operations == ["reserve", "extend"])
+        try await guarded.release()
+    }
+
+    @Test func finalizedWhileTheCommitIsOnItsWayIsNoNews() async throws {
+        let bench = try LifecycleBench { $0.retry.inlineBudget = .seconds(30) }
+        // The commit's answer is lost, so that the lease is extended after it was settled.
+        bench.wire.loseAnswer("commit")
+        for _ in 0..<2 { bench.wire.loseRequest("commit") }
+        let box = GuardBox(try await bench.client.reserve(bench.request(timeToLive: .seconds(5))))
+        async let settlement = box.take()?.commit(.tokens(7))
+        await bench.advanceUntil { bench.operations.count >= 6 }
+        #expect(bench.operations == ["reserve", "commit", "commit", "commit", "extend", "commit"])
+        #expect(try await settlement?.charged == .tokens(7))
+        #expect(losses(bench).isEmpty && stops(bench).isEmpty && failures(bench).isEmpty)
+    }
+
+    @Test func aShortLeaseIsReportedAtOnce() async throws {
+        let bench = try LifecycleBench(options: .init(maxExtensions: 1_000, maxLead: .seconds(2)))
+        let guarded = try await bench.client.reserve(bench.request(timeToLive: .seconds(2)))
+        let risks = bench.events { if case .leaseAtRisk(_, let risk) = $0 { risk } else { nil } }
+        #expect(risks == [.tooShort])
+        bench.clock.advance(by: .seconds(10))
+        #expect(stops(bench) == [.tooShort] && losses(bench).count == 1)
+        #expect(bench.operations.count { $0 == "extend" } == 1)
+        try await guarded.release()
+    }
+
+    @Test func aLeadLimitIsSuspectedOnce() async throws {
+        let bench = try LifecycleBench(
+            options: .init(maxExtensions: 1_000, maxLead: .seconds(60), emitsRemainingTimeToLive: false)
+        )
+        let guarded = try await bench.client.reserve(bench.request())
+        bench.clock.advance(by: .seconds(300))
+        let risks = bench.events { if case .leaseAtRisk(_, let risk) = $0 { risk } else { nil } }
+        #expect(risks == [.limited])
+        #expect(bench.authority.activeReservations.count == 1)
+        try await guarded.release()
+    }
+
+    @Test func anExtensionByHandMovesTheHeartbeat() async throws {
+        let bench = try LifecycleBench()
+        let guarded = try await bench.client.reserve(bench.request())
+        try await guarded.extend(by: .seconds(600))
+        bench.clock.advance(by: .seconds(600))
+        #expect(bench.operations == ["reserve", "extend"])
+        bench.clock.advance(by: .seconds(60))
+        #expect(bench.operations == ["reserve", "extend", "extend"])
+        let error: CyclesError?
+        do throws(CyclesError) {
+            try await guarded.extend(by: .seconds(100_000))
+            error = nil
+        } catch let refusal { error = refusal }
+        guard case .validation = error else {
+            Issue.record("\(error as Any)")
+            return
+        }
+        try await guarded.release()
+    }
+
+    @Test func withoutAHeartbeatNothingIsExtended() async throws {
+        let bench = try LifecycleBench { $0.heartbeat = .disabled }
+        let guarded = try await bench.client.reserve(bench.request())
+        bench.clock.advance(by: .seconds(61))
+        #expect(bench.operations == ["reserve"] && losses(bench).isEmpty)
+        try await guarded.commit(.tokens(1))
+    }
+
+    @Test func aLostLeaseFailsTheEndIfThatIsThePolicy() async throws {
+        let bench = try LifecycleBench { $0.heartbeat = .failOnFinalize }
+        for _ in 0..<20 { bench.wire.loseRequest("extend") }
+        let guarded = try await bench.client.reserve(bench.request())
+        bench.clock.advance(by: .seconds(61))
+        var error: CyclesError?
+        do throws(CyclesError) { try await guarded.commit(.tokens(7)) } catch let loss { error = loss }
+        guard case .leaseLost(let loss) = error else {
+            Issue.record("\(error as Any)")
+            return
+        }
+        #expect(loss.settlement?.charged == .tokens(7))
+        #expect(bench.figures == [99_993, 0, 7])
+    }
+
+    @Test func aStopAloneIsNoLoss() async throws {
+        let bench = try LifecycleBench { $0.heartbeat = .failOnFinalize }
+        bench.wire.answer("extend", status: 401, #"{"error":"UNAUTHORIZED","message":"m","request_id":"r"}"#)
+        let guarded = try await bench.client.reserve(bench.request())
+        bench.clock.advance(by: .seconds(50))
+        #expect(stops(bench).count == 1)
+        #expect(try await guarded.commit(.tokens(7)).charged == .tokens(7))
+    }
+
+    @Test func manyLeasesAreKeptByOneAlarm() async throws {
+        let bench = try LifecycleBench(options: .init(maxExtensions: 1_000))
+        var boxes: [GuardBox] = []
+        for index in 0..<200 {
+            boxes.append(
+                GuardBox(try await bench.client.reserve(bench.request(10, timeToLive: .seconds(30 + index % 7))))
+            )
+            bench.clock.advance(by: .milliseconds(100))
+        }
+        bench.clock.advance(by: .seconds(300))
+        #expect(bench.authority.activeReservations.count == 200)
+        for box in boxes { try await box.take()?.commit(.tokens(1)) }
+        #expect(bench.figures == [99_800, 0, 200])
+    }
+
+    @Test func warningsAreWrittenOncePerKindAndReservation() {
+        let lines = Monitor([String]())
+        let reporter = StandardErrorReporter { line in lines.withLock { $0.append(line) } }
+        let error = CyclesError.transport(HTTPTransportError(kind: .timedOut, message: "too late"))
+        for id in ["rsv_1", "rsv_2"] {
+            for _ in 0..<3 {
+                reporter.observe(
+                    .leaseAttemptFailed(
+                        LeaseAttemptFailure(
+                            reservationID: ReservationID(id),
+                            error: error,
+                            disposition: .retrying(after: .seconds(2))
+                        )
+                    )
+                )
+                reporter.observe(.leaseStopped(ReservationID(id), .noTimeToRetry))
+                reporter.observe(.settled(ReservationID(id), .released))
+            }
+        }
+        let written = lines.withLock { $0 }
+        #expect(written.count == 4)
+        #expect(
+            written.first
+                == "cycles: warning: reservation rsv_1: its lease could not be extended, trying again in 2 s: "
+                + "too late (it is not known whether the request was sent)\n"
+        )
+    }
+}

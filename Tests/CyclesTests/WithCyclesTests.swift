@@ -1,0 +1,322 @@
+import Cycles
+import CyclesTesting
+import Testing
+
+private struct WorkFailed: Error, Equatable { var number = 1 }
+
+/// A result that must not leave its isolation.
+private final class NotSendable {
+    var number: Int
+    init(_ number: Int) { self.number = number }
+}
+
+@Suite struct WithCyclesTests {
+    private func options(_ estimate: Int64 = 1_000, _ unknown: UnknownActualPolicy = .commitEstimate) -> CyclesOptions {
+        CyclesOptions(estimate: .tokens(estimate), action: LifecycleBench.action, whenActualUnknown: unknown)
+    }
+
+    @Test func aBodyIsRunAndItsCostCommitted() async throws {
+        let bench = try LifecycleBench()
+        let reply = try await bench.client.withCycles(options()) { context in
+            #expect(bench.authority.activeReservations == [context.reservationID])
+            #expect(context.decision == .allow && context.caps == nil && context.affectedScopes == ["tenant:acme"])
+            #expect(context.settlement == nil)
+            return ("Hello", .tokens(42))
+        }
+        #expect(reply == "Hello")
+        #expect(bench.figures == [99_958, 0, 42])
+    }
+
+    @Test func theCostMayBePartOfTheValue() async throws {
+        let bench = try LifecycleBench()
+        let value = try await bench.client.withCycles(options(), actual: { .tokens(Int64($0.count)) }) { _ in "12345" }
+        #expect(value == "12345" && bench.figures == [99_995, 0, 5])
+        let (other, settlement) = try await bench.client.withCyclesOutcome(options(), actual: { _ in .tokens(1) }) {
+            _ in 7
+        }
+        #expect(other == 7)
+        #expect(try settlement.get().charged == .tokens(1))
+    }
+
+    @Test func aBodyThatThrowsGivesTheHoldBack() async throws {
+        let bench = try LifecycleBench()
+        await #expect(throws: WorkFailed(number: 3)) {
+            try await bench.client.withCycles(options()) { _ -> (Int, Amount) in throw WorkFailed(number: 3) }
+        }
+        #expect(bench.operations == ["reserve", "release"])
+        #expect(bench.figures == [100_000, 0, 0])
+    }
+
+    @Test func aBodyThatThrowsAfterSpendingIsCharged() async throws {
+        let bench = try LifecycleBench()
+        await #expect(throws: WorkFailed()) {
+            try await bench.client.withCycles(options()) { context -> (Int, Amount) in
+                context.addSpend(.tokens(30))
+                throw WorkFailed()
+            }
+        }
+        #expect(bench.operations == ["reserve", "commit"])
+        #expect(bench.figures == [99_970, 0, 30])
+    }
+
+    @Test func aDeniedBodyIsNotRun() async throws {
+        let bench = try LifecycleBench(budget: 5)
+        let ran = Monitor(false)
+        do {
+            _ = try await bench.client.withCycles(options()) { _ in
+                ran.withLock { $0 = true }
+                return (1, .tokens(1))
+            }
+            Issue.record("not denied")
+        } catch let error as CyclesError {
+            #expect(error.isDenied)
+        }
+        #expect(!ran.withLock { $0 })
+    }
+
+    // MARK: The context
+
+    @Test func contextsNest() async throws {
+        let bench = try LifecycleBench()
+        #expect(CyclesContext.current?.reservationID == nil)
+        try await bench.client.withCycles(options()) { outer in
+            #expect(CyclesContext.current?.reservationID == outer.reservationID)
+            try await bench.client.withCycles(options(10)) { inner in
+                #expect(inner.reservationID != outer.reservationID)
+                #expect(CyclesContext.current?.reservationID == inner.reservationID)
+                CyclesContext.current?.addSpend(.tokens(2))
+                return ((), .tokens(3))
+            }
+            #expect(CyclesContext.current?.reservationID == outer.reservationID)
+            #expect(outer.recordedSpend == nil)
+            async let child = CyclesContext.current?.reservationID
+            #expect(await child == outer.reservationID)
+            return ((), .tokens(5))
+        }
+        #expect(CyclesContext.current?.reservationID == nil)
+        #expect(bench.figures == [99_992, 0, 8])
+    }
+
+    @Test func whatTheBodySaysReachesTheCommit() async throws {
+        let bench = try LifecycleBench()
+        try await bench.client.withCycles(options()) { context in
+            context.metrics.tokensInput = 7
+            context.updateMetrics { $0.modelVersion = "v1" }
+            context.metadata["job"] = 7
+            context.updateMetadata { $0["more"] = true }
+            bench.clock.advance(by: .milliseconds(1_250))
+            return ((), .tokens(5))
+        }
+        let commit = bench.wire.requests[1].json
+        #expect(commit["metrics"] == ["tokens_input": 7, "latency_ms": 1_250, "model_version": "v1"])
+        #expect(commit["metadata"] == ["job": 7, "more": true])
+    }
+
+    @Test func aLatencyThatWasSetIsKept() async throws {
+        let bench = try LifecycleBench()
+        try await bench.client.withCycles(options()) { context in
+            context.metrics.latency = .milliseconds(3)
+            bench.clock.advance(by: .seconds(1))
+            return ((), .tokens(5))
+        }
+        #expect(bench.wire.requests[1].json["metrics"] == ["latency_ms": 3])
+    }
+
+    // MARK: Costs that are not known
+
+    @Test(arguments: [Amount.tokens(-1), .credits(3)])
+    func anInvalidCostCommitsTheEstimate(actual: Amount) async throws {
+        let bench = try LifecycleBench()
+        let value = try await bench.client.withCycles(options()) { _ in (1, actual) }
+        #expect(value == 1 && bench.figures == [99_000, 0, 1_000])
+        #expect(bench.wire.requests[1].json["metadata"] == ["actual_source": "estimate"])
+    }
+
+    @Test func aCostThatCannotBeDeterminedCommitsWhatWasRecorded() async throws {
+        let bench = try LifecycleBench()
+        let value = try await bench.client.withCycles(options(), actual: { _ in throw WorkFailed() }) { context in
+            context.addSpend(.tokens(11))
+            return 1
+        }
+        #expect(value == 1 && bench.figures == [99_989, 0, 11])
+    }
+
+    @Test func anUnknownCostCanBeAFailure() async throws {
+        let bench = try LifecycleBench()
+        do {
+            _ = try await bench.client.withCycles(options(1_000, .fail), actual: { _ in throw WorkFailed() }) { _ in 1 }
+            Issue.record("no failure")
+        } catch CyclesError.validation(let issue) {
+            #expect(issue.field == "actual")
+        }
+        bench.clock.advance(by: .seconds(59))
+        #expect(bench.operations == ["reserve"] && bench.figures == [99_000, 1_000, 0])
+        bench.clock.advance(by: .seconds(10))
+        #expect(bench.figures == [100_000, 0, 0])
+
+        let (value, result) = try await bench.client.withCyclesOutcome(options(1_000, .fail)) { _ in (2, .tokens(-1)) }
+        #expect(value == 2)
+        guard case .failure(.validation) = result else {
+            Issue.record("\(result)")
+            return
+        }
+        // What was recorded is known.
+        try await bench.client.withCycles(options(1_000, .fail)) { context in
+            context.setSpend(.tokens(4))
+            return ((), .tokens(-1))
+        }
+        #expect(bench.authority.balances()[0].spent == .tokens(4))
+    }
+
+    // MARK: Settlements that fail
+
+    @Test func aRefusedSettlementDoesNotCostTheValue() async throws {
+        let bench = try LifecycleBench()
+        var options = options()
+        options.overagePolicy = .reject
+        let seen = Monitor<CyclesContext?>(nil)
+        let value = try await bench.client.withCycles(options) { context in
+            seen.withLock { $0 = context }
+            return ("kept", .tokens(1_001))
+        }
+        #expect(value == "kept")
+        let context = try #require(seen.withLock { $0 })
+        guard case .failure(let error) = context.settlement else {
+            Issue.record("\(context.settlement as Any)")
+            return
+        }
+        #expect(error.errorCode == .budgetExceeded)
+        let (_, result) = try await bench.client.withCyclesOutcome(options) { _ in ((), .tokens(1_001)) }
+        guard case .failure = result else {
+            Issue.record("\(result)")
+            return
+        }
+    }
+
+    @Test func aLostLeaseFailsTheEndIfThatIsThePolicy() async throws {
+        let bench = try LifecycleBench { $0.heartbeat = .failOnFinalize }
+        for _ in 0..<40 { bench.wire.loseRequest("extend") }
+        do {
+            _ = try await bench.client.withCycles(options()) { _ in
+                bench.clock.advance(by: .seconds(61))
+                return (1, .tokens(9))
+            }
+            Issue.record("no failure")
+        } catch CyclesError.leaseLost(let loss) {
+            #expect(loss.settlement?.charged == .tokens(9))
+        }
+        let (value, result) = try await bench.client.withCyclesOutcome(options()) { _ in
+            bench.clock.advance(by: .seconds(61))
+            return (1, .tokens(9))
+        }
+        #expect(value == 1)
+        guard case .failure(.leaseLost) = result else {
+            Issue.record("\(result)")
+            return
+        }
+        #expect(bench.figures == [99_982, 0, 18])
+    }
+
+    // MARK: Cancellation
+
+    @Test func aLostLeaseCancelsTheBodyIfThatIsThePolicy() async throws {
+        let bench = try LifecycleBench { $0.heartbeat = .cancel }
+        for _ in 0..<40 { bench.wire.loseRequest("extend") }
+        do {
+            _ = try await bench.client.withCycles(options()) { context -> (Int, Amount) in
+                context.addSpend(.tokens(6))
+                bench.clock.advance(by: .seconds(61))
+                #expect(Task.isCancelled)
+                try Task.checkCancellation()
+                return (1, .tokens(9))
+            }
+            Issue.record("no failure")
+        } catch CyclesError.leaseLost(let loss) {
+            #expect(loss.settlement?.charged == .tokens(6))
+        }
+        // Nothing but the body was cancelled.
+        #expect(!Task.isCancelled)
+        #expect(bench.figures == [99_994, 0, 6])
+        // A body that returns in spite of it is settled as usual.
+        let value = try await bench.client.withCycles(options()) { _ in
+            bench.clock.advance(by: .seconds(61))
+            return (2, .tokens(1))
+        }
+        #expect(value == 2)
+    }
+
+    @Test func underThePolicyABodyIsCancelledWithItsTask() async throws {
+        let bench = try LifecycleBench { $0.heartbeat = .cancel }
+        let task = Task {
+            try await bench.client.withCycles(options()) { _ -> (Int, Amount) in
+                #expect(CyclesContext.current != nil)
+                while !Task.isCancelled { await Task.yield() }
+                throw CancellationError()
+            }
+        }
+        await bench.wait { bench.operations.count == 1 }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(bench.figures == [100_000, 0, 0])
+    }
+
+    @Test func aCancelledTaskStillSettles() async throws {
+        let bench = try LifecycleBench()
+        let task = Task {
+            try await bench.client.withCycles(options()) { context -> (Int, Amount) in
+                context.addSpend(.tokens(3))
+                withUnsafeCurrentTask { $0?.cancel() }
+                try Task.checkCancellation()
+                return (1, .tokens(1))
+            }
+        }
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(bench.figures == [99_997, 0, 3])
+    }
+
+    // MARK: Isolation
+
+    private actor Agent {
+        private var replies: [Int] = []
+        let bench: LifecycleBench
+        init(_ bench: LifecycleBench) { self.bench = bench }
+
+        func run(_ options: CyclesOptions) async throws -> Int {
+            let result = try await bench.client.withCycles(options) { _ in
+                // The actor's own state, without leaving it.
+                self.replies.append(1)
+                assertIsolated()
+                return (NotSendable(self.replies.count), .tokens(1))
+            }
+            return result.number
+        }
+    }
+
+    @Test(arguments: [HeartbeatPolicy.warn, .cancel])
+    func bodiesStayWhereTheirCallersAre(policy: HeartbeatPolicy) async throws {
+        let bench = try LifecycleBench { $0.heartbeat = policy }
+        #expect(try await Agent(bench).run(options()) == 1)
+        let result = try await bench.client.withCycles(options()) { _ in (NotSendable(5), .tokens(1)) }
+        result.number += 1
+        #expect(result.number == 6)
+        #expect(try await onMainActor(bench) == 3)
+        #expect(bench.figures == [99_997, 0, 3])
+    }
+
+    @MainActor private func onMainActor(_ bench: LifecycleBench) async throws -> Int {
+        var local = 1
+        let result = try await bench.client.withCycles(options()) { _ in
+            local += 2
+            MainActor.assertIsolated()
+            return (NotSendable(local), .tokens(1))
+        }
+        return result.number
+    }
+}
+
+extension LifecycleBench {
+    /// Waits for other tasks, while no time passes.
+    func wait(_ condition: () -> Bool) async {
+        for _ in 0..<1_000_000 where !condition() { await Task.yield() }
+    }
+}
