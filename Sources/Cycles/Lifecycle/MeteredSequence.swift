@@ -1,0 +1,157 @@
+/// What an element of a metered stream says about what was used.
+public enum Usage: Hashable, Sendable {
+    /// So much more was used.
+    case added(Amount)
+    /// So much was used in all, up to now.
+    case total(Amount)
+}
+
+/// The elements of a stream whose use is metered and charged.
+///
+/// Each iteration is a reservation of its own. Budget is reserved at the first element; only then is the stream made,
+/// so that the caps are known before a model is called. Elements are passed through unchanged, each when it is asked
+/// for. What they say they used is recorded, and committed when the stream ends.
+///
+/// A stream that fails is charged for what it used until then, and its error is thrown on. One that is abandoned, by
+/// letting go of the iterator, is charged in the background. If there was no word of usage, the hold is released if
+/// there was no element either; otherwise ``CyclesOptions/whenActualUnknown`` decides.
+public struct MeteredSequence<Base: AsyncSequence>: AsyncSequence {
+    /// The stream's elements.
+    public typealias Element = Base.Element
+
+    private let core: LifecycleCore
+    private let options: CyclesOptions
+    private let usage: (Base.Element) -> Usage?
+    private let makeStream: (CyclesContext) async throws -> Base
+
+    init(
+        _ core: LifecycleCore,
+        _ options: CyclesOptions,
+        usage: @escaping (Base.Element) -> Usage?,
+        _ makeStream: @escaping (CyclesContext) async throws -> Base
+    ) {
+        self.core = core
+        self.options = options
+        self.usage = usage
+        self.makeStream = makeStream
+    }
+
+    /// Starts an iteration. Nothing is reserved before its first element is asked for.
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(meter: Meter(core, options, usage: usage, makeStream))
+    }
+
+    /// Goes from element to element.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate let meter: Meter<Base>
+
+        /// The next element; nil after the last, once what was used is settled.
+        /// - Throws: What the stream throws; ``CyclesError`` if budget is not granted, `validation` if the stream ends
+        ///   without a word of usage under ``UnknownActualPolicy/fail``, and `leaseLost` under the policies
+        ///   ``HeartbeatPolicy/failOnFinalize`` and ``HeartbeatPolicy/cancel``.
+        public mutating func next() async throws -> Base.Element? { try await meter.next(isolation: #isolation) }
+
+        /// The next element; nil after the last, once what was used is settled.
+        /// - Throws: As ``next()``.
+        public mutating func next(isolation actor: isolated (any Actor)?) async throws -> Base.Element? {
+            try await meter.next(isolation: actor)
+        }
+    }
+}
+
+/// One iteration. Belongs to whoever iterates; letting go of it ends it.
+private final class Meter<Base: AsyncSequence> {
+    private enum State {
+        case idle
+        case running(GuardedWork, Base.AsyncIterator)
+        case ended
+    }
+
+    private let core: LifecycleCore
+    private let options: CyclesOptions
+    private let usage: (Base.Element) -> Usage?
+    private let makeStream: (CyclesContext) async throws -> Base
+    private var state = State.idle
+    private var hasElements = false
+
+    init(
+        _ core: LifecycleCore,
+        _ options: CyclesOptions,
+        usage: @escaping (Base.Element) -> Usage?,
+        _ makeStream: @escaping (CyclesContext) async throws -> Base
+    ) {
+        self.core = core
+        self.options = options
+        self.usage = usage
+        self.makeStream = makeStream
+    }
+
+    deinit {
+        guard case .running(let work, _) = state else { return }
+        work.end(work.ending(ofStreamWithElements: hasElements), firstOver: nil, nil)
+    }
+
+    func next(isolation: isolated (any Actor)?) async throws -> Base.Element? {
+        switch state {
+        case .ended: return nil
+        case .idle: try await begin(isolation: isolation)
+        case .running: break
+        }
+        guard case .running(let work, var iterator) = state else { return nil }
+        if core.heartbeat == .cancel, var loss = work.held.loss {
+            loss.settlement = try? await end(work).get()
+            throw CyclesError.leaseLost(loss)
+        }
+        // The only copy of the iterator is the one that is used.
+        state = .ended
+        let element: Base.Element?
+        do {
+            element = try await CyclesContext.$current.withValue(CyclesContext(work.held)) {
+                try await iterator.next(isolation: isolation)
+            }
+        } catch {
+            _ = await end(work)
+            throw error
+        }
+        guard let element else {
+            let ending = work.ending(ofStreamWithElements: hasElements)
+            let result = await work.end(ending)
+            if let failure = GuardedWork.failure(result, ending) { throw failure }
+            return nil
+        }
+        state = .running(work, iterator)
+        hasElements = true
+        switch usage(element) {
+        case .added(let amount): work.held.addSpend(amount)
+        case .total(let amount): work.held.setSpend(amount)
+        case nil: break
+        }
+        return element
+    }
+
+    private func begin(isolation: isolated (any Actor)?) async throws {
+        state = .ended
+        let work = try await GuardedWork.begin(core, options)
+        let context = CyclesContext(work.held)
+        do {
+            let stream = try await CyclesContext.$current.withValue(context) { try await makeStream(context) }
+            state = .running(work, stream.makeAsyncIterator())
+        } catch {
+            _ = await end(work)
+            throw error
+        }
+    }
+
+    private func end(_ work: GuardedWork) async -> Result<Settlement, CyclesError> {
+        state = .ended
+        return await work.end(work.ending(ofStreamWithElements: hasElements))
+    }
+}
+
+extension GuardedWork {
+    /// The end of a stream, whichever way it came.
+    fileprivate func ending(ofStreamWithElements hasElements: Bool) -> Ending {
+        if let recorded = held.recordedSpend { return ending(actual: .success(recorded)) }
+        return hasElements ? ending(actual: nil) : .release
+    }
+}
