@@ -29,3 +29,24 @@ extension CyclesClient {
         )
     }
 }
+
+extension BlockingCyclesClient {
+    /// A blocking client whose leases and retries run by a manual clock, as
+    /// ``Cycles/CyclesClient/testing(configuration:transport:clock:)``.
+    ///
+    /// A call that waits for a retry goes on when another thread advances the clock.
+    /// - Throws: ``CyclesError/configuration(_:)`` that names the setting which cannot be used.
+    public static func testing(
+        configuration: CyclesConfiguration,
+        transport: any BlockingHTTPTransport,
+        clock: ManualClock
+    ) throws(CyclesError) -> BlockingCyclesClient {
+        try BlockingCyclesClient(
+            configuration: configuration,
+            transport: transport,
+            callbacks: (transport as? any CallbackTransport) ?? InlineCallbackTransport(transport),
+            time: clock,
+            randomness: { 0.5 }
+        )
+    }
+}

@@ -61,7 +61,8 @@ public final class CyclesClient: Sendable {
         performer = OperationPerformer(configuration, assembly: assembly, time: time)
         core = LifecycleCore(
             configuration,
-            BackgroundPerformer(performer: performer, transport: callbacks, time: time, randomness: randomness)
+            BackgroundPerformer(performer: performer, transport: callbacks, time: time, randomness: randomness),
+            canCancel: true
         )
     }
 
@@ -200,8 +201,7 @@ public final class CyclesClient: Sendable {
         PagedSequence(operation: "listReservations", start: query.cursor) { [self] cursor throws(CyclesError) in
             var query = query
             query.cursor = cursor
-            let page = try await listReservations(query, options: options)
-            return ResultPage(page, rows: page.reservations, next: page.hasMore ? page.nextCursor : nil)
+            return ResultPage(try await listReservations(query, options: options))
         }
     }
 
@@ -214,8 +214,7 @@ public final class CyclesClient: Sendable {
         PagedSequence(operation: "getBalances", start: query.cursor) { [self] cursor throws(CyclesError) in
             var query = query
             query.cursor = cursor
-            let page = try await getBalances(query, options: options)
-            return ResultPage(page, rows: page.balances, next: page.hasMore ? page.nextCursor : nil)
+            return ResultPage(try await getBalances(query, options: options))
         }
     }
 

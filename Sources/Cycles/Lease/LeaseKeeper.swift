@@ -25,6 +25,7 @@ package final class LeaseKeeper: Sendable {
         if lease.schedule.isTooShortToKeep {
             background.observer.observe(.leaseAtRisk(lease.reservationID, .tooShort))
         }
+        state.withLock { _ in lease.isKept = true }
         carryOut(first, lease)
     }
 
@@ -54,9 +55,11 @@ package final class LeaseKeeper: Sendable {
     /// Takes the extension of a lease that somebody else asked for into account.
     package func extended(_ lease: Lease, _ report: LeaseReport) {
         let step: HeartbeatSchedule.Step? = state.withLock { state in
+            lease.expiresAtMilliseconds = report.expiresAtMilliseconds
             guard !lease.isEnded, !lease.isAttempting else { return nil }
             state.waiting.remove(lease)
-            return lease.schedule.succeeded(report)
+            let step = lease.schedule.succeeded(report)
+            return lease.isKept ? step : nil
         }
         if let step { carryOut(step, lease) }
     }
@@ -101,12 +104,7 @@ package final class LeaseKeeper: Sendable {
     }
 
     private func succeeded(_ lease: Lease, _ response: ExtendResponse, _ attempt: Attempt<ExtendResponse>) {
-        let report = LeaseReport(
-            remainingMilliseconds: response.remainingTimeToLive?.wholeMilliseconds,
-            expiresAtMilliseconds: response.expiresAtMilliseconds,
-            sent: attempt.sent,
-            received: attempt.received
-        )
+        let report = LeaseReport(response, attempt)
         let (step, suspects): (HeartbeatSchedule.Step?, Bool) = state.withLock { _ in
             lease.isAttempting = false
             lease.key = nil
@@ -229,6 +227,8 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
     fileprivate var expiresAtMilliseconds: Int64
     /// The key of the extension that has not succeeded yet.
     fileprivate var key: IdempotencyKey?
+    /// Whether it is extended at all.
+    fileprivate var isKept = false
     fileprivate var isAttempting = false
     fileprivate var isStopped = false
     fileprivate var isSettling = false
@@ -253,6 +253,18 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
     }
 
     fileprivate var knownEnd: Duration? { schedule.knownEnd }
+}
+
+extension LeaseReport {
+    /// What a successful extension says.
+    package init(_ response: ExtendResponse, _ attempt: Attempt<ExtendResponse>) {
+        self.init(
+            remainingMilliseconds: response.remainingTimeToLive?.wholeMilliseconds,
+            expiresAtMilliseconds: response.expiresAtMilliseconds,
+            sent: attempt.sent,
+            received: attempt.received
+        )
+    }
 }
 
 extension ExtendFailure {

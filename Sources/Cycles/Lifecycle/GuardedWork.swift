@@ -81,6 +81,13 @@ struct GuardedWork {
         }
     }
 
+    /// Ends the work from this thread, and says what came of it.
+    func endBlocking(_ ending: Ending, over transport: any BlockingHTTPTransport) -> Result<Settlement, CyclesError> {
+        let result = Monitor<Result<Settlement, CyclesError>?>(nil)
+        end(ending, firstOver: InlineCallbackTransport(transport)) { answer in result.withLock { $0 = answer } }
+        return result.wait { $0 }
+    }
+
     func end(
         _ ending: Ending,
         firstOver transport: (any CallbackTransport)?,

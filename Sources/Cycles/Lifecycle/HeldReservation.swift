@@ -7,7 +7,7 @@ package final class HeldReservation: @unchecked Sendable {
     let estimate: Amount
     /// The body of the answer that granted it.
     private let answer: [UInt8]
-    private let lease: Lease?
+    private let lease: Lease
     private let trace: TraceContext?
 
     private let mutex = SystemMutex()
@@ -34,7 +34,7 @@ package final class HeldReservation: @unchecked Sendable {
         _ core: LifecycleCore,
         _ grant: ReservationGrant,
         _ request: ReservationCreateRequest,
-        lease: Lease?,
+        lease: Lease,
         trace: TraceContext?
     ) {
         self.core = core
@@ -61,7 +61,7 @@ package final class HeldReservation: @unchecked Sendable {
     }
 
     var expiresAtMilliseconds: Int64 {
-        lease.map { core.keeper.expiry($0) } ?? response.expiresAtMilliseconds ?? 0
+        core.keeper.expiry(lease)
     }
 
     // MARK: What is known of the spend
@@ -118,17 +118,17 @@ package final class HeldReservation: @unchecked Sendable {
     // MARK: Its lease
 
     /// How the lease was lost, if it is.
-    var loss: LeaseLoss? { lease.flatMap { core.keeper.loss($0) } }
+    var loss: LeaseLoss? { core.keeper.loss(lease) }
 
     func notify(whenLost: @escaping @Sendable (LeaseLoss) -> Void) {
-        if let lease { core.keeper.notify(lease, whenLost: whenLost) }
+        core.keeper.notify(lease, whenLost: whenLost)
     }
 
-    func extended(_ report: LeaseReport) { if let lease { core.keeper.extended(lease, report) } }
+    func extended(_ report: LeaseReport) { core.keeper.extended(lease, report) }
 
     /// Leaves the lease to run out: for work whose cost is not known, and which must be neither charged nor released.
     func letGo(_ error: CyclesError) {
-        if let lease { core.keeper.end(lease) }
+        core.keeper.end(lease)
         mutex.withLock {
             phase = .settled
             outcome = Outcome(.failure(error))
@@ -174,7 +174,7 @@ package final class HeldReservation: @unchecked Sendable {
             estimate: estimate
         )
         for what in terms.ignored { ignore(what) }
-        if let lease { core.keeper.beginSettling(lease) }
+        core.keeper.beginSettling(lease)
         let record = SettlementRecord(
             reservationID: reservationID,
             idempotencyKey: terms.commit.idempotencyKey ?? .random(),
@@ -209,11 +209,11 @@ package final class HeldReservation: @unchecked Sendable {
             return
         }
         mutex.withLock { phase = .settling }
-        if let lease { core.keeper.beginSettling(lease) }
+        core.keeper.beginSettling(lease)
         core.engine.release(
             reservationID,
             request,
-            leaseEnd: lease.flatMap { core.keeper.knownEnd($0) },
+            leaseEnd: core.keeper.knownEnd(lease),
             trace: trace,
             isAwaited: completion != nil,
             firstOver: transport,
@@ -244,7 +244,7 @@ package final class HeldReservation: @unchecked Sendable {
             }
             // The loss counts as of now: afterwards the lease is not looked after any more.
             let loss = completion == nil ? nil : loss
-            if let lease { core.keeper.end(lease) }
+            core.keeper.end(lease)
             mutex.withLock {
                 phase = .settled
                 outcome = Outcome(result)
@@ -253,11 +253,11 @@ package final class HeldReservation: @unchecked Sendable {
         }
     }
 
-    /// Under `failOnFinalize` a lost lease makes a failure of a settlement that is none.
+    /// A policy may make a failure of a settlement that is none, for the lease that was lost before it.
     private func judged(_ result: Result<Settlement, CyclesError>, _ loss: LeaseLoss?) -> Result<
         Settlement, CyclesError
     > {
-        guard core.heartbeat == .failOnFinalize, var loss, case .success(let settlement) = result else { return result }
+        guard core.failsLostLeases, var loss, case .success(let settlement) = result else { return result }
         loss.settlement = settlement
         return .failure(.leaseLost(loss))
     }

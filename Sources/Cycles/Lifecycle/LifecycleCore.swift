@@ -7,16 +7,22 @@ package final class LifecycleCore: Sendable {
     /// Settlements, releases and abandoned reserves that go on in the background.
     let pending = PendingWork()
     let heartbeat: HeartbeatPolicy
+    /// Whether a lost lease makes a failure of what was settled all the same.
+    let failsLostLeases: Bool
     /// The longest that an attempt to extend may take.
     let longestExtendTimeout: Duration
     let flushTimeout: Duration
 
-    package init(_ configuration: CyclesConfiguration, _ background: BackgroundPerformer) {
+    /// - Parameter canCancel: Whether bodies are tasks, which can be cancelled; where they cannot, `cancel` fails them at
+    ///   their end.
+    package init(_ configuration: CyclesConfiguration, _ background: BackgroundPerformer, canCancel: Bool) {
         self.background = background
         defaults = RequestDefaults(configuration)
         keeper = LeaseKeeper(background)
         engine = SettlementEngine(background, policy: configuration.retry, pending: pending)
         heartbeat = configuration.heartbeat
+        failsLostLeases =
+            configuration.heartbeat == .failOnFinalize || (configuration.heartbeat == .cancel && !canCancel)
         longestExtendTimeout = configuration.connectTimeout + configuration.readTimeout
         flushTimeout = configuration.retry.flushTimeout
     }
@@ -37,9 +43,6 @@ package final class LifecycleCore: Sendable {
     /// Begins to keep what was granted.
     func hold(_ grant: ReservationGrant, _ request: ReservationCreateRequest) -> HeldReservation {
         let trace = TraceContext.current
-        guard heartbeat != .disabled else {
-            return HeldReservation(self, grant, request, lease: nil, trace: trace)
-        }
         let (schedule, first) = HeartbeatSchedule.begin(
             extending: request.timeToLive,
             grant: grant.lease,
@@ -52,7 +55,7 @@ package final class LifecycleCore: Sendable {
             trace: trace
         )
         let held = HeldReservation(self, grant, request, lease: lease, trace: trace)
-        keeper.keep(lease, first)
+        if heartbeat != .disabled { keeper.keep(lease, first) }
         return held
     }
 
@@ -98,6 +101,7 @@ package final class LifecycleCore: Sendable {
     }
 
     /// The same for a thread that may block.
+    @discardableResult
     func flushBlocking(timeout: Duration?) -> FlushReport {
         let before = pending.count
         engine.hurry()

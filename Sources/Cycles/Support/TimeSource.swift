@@ -34,6 +34,16 @@ extension TimeSource {
     }
 }
 
+extension TimeSource {
+    /// Waits on this thread, which must be one that may block.
+    package func block(for span: Duration) {
+        let isOver = Monitor(false)
+        let alarm = makeAlarm { isOver.withLock { $0 = true } }
+        alarm.set(to: monotonic + span)
+        isOver.wait { $0 ? () : nil }
+    }
+}
+
 /// A task that waits for an alarm or its own cancellation, whichever comes first.
 private final class Sleeper: Sendable {
     private enum State {

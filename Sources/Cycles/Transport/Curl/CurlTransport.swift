@@ -52,6 +52,16 @@ public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
     }
 }
 
+extension CurlTransport {
+    /// The same as ``shutdown()``, for a thread that may block.
+    package func shutdownBlocking() {
+        blockingPool.shutdown()
+        let hasEnded = Monitor(false)
+        agent.end { hasEnded.withLock { $0 = true } }
+        hasEnded.wait { $0 ? () : nil }
+    }
+}
+
 extension CurlTransport: CallbackTransport {
     /// The exchange is told on the I/O thread.
     package func start(_ request: HTTPRequest, _ exchange: any Exchange) {

@@ -1,0 +1,347 @@
+/// A client of one Cycles server for threads that may block.
+///
+/// The same as ``CyclesClient``, without Swift concurrency: each call is performed on the thread that makes it, and needs
+/// neither a task nor a free thread of the concurrency runtime to make progress. Heartbeats, retries and what dropped
+/// guards leave behind happen on the client's own threads: those of ``CurlTransport``, or at most eight for any other
+/// transport.
+///
+/// A client can be used by any number of threads at once.
+public final class BlockingCyclesClient: Sendable {
+    /// What the client was made from.
+    public let configuration: CyclesConfiguration
+
+    private let performer: OperationPerformer
+    private let defaults: RequestDefaults
+    private let transport: any BlockingHTTPTransport
+    private let time: any TimeSource
+    private let core: LifecycleCore
+
+    /// A client with the default settings.
+    /// - Parameters:
+    ///   - baseURL: Where the server is, `http` or `https`, with a path prefix if need be.
+    ///   - apiKey: The key that authenticates the client.
+    ///   - tenant: The tenant of subjects that name none.
+    /// - Throws: ``CyclesError/configuration(_:)`` if the URL or the key cannot be used.
+    public convenience init(baseURL: String, apiKey: String, tenant: String? = nil) throws(CyclesError) {
+        var configuration = CyclesConfiguration(baseURL: baseURL, apiKey: apiKey)
+        configuration.tenant = tenant
+        try self.init(configuration: configuration)
+    }
+
+    /// A client with a configuration, and a transport other than libcurl if one is given.
+    /// - Throws: ``CyclesError/configuration(_:)`` that names the setting which cannot be used.
+    public convenience init(
+        configuration: CyclesConfiguration,
+        transport: (any BlockingHTTPTransport)? = nil
+    ) throws(CyclesError) {
+        try self.init(configuration: configuration, transport: transport, time: SystemTimeSource())
+    }
+
+    package init(
+        configuration: CyclesConfiguration,
+        transport: (any BlockingHTTPTransport)?,
+        callbacks: (any CallbackTransport)? = nil,
+        time: any TimeSource,
+        randomness: (@Sendable () -> Double)? = nil
+    ) throws(CyclesError) {
+        let assembly = try RequestAssembly(configuration)
+        let transport = transport ?? CurlTransport(configuration: configuration)
+        let callbacks = callbacks ?? (transport as? any CallbackTransport) ?? ThreadCallbackTransport(transport)
+        self.configuration = configuration
+        self.transport = transport
+        self.time = time
+        defaults = RequestDefaults(configuration)
+        performer = OperationPerformer(configuration, assembly: assembly, time: time)
+        core = LifecycleCore(
+            configuration,
+            BackgroundPerformer(performer: performer, transport: callbacks, time: time, randomness: randomness),
+            canCancel: false
+        )
+    }
+
+    // MARK: Guarding work
+
+    /// Holds budget for work that is about to happen, as ``CyclesClient/reserve(_:)`` (specification:
+    /// `createReservation`).
+    /// - Returns: The guard that settles it. A result that is not used gives the hold back.
+    /// - Throws: ``CyclesError``.
+    public func reserve(_ request: ReservationCreateRequest) throws(CyclesError) -> BlockingReservationGuard {
+        BlockingReservationGuard(try core.reserveBlocking(request, over: transport), transport)
+    }
+
+    /// Holds budget, runs the body, and commits what the body says that it cost, as ``CyclesClient/withCycles(_:_:)``.
+    ///
+    /// A body on a thread cannot be cancelled: under ``HeartbeatPolicy/cancel`` a lost lease fails at its end.
+    /// - Throws: What the body throws; ``CyclesError``.
+    public func withCycles<Value>(
+        _ options: CyclesOptions,
+        _ body: (CyclesContext) throws -> (Value, Amount)
+    ) throws -> Value {
+        let (value, result, ending) = try guarding(options) { context in
+            let (value, actual) = try body(context)
+            return (value, .success(actual))
+        }
+        if let failure = GuardedWork.failure(result, ending) { throw failure }
+        return value
+    }
+
+    /// Holds budget, runs the body, and commits what its value cost, as ``CyclesClient/withCycles(_:actual:_:)``.
+    /// - Throws: What the body throws; ``CyclesError``.
+    public func withCycles<Value>(
+        _ options: CyclesOptions,
+        actual: (Value) throws -> Amount,
+        _ body: (CyclesContext) throws -> Value
+    ) throws -> Value {
+        let (value, result, ending) = try guarding(options) { context in
+            let value = try body(context)
+            return (value, Result { try actual(value) })
+        }
+        if let failure = GuardedWork.failure(result, ending) { throw failure }
+        return value
+    }
+
+    /// As ``withCycles(_:_:)``, and says how the work was settled.
+    /// - Throws: What the body throws; ``CyclesError`` if budget is not granted.
+    public func withCyclesOutcome<Value>(
+        _ options: CyclesOptions,
+        _ body: (CyclesContext) throws -> (Value, Amount)
+    ) throws -> (Value, Result<Settlement, CyclesError>) {
+        let (value, result, _) = try guarding(options) { context in
+            let (value, actual) = try body(context)
+            return (value, .success(actual))
+        }
+        return (value, result)
+    }
+
+    /// As ``withCycles(_:actual:_:)``, and says how the work was settled.
+    /// - Throws: What the body throws; ``CyclesError`` if budget is not granted.
+    public func withCyclesOutcome<Value>(
+        _ options: CyclesOptions,
+        actual: (Value) throws -> Amount,
+        _ body: (CyclesContext) throws -> Value
+    ) throws -> (Value, Result<Settlement, CyclesError>) {
+        let (value, result, _) = try guarding(options) { context in
+            let value = try body(context)
+            return (value, Result { try actual(value) })
+        }
+        return (value, result)
+    }
+
+    private func guarding<Value>(
+        _ options: CyclesOptions,
+        _ body: (CyclesContext) throws -> (Value, Result<Amount, any Error>)
+    ) throws -> (Value, Result<Settlement, CyclesError>, GuardedWork.Ending) {
+        let work = try GuardedWork.beginBlocking(core, options, over: transport)
+        let context = CyclesContext(work.held)
+        let value: Value
+        let actual: Result<Amount, any Error>
+        do {
+            (value, actual) = try CyclesContext.$current.withValue(context) { try body(context) }
+        } catch {
+            _ = work.endBlocking(work.endingAfterFailure, over: transport)
+            throw error
+        }
+        let ending = work.ending(actual: actual)
+        return (value, work.endBlocking(ending, over: transport), ending)
+    }
+
+    /// Lets what goes on in the background happen, as ``CyclesClient/flush(timeout:)``.
+    @discardableResult
+    public func flush(timeout: Duration? = nil) -> FlushReport { core.flushBlocking(timeout: timeout) }
+
+    /// Flushes, then closes the connections if the transport is ``CurlTransport``. Requests in flight fail; further ones
+    /// are refused.
+    public func shutdown(timeout: Duration? = nil) {
+        core.flushBlocking(timeout: timeout)
+        (transport as? CurlTransport)?.shutdownBlocking()
+    }
+
+    // MARK: Deciding and reserving
+
+    /// Asks whether something would be allowed, without holding budget (specification: `decide`).
+    ///
+    /// Returns every decision, DENY and those that this client does not know included: look at
+    /// ``Decision/isAllowed``.
+    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget.
+    public func decide(
+        _ request: DecisionRequest,
+        options: CallOptions = CallOptions()
+    ) throws(CyclesError) -> APIResponse<DecisionResponse> {
+        try performer.perform(.decide(request, defaults), options: options, over: transport)
+    }
+
+    /// Holds budget, or evaluates with `dryRun` (specification: `createReservation`).
+    ///
+    /// Returns every decision, DENY and those that this client does not know included: look at
+    /// ``Decision/isAllowed``. A hold that is not committed or released runs out after its time to live.
+    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget.
+    public func createReservation(
+        _ request: ReservationCreateRequest,
+        options: CallOptions = CallOptions()
+    ) throws(CyclesError) -> APIResponse<ReservationCreateResponse> {
+        try performer.perform(.createReservation(request, defaults), options: options, over: transport)
+    }
+
+    // MARK: Settling
+
+    /// Settles a reservation at what was really spent; the rest of the hold is freed (specification:
+    /// `commitReservation`).
+    /// - Throws: ``CyclesError``.
+    public func commitReservation(
+        _ id: ReservationID,
+        _ request: CommitRequest,
+        options: CallOptions = CallOptions()
+    ) throws(CyclesError) -> APIResponse<CommitResponse> {
+        try performer.perform(.commitReservation(id, request), options: options, over: transport)
+    }
+
+    /// Gives a whole reservation back (specification: `releaseReservation`). Uses the admin key if there is one.
+    /// - Throws: ``CyclesError``.
+    public func releaseReservation(
+        _ id: ReservationID,
+        _ request: ReleaseRequest = ReleaseRequest(),
+        options: CallOptions = CallOptions()
+    ) throws(CyclesError) -> APIResponse<ReleaseResponse> {
+        try performer.perform(.releaseReservation(id, request), options: options, over: transport)
+    }
+
+    /// Keeps a reservation alive for longer, counted from its present expiry (specification: `extendReservation`).
+    /// - Throws: ``CyclesError``.
+    public func extendReservation(
+        _ id: ReservationID,
+        _ request: ExtendRequest,
+        options: CallOptions = CallOptions()
+    ) throws(CyclesError) -> APIResponse<ExtendResponse> {
+        try performer.perform(.extendReservation(id, request), options: options, over: transport)
+    }
+
+    /// Charges something that happened without a reservation (specification: `createEvent`).
+    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget.
+    public func createEvent(
+        _ request: EventCreateRequest,
+        options: CallOptions = CallOptions()
+    ) throws(CyclesError) -> APIResponse<EventCreateResponse> {
+        try performer.perform(.createEvent(request, defaults), options: options, over: transport)
+    }
+
+    // MARK: Looking up
+
+    /// What the server knows of a reservation (specification: `getReservation`). One that has expired is a 410. Uses
+    /// the admin key if there is one.
+    /// - Throws: ``CyclesError``.
+    public func getReservation(
+        _ id: ReservationID,
+        options: CallOptions = CallOptions()
+    ) throws(CyclesError) -> APIResponse<ReservationDetail> {
+        try performer.perform(.getReservation(id), options: options, over: transport)
+    }
+
+    /// One page of reservations (specification: `listReservations`). Uses the admin key if there is one.
+    /// - Throws: ``CyclesError``.
+    public func listReservations(
+        _ query: ReservationQuery = ReservationQuery(),
+        options: CallOptions = CallOptions()
+    ) throws(CyclesError) -> APIResponse<ReservationListResponse> {
+        try performer.perform(.listReservations(query, defaults), options: options, over: transport)
+    }
+
+    /// One page of balances (specification: `getBalances`).
+    /// - Throws: ``CyclesError``.
+    public func getBalances(
+        _ query: BalanceQuery = BalanceQuery(),
+        options: CallOptions = CallOptions()
+    ) throws(CyclesError) -> APIResponse<BalanceResponse> {
+        try performer.perform(.getBalances(query, defaults), options: options, over: transport)
+    }
+
+    /// Calls `body` with all reservations of a query, page after page, each page fetched when it is needed. The query's
+    /// cursor is where the first page begins.
+    /// - Throws: ``CyclesError`` if a page cannot be fetched; what `body` throws, which ends it.
+    public func forEachReservation(
+        _ query: ReservationQuery = ReservationQuery(),
+        options: CallOptions = CallOptions(),
+        _ body: (ReservationSummary) throws -> Void
+    ) throws {
+        try forEachRow(Paging(operation: "listReservations", start: query.cursor), body) { cursor throws(CyclesError) in
+            var query = query
+            query.cursor = cursor
+            return ResultPage(try listReservations(query, options: options))
+        }
+    }
+
+    /// Calls `body` with all balances of a query, page after page, each page fetched when it is needed. The query's
+    /// cursor is where the first page begins.
+    /// - Throws: ``CyclesError`` if a page cannot be fetched; what `body` throws, which ends it.
+    public func forEachBalance(
+        _ query: BalanceQuery = BalanceQuery(),
+        options: CallOptions = CallOptions(),
+        _ body: (Balance) throws -> Void
+    ) throws {
+        try forEachRow(Paging(operation: "getBalances", start: query.cursor), body) { cursor throws(CyclesError) in
+            var query = query
+            query.cursor = cursor
+            return ResultPage(try getBalances(query, options: options))
+        }
+    }
+
+    private func forEachRow<Row>(
+        _ start: Paging<Row>,
+        _ body: (Row) throws -> Void,
+        fetch: (_ cursor: String?) throws(CyclesError) -> ResultPage<Row>
+    ) throws {
+        var paging = start
+        while true {
+            switch paging.next() {
+            case .row(let row): try body(row)
+            case .end: return
+            case .fetch(let cursor): try paging.accept(try fetch(cursor))
+            }
+        }
+    }
+
+    // MARK: Evidence
+
+    /// A signed evidence envelope by its content hash (specification: `getEvidence`). Public: no key is sent.
+    ///
+    /// An envelope may appear shortly after its reference: with `limit`, a 404 is asked again until that much time has
+    /// passed.
+    /// - Throws: ``CyclesError``.
+    public func getEvidence(
+        _ id: EvidenceID,
+        waitingUpTo limit: Duration = .zero,
+        options: CallOptions = CallOptions()
+    ) throws(CyclesError) -> APIResponse<EvidenceEnvelope> {
+        let operation = try Operation.getEvidence(id)
+        var patience = EvidencePatience(start: time.monotonic, limit: limit)
+        while true {
+            do throws(CyclesError) {
+                return try performer.perform(operation, options: options, over: transport)
+            } catch {
+                guard error.status == 404, let wait = patience.nextWait(at: time.monotonic) else { throw error }
+                time.block(for: wait)
+            }
+        }
+    }
+
+    /// The keys with which the server signs evidence (specification: `getEvidenceJwks`). Public: no key is sent. A
+    /// server that does not publish any answers 404.
+    /// - Throws: ``CyclesError``.
+    public func getEvidenceKeys(
+        options: CallOptions = CallOptions()
+    ) throws(CyclesError) -> APIResponse<EvidenceKeySet> {
+        try performer.perform(.getEvidenceKeys(), options: options, over: transport)
+    }
+}
+
+extension BlockingCyclesClient: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// The server and the settings, without keys.
+    public var description: String { "BlockingCyclesClient(\(configuration))" }
+
+    /// The server and the settings, without keys.
+    public var debugDescription: String { description }
+
+    /// The settings, without keys.
+    public var customMirror: Mirror {
+        Mirror(self, children: ["configuration": configuration], displayStyle: .class)
+    }
+}
