@@ -6,4 +6,51 @@ import Testing
         let outcome = try Programs.compileAndRun("Contract")
         #expect(outcome.status == 0 && outcome.output == "everything holds\n", "\(outcome)")
     }
+
+    @Test func theFrontPageOfTheRustCrateRuns() throws {
+        let outcome = try Programs.compileAndRun("FrontPage")
+        #expect(
+            outcome.output == """
+                max_tokens: 100
+                Hello from LLM
+                TOKENS: spent 42, reserved 0
+                USD_MICROCENTS: spent 3200, reserved 0
+
+                """,
+            "\(outcome)"
+        )
+        #expect(outcome.status == 0 && outcome.errors.isEmpty)
+    }
+
+    @Test func thePatternsOfTheDocumentationRun() throws {
+        let outcome = try Programs.compileAndRun("Patterns")
+        #expect(outcome.status == 0 && outcome.output == "spent 120, reserved 0\n", "\(outcome)")
+        #expect(outcome.errors.isEmpty, "\(outcome.errors)")
+    }
+
+    @Test func theFirstProgramOfTheReadMeRuns() throws {
+        let outcome = try Programs.compileAndRun(source: try Programs.codeBlock(inReadMeContaining: "@main"))
+        #expect(outcome.status == 0, "\(outcome)")
+        let expected = try Programs.codeBlock(inReadMeContaining: "Charged 420 TOKENS")
+        #expect(outcome.output == expected)
+    }
+
+    @Test(arguments: [
+        ("CommitTwice", "'guarded' consumed more than once"),
+        ("ReleaseAfterFailedCommit", "'guarded' consumed more than once"),
+        ("CommitAfterRelease", "'guarded' consumed more than once"),
+        ("CopyOfAGuard", "'guarded' consumed more than once"),
+        ("GuardInTwoTasks", "noncopyable 'guarded' cannot be consumed when captured by an escaping closure"),
+    ])
+    func misuseDoesNotCompile(program: String, message: String) throws {
+        let outcome = try Programs.compile("Refused/\(program)", to: nil)
+        #expect(outcome.status != 0)
+        #expect(outcome.errors.contains("error: \(message)"), "\(outcome.errors)")
+    }
+
+    @Test func aReservationThatIsNotUsedWarns() throws {
+        let outcome = try Programs.compile("Refused/UnusedReservation", to: nil)
+        #expect(outcome.status == 0)
+        #expect(outcome.errors.contains("warning: result of call to 'reserve' is unused"), "\(outcome.errors)")
+    }
 }

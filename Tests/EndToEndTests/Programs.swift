@@ -51,12 +51,16 @@ enum Programs {
 
     /// Compiles a program of `Tests/Programs` and, unless only its diagnostics are wanted, links it.
     static func compile(_ name: String, to executable: URL?) throws -> Outcome {
+        try compile(repository.appendingPathComponent("Tests/Programs/\(name).swift"), to: executable)
+    }
+
+    private static func compile(_ source: URL, to executable: URL?) throws -> Outcome {
         let modules = buildFolder.appendingPathComponent("Modules")
         var arguments = [
             "swiftc", "-swift-version", "6", "-parse-as-library", "-module-name", "Program", "-Onone",
             "-I", FileManager.default.fileExists(atPath: modules.path) ? modules.path : buildFolder.path,
             "-I", repository.appendingPathComponent("Sources/CCurl").path,
-            repository.appendingPathComponent("Tests/Programs/\(name).swift").path,
+            source.path,
         ]
         if let executable {
             for module in ["Cycles", "CyclesTesting"] {
@@ -74,14 +78,42 @@ enum Programs {
 
     /// Compiles a program of `Tests/Programs` and runs it.
     static func compileAndRun(_ name: String) throws -> Outcome {
+        let source = repository.appendingPathComponent("Tests/Programs/\(name).swift")
+        return try compileAndRun(source: try String(contentsOf: source, encoding: .utf8))
+    }
+
+    /// Compiles a program and runs it.
+    static func compileAndRun(source: String) throws -> Outcome {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(at: folder) }
-        let executable = folder.appendingPathComponent(name)
-        let compilation = try compile(name, to: executable)
+        let file = folder.appendingPathComponent("Program.swift")
+        try source.write(to: file, atomically: true, encoding: .utf8)
+        let executable = folder.appendingPathComponent("program")
+        let compilation = try compile(file, to: executable)
         guard compilation.status == 0 else {
-            throw Failure(description: "\(name) does not compile: \(compilation.errors)\(compilation.output)")
+            throw Failure(description: "The program does not compile: \(compilation.errors)\(compilation.output)")
         }
         return try run(executable)
+    }
+
+    /// The first code block of the README that contains a text, without its fences.
+    static func codeBlock(inReadMeContaining text: String) throws -> String {
+        let file = repository.appendingPathComponent("README.md")
+        var block: [Substring]?
+        for line in try String(contentsOf: file, encoding: .utf8).split(
+            separator: "\n",
+            omittingEmptySubsequences: false
+        ) {
+            if line.hasPrefix("```") {
+                if let lines = block, lines.contains(where: { $0.contains(text) }) {
+                    return lines.joined(separator: "\n") + "\n"
+                }
+                block = block == nil ? [] : nil
+            } else {
+                block?.append(line)
+            }
+        }
+        throw Failure(description: "README.md has no code block with \(text)")
     }
 
     /// Whether this run is to compile programs: sanitized objects would need the sanitizer's libraries, and what the

@@ -1,0 +1,90 @@
+// The ways to use a guard that the documentation describes.
+
+import Cycles
+import CyclesTesting
+
+@main
+struct Patterns {
+    static let action = Action(kind: "llm.completion", name: "model")
+    static let request = ReservationCreateRequest(action: action, estimate: .tokens(100))
+
+    static func main() async throws {
+        let authority = LocalAuthority()
+        authority.addAPIKey("key", tenant: "acme")
+        authority.setBudget(scope: "tenant:acme", allocated: .tokens(10_000))
+        var configuration = CyclesConfiguration(baseURL: "http://authority.test", apiKey: "key")
+        configuration.tenant = "acme"
+        configuration.journal = .disabled
+        let client = try CyclesClient(configuration: configuration, transport: authority)
+        try await handOver(client)
+        try await childTasks(client)
+        try await eitherEnd(client, isGood: true)
+        try await eitherEnd(client, isGood: false)
+        try await Session(client).run()
+        try await stream(client)
+        try blocking(BlockingCyclesClient(configuration: configuration, transport: authority))
+        await client.shutdown()
+        let balance = authority.balances()[0]
+        print("spent \(balance.spent?.amount ?? 0), reserved \(balance.reserved?.amount ?? 0)")
+    }
+
+    /// Another task finishes the guard.
+    static func handOver(_ client: CyclesClient) async throws {
+        let box = GuardBox(try await client.reserve(request))
+        try await Task { if let guarded = box.take() { try await guarded.commit(.tokens(1)) } }.value
+    }
+
+    /// Child tasks record what they spend, their parent finishes the guard.
+    static func childTasks(_ client: CyclesClient) async throws {
+        let guarded = try await client.reserve(request)
+        let context = guarded.context
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<10 { group.addTask { context.addSpend(.tokens(1)) } }
+        }
+        let spent = context.recordedSpend ?? .tokens(0)
+        try await guarded.commit(spent)
+    }
+
+    /// Each path finishes the guard once.
+    static func eitherEnd(_ client: CyclesClient, isGood: Bool) async throws {
+        let guarded = try await client.reserve(request)
+        if isGood { try await guarded.commit(.tokens(100)) } else { try await guarded.release(reason: "not good") }
+    }
+
+    /// An object that owns a guard.
+    actor Session {
+        private let client: CyclesClient
+        private var guarded: ReservationGuard?
+
+        init(_ client: CyclesClient) { self.client = client }
+
+        func run() async throws {
+            guarded = try await client.reserve(request)
+            guarded?.addSpend(.tokens(5))
+            if let finished = guarded.take() { try await finished.commit(.tokens(1_000 / 1_000)) }
+        }
+    }
+
+    static func stream(_ client: CyclesClient) async throws {
+        let words = client.metered(
+            CyclesOptions(estimate: .tokens(100), action: action),
+            usage: { (_: String) in .added(.tokens(1)) }
+        ) { context in
+            AsyncStream { continuation in
+                for word in ["a", "b", "c"] { continuation.yield(word) }
+                continuation.finish()
+            }
+        }
+        for try await word in words { precondition(word.count == 1) }
+    }
+
+    static func blocking(_ client: BlockingCyclesClient) throws {
+        let guarded = try client.reserve(request)
+        try guarded.commit(.tokens(2))
+        let length = try client.withCycles(CyclesOptions(estimate: .tokens(100), action: action)) { _ in
+            (3, .tokens(3))
+        }
+        precondition(length == 3)
+        client.shutdown()
+    }
+}
