@@ -27,6 +27,19 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .executableTarget(
+            name: "HeldGuards",
+            dependencies: ["Measurement", .product(name: "Cycles", package: "Cycles")],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "LeaseServer",
+            dependencies: [
+                "Measurement", .product(name: "Cycles", package: "Cycles"),
+                .product(name: "CyclesTesting", package: "Cycles"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
             name: "JSONTiming",
             dependencies: ["Measurement"],
             exclude: ["Transport/Curl"],

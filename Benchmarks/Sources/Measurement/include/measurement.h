@@ -18,6 +18,15 @@ measurement measurement_now(void);
 /* Prints what each of `lifecycles` took since `start`: CPU and elapsed microseconds, on one line. */
 void measurement_report(measurement start, long lifecycles);
 
+/* What the process has in memory now, in bytes; 0 where the system does not say. */
+long measurement_resident_bytes(void);
+
+/* How many threads the process has; 0 where the system does not say. */
+long measurement_threads(void);
+
+/* Lets whoever reads standard output see what was printed so far. */
+void measurement_flush(void);
+
 /* Does nothing, out of sight of the optimiser of its caller. */
 void measurement_keep(const void *value);
 
