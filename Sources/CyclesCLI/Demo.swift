@@ -92,8 +92,9 @@ struct Demo {
 
     private func showCommit() async throws {
         heading("Reserve, act, commit")
-        let held = try await reserve(subject)
-        try await settle(held, at: act(within: held.caps))
+        let guarded = try await reserve(subject)
+        let actual = act(within: guarded.caps)
+        report(try await guarded.commit(actual))
     }
 
     private func showDenial() async throws {
@@ -103,19 +104,14 @@ struct Demo {
         let request = request(subject, Amount(excess.overflow ? .max : excess.partialValue, unit))
         step("reserve", "\(request.estimate), which is more than remains")
         do throws(CyclesError) {
-            let answer = try await client.createReservation(request)
-            if let id = answer.reservationID {
-                _ = try await client.releaseReservation(id)
-                throw CyclesError.invalidResponse(
-                    InvalidResponse(operation: "createReservation", status: 200, message: "it grants what is not there")
-                )
-            }
-            step("", "\(answer.decision): \(answer.reasonCode?.rawValue ?? "no reason given")")
+            try await client.reserve(request).release()
         } catch {
             guard error.isDenied else { throw error }
             step("", "\(error)")
+            step("", "Nothing is held, and the action is not started.")
+            return
         }
-        step("", "Nothing is held, and the action is not started.")
+        throw ToolFailure("The server grants more than its balances say there is.")
     }
 
     private func showLimits() async throws {
@@ -124,47 +120,44 @@ struct Demo {
             step("left out", "an operator would have to attach limits to a budget of this server")
             return
         }
-        let held = try await reserve(limited)
-        if let caps = held.caps, !caps.allows(tool: "web.search") {
-            step("", "The tool web.search is not allowed: the action does without it.")
+        let options = CyclesOptions(estimate: Amount(estimate, unit), action: action, subject: limited)
+        let (_, result) = try await client.withCyclesOutcome(options) { context in
+            describe(context, options.estimate)
+            if let caps = context.caps, !caps.allows(tool: "web.search") {
+                step("", "The tool web.search is not allowed: the action does without it.")
+            }
+            return ((), act(within: context.caps))
         }
-        try await settle(held, at: act(within: held.caps))
+        report(try result.get())
     }
 
     private func showRelease() async throws {
         heading("Work that is called off")
-        let held = try await reserve(subject)
-        let answer = try await client.releaseReservation(held.id, ReleaseRequest(reason: "called off"))
-        step("release", "\(answer.released) given back")
+        let guarded = try await reserve(subject)
+        try await guarded.release(reason: "called off")
+        step("release", "everything is given back")
     }
 
     // MARK: Steps
 
-    private struct Hold {
-        var id: ReservationID
-        var caps: Caps?
-    }
+    private var action: Action { Action(kind: "llm.completion", name: "demo-model") }
 
     private func request(_ subject: Subject, _ estimate: Amount) -> ReservationCreateRequest {
-        ReservationCreateRequest(
-            subject: subject,
-            action: Action(kind: "llm.completion", name: "demo-model"),
-            estimate: estimate
-        )
+        ReservationCreateRequest(subject: subject, action: action, estimate: estimate)
     }
 
-    private func reserve(_ subject: Subject) async throws -> Hold {
-        let answer = try await client.createReservation(request(subject, Amount(estimate, unit)))
-        guard answer.decision.isAllowed, let id = answer.reservationID else {
-            throw ToolFailure(
-                "The server grants no reservation: \(answer.reasonCode?.rawValue ?? "\(answer.decision)")"
-            )
-        }
-        step("reserve", "\(Amount(estimate, unit)) for llm.completion by demo-model: \(answer.decision)")
-        step("", "held on \(answer.affectedScopes.joined(separator: ", "))")
-        step("", "as reservation \(id), for a minute unless it is settled before")
-        if let most = answer.caps?.maxTokens { step("", "limited to \(most) tokens") }
-        return Hold(id: id, caps: answer.caps)
+    private func reserve(_ subject: Subject) async throws -> ReservationGuard {
+        let request = request(subject, Amount(estimate, unit))
+        let guarded = try await client.reserve(request)
+        describe(guarded.context, request.estimate)
+        return guarded
+    }
+
+    private func describe(_ context: CyclesContext, _ estimate: Amount) {
+        step("reserve", "\(estimate) for \(action.kind) by \(action.name): \(context.decision)")
+        step("", "held on \(context.affectedScopes.joined(separator: ", "))")
+        step("", "as reservation \(context.reservationID), kept alive until it is settled")
+        if let most = context.caps?.maxTokens { step("", "limited to \(most) tokens") }
     }
 
     /// Stands in for the call of a model: says what it cost.
@@ -176,10 +169,15 @@ struct Demo {
         return used
     }
 
-    private func settle(_ held: Hold, at actual: Amount) async throws {
-        let answer = try await client.commitReservation(held.id, CommitRequest(actual: actual))
-        let rest = answer.released.map { ", \($0) given back" } ?? ""
-        step("commit", "\(answer.charged) charged\(rest)")
+    private func report(_ settlement: Settlement) {
+        switch settlement {
+        case .committed(let answer):
+            let rest = answer.released.map { ", \($0) given back" } ?? ""
+            step("commit", "\(answer.charged) charged\(rest)")
+        case .recoveredViaEvent: step("commit", "too late for the reservation: recorded as an event")
+        case .alreadySettled, .released: step("commit", "it was settled before")
+        case .queued: step("commit", "not certain yet: it goes on in the background")
+        }
     }
 
     private func balances() async throws -> [Balance] {

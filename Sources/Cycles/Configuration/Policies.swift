@@ -53,11 +53,13 @@ public enum JournalConfiguration: Hashable, Sendable {
 public enum HeartbeatPolicy: Hashable, Sendable, CaseIterable {
     /// It is reported, and the work goes on.
     case warn
-    /// It is reported, the work goes on, and its end fails with `leaseLost`.
+    /// It is reported, the work goes on, and if the lease was lost its end throws `leaseLost`; what was spent is settled
+    /// all the same.
     case failOnFinalize
-    /// The body of `withCycles` is cancelled.
+    /// When the lease is lost the body of `withCycles` is cancelled, and nothing else is. A metered stream throws
+    /// `leaseLost` at its next element. On blocking clients, where nothing can be cancelled, as `failOnFinalize`.
     case cancel
-    /// There is no heartbeat.
+    /// There is no heartbeat: the lease runs out after its time to live.
     case disabled
 }
 
