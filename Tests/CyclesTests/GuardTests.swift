@@ -1,6 +1,7 @@
-import Cycles
 import CyclesTesting
 import Testing
+
+@testable import Cycles
 
 @Suite struct GuardTests {
     @Test func aCommitChargesAndFreesTheRest() async throws {
@@ -39,8 +40,8 @@ import Testing
         do { _ = try await bench.client.reserve(bench.request()) }
         #expect(bench.operations == ["reserve", "release"])
         #expect(bench.figures == [100_000, 0, 0])
-        let drops = bench.events { if case .guardDropped(_, let spend) = $0 { spend } else { Amount?.none } }
-        #expect(drops.isEmpty)
+        let drops = bench.observer.events.filter { if case .guardDropped(_, nil) = $0 { true } else { false } }
+        #expect(drops.count == 1)
     }
 
     @Test func aDroppedGuardSettlesWhatWasRecorded() async throws {
@@ -283,6 +284,76 @@ import Testing
         #expect(settlement.charged == .tokens(420))
     }
 
+    @Test func aReasonThatIsTooLongDoesNotKeepTheHold() async throws {
+        let bench = try LifecycleBench()
+        let guarded = try await bench.client.reserve(bench.request())
+        #expect(try await guarded.release(reason: String(repeating: "x", count: 257)) == .released)
+        #expect(bench.figures == [100_000, 0, 0])
+        let ignored = bench.events { if case .valueIgnored(_, let what) = $0 { what } else { String?.none } }
+        #expect(ignored.count == 1)
+    }
+
+    @Test func aCommitWaitsNoLongerThanItsBudgetForASlowServer() async throws {
+        let clock = ManualClock()
+        let authority = LocalAuthority(clock: clock)
+        authority.addAPIKey("key-1", tenant: "acme")
+        authority.setBudget(scope: "tenant:acme", allocated: .tokens(1_000))
+        let slow = SlowCommits(authority)
+        var configuration = CyclesConfiguration(baseURL: "http://authority.test", apiKey: "key-1")
+        configuration.tenant = "acme"
+        let client = try CyclesClient(configuration: configuration, transport: slow, callbacks: slow, time: clock)
+        let box = GuardBox(
+            try await client.reserve(ReservationCreateRequest(action: LifecycleBench.action, estimate: .tokens(10)))
+        )
+        async let settlement = box.take()?.commit(.tokens(3))
+        for _ in 0..<1_000_000 where slow.waiting == 0 { await Task.yield() }
+        clock.advance(by: .milliseconds(1_999))
+        #expect(slow.waiting == 1)
+        clock.advance(by: .milliseconds(1))
+        #expect(try await settlement == .queued(isDurable: false))
+        slow.answer()
+        #expect(authority.balances().first?.spent == .tokens(3))
+        #expect(await client.flush(timeout: .zero).stillPending == 0)
+    }
+
+    @Test func whatCannotBeSettledBeforeShutdownHasFailed() async throws {
+        let bench = try LifecycleBench()
+        for _ in 0..<2 {
+            bench.wire.answer("commit", status: 401, #"{"error":"UNAUTHORIZED","message":"m","request_id":"r"}"#)
+        }
+        let guarded = try await bench.client.reserve(bench.request())
+        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: false))
+        await bench.client.shutdown(timeout: .zero)
+        let failures = bench.events { if case .settlementFailed(_, let error) = $0 { error.status } else { Int?.none } }
+        #expect(failures == [401])
+        bench.clock.advance(by: .seconds(10_000))
+        #expect(bench.operations.count { $0 == "commit" } == 2)
+    }
+
+    @Test func settlementBelongsToTheTraceOfTheTaskThatSettles() async throws {
+        let bench = try LifecycleBench()
+        let reserving = TraceContext(
+            traceID: String(repeating: "a", count: 32),
+            parentID: String(repeating: "b", count: 16)
+        )
+        let settling = TraceContext(
+            traceID: String(repeating: "c", count: 32),
+            parentID: String(repeating: "d", count: 16)
+        )
+        let boxes = try await TraceContext.$current.withValue(reserving) {
+            [
+                GuardBox(try await bench.client.reserve(bench.request())),
+                GuardBox(try await bench.client.reserve(bench.request())),
+            ]
+        }
+        _ = try await TraceContext.$current.withValue(settling) { try await boxes[0].take()?.commit(.tokens(1)) }
+        do { _ = boxes[1].take() }
+        let traces = bench.wire.requests.map { $0.headers["traceparent"] }
+        #expect(
+            traces == [reserving?.description, reserving?.description, settling?.description, reserving?.description]
+        )
+    }
+
     // MARK: Handing over
 
     @Test func aBoxHandsAGuardToAnotherTask() async throws {
@@ -346,6 +417,40 @@ import Testing
         #expect(authority.activeReservations.isEmpty)
         #expect(authority.balances().first?.spent == .tokens(30))
     }
+}
+
+/// Answers everything at once but commits, which wait to be let through.
+private final class SlowCommits: HTTPTransport, CallbackTransport {
+    private let inner: LocalAuthority
+    private let held = Monitor([(HTTPRequest, any Exchange)]())
+
+    init(_ inner: LocalAuthority) { self.inner = inner }
+
+    var waiting: Int { held.withLock { $0.count } }
+
+    func start(_ request: HTTPRequest, _ exchange: any Exchange) {
+        exchange.didStart()
+        if request.operationName == "commit" {
+            held.withLock { $0.append((request, exchange)) }
+        } else {
+            finish(request, exchange)
+        }
+    }
+
+    func answer() {
+        let all = held.withLock { held in
+            defer { held = [] }
+            return held
+        }
+        for (request, exchange) in all { finish(request, exchange) }
+    }
+
+    private func finish(_ request: HTTPRequest, _ exchange: any Exchange) {
+        exchange.didFinish(Result { () throws(HTTPTransportError) in try inner.send(request) })
+    }
+
+    func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse { fatalError("not used") }
+    func shutdown() async {}
 }
 
 extension LocalAuthority {

@@ -13,7 +13,6 @@ private struct Simulation {
         remaining: Int64? = 60_000,
         expiresAt: Int64 = 1_000_000,
         roundTrip: Int64 = 0,
-        setUp: Int64 = 0,
         longestTimeout: Int64 = 7_000,
         fixed: Bool = true
     ) {
@@ -23,7 +22,6 @@ private struct Simulation {
             sent: .milliseconds(-roundTrip),
             received: .zero
         )
-        now = setUp
         (schedule, step) = HeartbeatSchedule.begin(
             extending: .milliseconds(timeToLive),
             grant: grant,
@@ -209,6 +207,11 @@ private struct Simulation {
         #expect(simulation.due != nil)
     }
 
+    @Test func settingUpTakesNothingFromTheMargin() {
+        // The first attempt is due at a moment counted from the receipt, however long it took to get to the schedule.
+        #expect(Simulation().due == 45_000)
+    }
+
     // MARK: The time limit of an attempt
 
     @Test(arguments: [(60_000, 7_000), (42_000, 7_000), (15_000, 2_500), (5_000, 1_000), (1_000, 1_000)])
@@ -232,6 +235,20 @@ private struct Simulation {
         var simulation = Simulation(timeToLive: 3_000, remaining: 3_000, fixed: false)
         #expect(simulation.schedule.isTooShortToKeep)
         simulation.succeed(remaining: 3_000)
+        #expect(simulation.stop == .tooShort)
+    }
+
+    @Test func anExtensionByHandStartsTheCountOfZeroDelaysOver() {
+        var simulation = Simulation(remaining: 15_000)
+        let report = LeaseReport(
+            remainingMilliseconds: 15_000,
+            expiresAtMilliseconds: 1_000_000,
+            sent: .zero,
+            received: .zero
+        )
+        simulation.step = simulation.schedule.extendedByHand(report)
+        #expect(simulation.due == 0 && simulation.isFresh == true)
+        simulation.succeed(remaining: 15_000)
         #expect(simulation.stop == .tooShort)
     }
 

@@ -1,6 +1,40 @@
-import Cycles
 import CyclesTesting
 import Testing
+
+@testable import Cycles
+
+/// Answers everything at once but some extensions, which are not answered until they fail.
+private final class StuckTransport: HTTPTransport, CallbackTransport {
+    private let inner: LocalAuthority
+    private let state: Monitor<(toHold: Int, held: [any Exchange])>
+
+    init(_ inner: LocalAuthority, holding count: Int) {
+        self.inner = inner
+        state = Monitor((count, []))
+    }
+
+    var holds: Int { state.withLock { $0.held.count } }
+
+    func start(_ request: HTTPRequest, _ exchange: any Exchange) {
+        exchange.didStart()
+        let isHeld = state.withLock { state in
+            guard request.operationName == "extend", state.toHold > 0 else { return false }
+            state.toHold -= 1
+            state.held.append(exchange)
+            return true
+        }
+        if !isHeld { exchange.didFinish(Result { () throws(HTTPTransportError) in try inner.send(request) }) }
+    }
+
+    func fail() {
+        for exchange in state.withLock({ $0.held }) {
+            exchange.didFinish(.failure(HTTPTransportError(kind: .timedOut, message: "stuck", wasRequestSent: nil)))
+        }
+    }
+
+    func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse { fatalError("not used") }
+    func shutdown() async {}
+}
 
 @Suite struct LeaseKeeperTests {
     private func failures(_ bench: LifecycleBench) -> [LeaseAttemptFailure.Disposition] {
@@ -154,6 +188,74 @@ import Testing
             Issue.record("\(error as Any)")
             return
         }
+        try await guarded.release()
+    }
+
+    @Test func anExtensionByHandRevivesALeaseThatIsNoLongerExtended() async throws {
+        let bench = try LifecycleBench()
+        bench.wire.answer("extend", status: 429, #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"r"}"#)
+        let guarded = try await bench.client.reserve(bench.request())
+        bench.clock.advance(by: .seconds(46))
+        #expect(stops(bench) == [.throttled])
+        try await guarded.extend(by: .seconds(60))
+        bench.clock.advance(by: .seconds(200))
+        #expect(losses(bench).isEmpty && bench.authority.activeReservations.count == 1)
+        try await guarded.release()
+    }
+
+    /// A client in virtual time over an authority some of whose extensions are stuck.
+    private func stuckClient(
+        _ count: Int
+    ) throws -> (client: CyclesClient, clock: ManualClock, observer: RecordingObserver, stuck: StuckTransport) {
+        let clock = ManualClock()
+        let observer = RecordingObserver()
+        let authority = LocalAuthority(options: .init(maxExtensions: 1_000), clock: clock)
+        authority.addAPIKey("key-1", tenant: "acme")
+        authority.setBudget(scope: "tenant:acme", allocated: .tokens(1_000))
+        let stuck = StuckTransport(authority, holding: count)
+        var configuration = CyclesConfiguration(baseURL: "http://authority.test", apiKey: "key-1")
+        configuration.tenant = "acme"
+        configuration.observer = observer
+        let client = try CyclesClient(configuration: configuration, transport: stuck, callbacks: stuck, time: clock)
+        return (client, clock, observer, stuck)
+    }
+
+    private let request = ReservationCreateRequest(action: LifecycleBench.action, estimate: .tokens(10))
+
+    @Test func anExtensionByHandCountsWhileAnAttemptIsOnItsWay() async throws {
+        let (client, clock, observer, stuck) = try stuckClient(1)
+        let guarded = try await client.reserve(request)
+        clock.advance(by: .seconds(46))
+        #expect(stuck.holds == 1)
+        try await guarded.extend(by: .seconds(600))
+        clock.advance(by: .seconds(20))
+        // By the old lease it would be too late by now.
+        stuck.fail()
+        clock.advance(by: .seconds(1_200))
+        for event in observer.events {
+            switch event {
+            case .leaseStopped, .leaseLost: Issue.record("\(event)")
+            default: break
+            }
+        }
+        try await guarded.release()
+    }
+
+    @Test func aLeaseThatRunsOutDuringAnAttemptIsNoticed() async throws {
+        let (client, clock, observer, _) = try stuckClient(.max)
+        let guarded = try await client.reserve(request)
+        clock.advance(by: .seconds(61))
+        let losses = observer.events.filter { if case .leaseLost = $0 { true } else { false } }
+        #expect(losses.count == 1)
+        try await guarded.release()
+    }
+
+    @Test func afterShutdownNothingIsExtended() async throws {
+        let bench = try LifecycleBench()
+        let guarded = try await bench.client.reserve(bench.request())
+        await bench.client.shutdown()
+        bench.clock.advance(by: .seconds(59))
+        #expect(bench.operations == ["reserve"])
         try await guarded.release()
     }
 

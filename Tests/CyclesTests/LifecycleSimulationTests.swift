@@ -1,4 +1,5 @@
 import CyclesTesting
+import Foundation
 import Testing
 
 @testable import Cycles
@@ -167,9 +168,12 @@ private struct Ticks: AsyncSequence, Sendable {
         }
     }
 
+    /// How many lifecycles there are; fewer where each takes many times as long.
+    private static let lifecycles = Int(ProcessInfo.processInfo.environment["CYCLES_TESTS_LIFECYCLES"] ?? "") ?? 10_000
+
     @Test func tenThousandLifecyclesLeaveNothingHeld() async throws {
         let world = try World(seed: 1, faults: .init())
-        let spent = await run(world, lifecycles: 10_000, seed: 1)
+        let spent = await run(world, lifecycles: Self.lifecycles, seed: 1)
         let report = await world.client.flush(timeout: .seconds(60))
         #expect(report.stillPending == 0)
         #expect(world.authority.activeReservations.isEmpty)
@@ -190,11 +194,11 @@ private struct Ticks: AsyncSequence, Sendable {
             malformed: 0.02
         )
         let world = try World(seed: seed, faults: faults)
-        let spent = await run(world, lifecycles: 2_000, seed: seed)
+        let spent = await run(world, lifecycles: Self.lifecycles / 5, seed: seed)
         world.transport.isEnabled = false
         let report = await world.client.flush(timeout: .seconds(60))
         #expect(report.stillPending == 0)
-        #expect(world.transport.injected.values.reduce(0, +) > 100)
+        #expect(world.transport.injected.values.reduce(0, +) > Self.lifecycles / 100)
         for balance in world.authority.balances() { #expect(balance.spent == .tokens(spent), "\(balance)") }
         // A hold can be left behind only by a reserve that never brought an answer that tells.
         var answered: Set<IdempotencyKey> = []

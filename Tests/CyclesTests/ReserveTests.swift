@@ -89,6 +89,29 @@ import Testing
         }
     }
 
+    @Test func aRefusalAfterARequestThatNeverLeftIsARefusal() async throws {
+        let bench = try LifecycleBench()
+        bench.wire.loseRequest("reserve", wasRequestSent: false)
+        bench.wire.answer("reserve", status: 401, #"{"error":"UNAUTHORIZED","message":"m","request_id":"r"}"#)
+        let error = await bench.failure { () throws(CyclesError) in try await bench.client.reserve(bench.request()) }
+        #expect(error?.status == 401 && error?.errorCode == .unauthorized)
+    }
+
+    @Test(arguments: ["", "..", String(repeating: "r", count: 129)])
+    func anIdThatCannotBeSentIsNoGuard(id: String) async throws {
+        let bench = try LifecycleBench()
+        bench.wire.answer(
+            "reserve",
+            status: 200,
+            #"{"decision":"ALLOW","affected_scopes":[],"reservation_id":"\#(id)","expires_at_ms":1}"#
+        )
+        let error = await bench.failure { () throws(CyclesError) in try await bench.client.reserve(bench.request()) }
+        guard case .invalidResponse = error else {
+            Issue.record("\(error as Any)")
+            return
+        }
+    }
+
     @Test func throttlingAfterAnAmbiguousAnswerLeavesItAmbiguous() async throws {
         let bench = try LifecycleBench()
         bench.wire.loseAnswer("reserve")

@@ -217,6 +217,43 @@ private final class NotSendable {
         #expect(bench.figures == [99_982, 0, 18])
     }
 
+    @Test func aLostLeaseWhoseSettlementFailsIsAFailureToo() async throws {
+        let bench = try LifecycleBench { $0.heartbeat = .failOnFinalize }
+        let body = #"{"error":"NOT_FOUND","message":"gone","request_id":"r"}"#
+        bench.wire.answer("extend", status: 404, body)
+        bench.wire.answer("commit", status: 404, body)
+        do {
+            _ = try await bench.client.withCycles(options()) { _ in
+                bench.clock.advance(by: .seconds(46))
+                return (1, .tokens(9))
+            }
+            Issue.record("no failure")
+        } catch CyclesError.leaseLost(let loss) {
+            #expect(loss.settlement == nil && loss.message.contains("gone"))
+        }
+    }
+
+    @Test func aReleaseAfterALossIsNoFailure() async throws {
+        let bench = try LifecycleBench { $0.heartbeat = .failOnFinalize }
+        for _ in 0..<20 { bench.wire.loseRequest("extend") }
+        let guarded = try await bench.client.reserve(
+            ReservationCreateRequest(action: LifecycleBench.action, estimate: .tokens(10))
+        )
+        bench.clock.advance(by: .seconds(120))
+        #expect(try await guarded.release() == .released)
+    }
+
+    @Test func anothersLossIsPassedOnUnchanged() async throws {
+        let bench = try LifecycleBench { $0.heartbeat = .failOnFinalize }
+        let loss = LeaseLoss(reservationID: "rsv_other", message: "of another")
+        do {
+            _ = try await bench.client.withCycles(options()) { _ -> (Int, Amount) in throw CyclesError.leaseLost(loss) }
+            Issue.record("no failure")
+        } catch CyclesError.leaseLost(let found) {
+            #expect(found == loss)
+        }
+    }
+
     // MARK: Cancellation
 
     @Test func aLostLeaseCancelsTheBodyIfThatIsThePolicy() async throws {

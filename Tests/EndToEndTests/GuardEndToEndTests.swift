@@ -89,25 +89,35 @@ import Testing
         }
     }
 
-    @Test func sixtyFourThreadsOfTasksBlock() async throws {
+    /// Five pieces of work, one after the other; returns what they were charged.
+    private static func work(_ client: BlockingCyclesClient) -> Int64 {
+        var charged: Int64 = 0
+        for _ in 0..<5 {
+            let outcome = try? client.withCyclesOutcome(
+                CyclesOptions(estimate: .tokens(10), action: Action(kind: "k", name: "n"))
+            ) { _ in ((), .tokens(2)) }
+            charged += (try? outcome?.1.get().charged?.amount) ?? 0
+        }
+        return charged
+    }
+
+    @Test(arguments: [false, true])
+    func sixtyFourBlockedTasksGetThrough(onThreads: Bool) async throws {
         try await served { authority, configuration in
             let client = try BlockingCyclesClient(configuration: configuration)
-            let completed = await withTaskGroup(of: Int64.self) { group in
+            let charged = await withTaskGroup(of: Int64.self) { group in
                 for _ in 0..<64 {
                     group.addTask {
-                        var charged: Int64 = 0
-                        for _ in 0..<5 {
-                            let settlement = try? client.withCyclesOutcome(
-                                CyclesOptions(estimate: .tokens(10), action: action)
-                            ) { _ in ((), .tokens(2)) }
-                            charged += (try? settlement?.1.get().charged?.amount) ?? 0
+                        // Within the task itself all of them share a few threads; or each has one of its own.
+                        guard onThreads else { return Self.work(client) }
+                        return await withCheckedContinuation { continuation in
+                            SystemThread.start { continuation.resume(returning: Self.work(client)) }?.detach()
                         }
-                        return charged
                     }
                 }
                 return await group.reduce(0, +)
             }
-            #expect(completed == 640)
+            #expect(charged == 640)
             client.shutdown()
             #expect(authority.activeReservations.isEmpty)
             #expect(authority.balances().first?.spent == .tokens(640))

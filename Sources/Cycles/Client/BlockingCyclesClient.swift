@@ -145,7 +145,7 @@ public final class BlockingCyclesClient: Sendable {
         return (value, work.endBlocking(ending, over: transport), ending)
     }
 
-    /// Lets what goes on in the background happen, as ``CyclesClient/flush(timeout:)``.
+    /// Lets what goes on in the background happen, as ``CyclesClient/flush(timeout:)``. Waits by the system's clock.
     @discardableResult
     public func flush(timeout: Duration? = nil) -> FlushReport { core.flushBlocking(timeout: timeout) }
 
@@ -153,6 +153,7 @@ public final class BlockingCyclesClient: Sendable {
     /// are refused.
     public func shutdown(timeout: Duration? = nil) {
         core.flushBlocking(timeout: timeout)
+        core.shutDown()
         (transport as? CurlTransport)?.shutdownBlocking()
     }
 

@@ -91,7 +91,7 @@ extension CyclesClient {
             }
         } catch {
             let settlement = await work.end(work.endingAfterFailure)
-            if case CyclesError.leaseLost(var loss) = error {
+            if case CyclesError.leaseLost(var loss) = error, loss.reservationID == work.held.reservationID {
                 loss.settlement = loss.settlement ?? (try? settlement.get())
                 throw CyclesError.leaseLost(loss)
             }

@@ -86,10 +86,12 @@ public final class CyclesClient: Sendable {
     @discardableResult
     public func flush(timeout: Duration? = nil) async -> FlushReport { await core.flush(timeout: timeout) }
 
-    /// Flushes, then closes the connections. Requests in flight fail; further ones are refused.
+    /// Flushes, then closes the connections. Requests in flight fail; further ones are refused. Leases are not extended
+    /// any more, and what could not be settled by then has failed.
     /// - Parameter timeout: How long to flush; nil means ``RetryPolicy/flushTimeout``.
     public func shutdown(timeout: Duration? = nil) async {
         await core.flush(timeout: timeout)
+        core.shutDown()
         await transport.shutdown()
     }
 

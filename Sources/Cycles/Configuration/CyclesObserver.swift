@@ -31,7 +31,8 @@ public enum CyclesEvent: Sendable {
     case leaseAtRisk(ReservationID, LeaseRisk)
     /// A reservation was settled, or its settlement goes on in the background.
     case settled(ReservationID, Settlement)
-    /// A settlement or release was refused for good.
+    /// A settlement or release came to an end without success: the server refuses it for good, there is no time left to
+    /// repeat it, or the work did not say what it cost under ``UnknownActualPolicy/fail``.
     case settlementFailed(ReservationID, CyclesError)
     /// A guard ended without being committed or released. Recorded spend above zero is settled; otherwise the hold is
     /// released.

@@ -110,6 +110,13 @@ package struct HeartbeatSchedule: Hashable, Sendable {
         return .attempt(at: nextBeat(after: report.received), withFreshKey: true)
     }
 
+    /// Somebody else had the lease extended. That starts the count of zero delays over: it was no attempt of the
+    /// schedule's.
+    package mutating func extendedByHand(_ report: LeaseReport) -> Step {
+        zeroDelays = 0
+        return succeeded(report)
+    }
+
     /// An attempt failed, which was known at a time.
     package mutating func failed(_ failure: ExtendFailure, at now: Duration) -> Step {
         switch failure {

@@ -1,10 +1,18 @@
 /// Keeps the leases of a client alive: all of them with one heap of deadlines and one alarm.
 ///
-/// It carries out what each lease's ``HeartbeatSchedule`` decides: sends, waits, and tells.
+/// It carries out what each lease's ``HeartbeatSchedule`` decides: sends, waits, and tells. Every change of a lease is one
+/// step under the lock; what it leads to happens after that.
 package final class LeaseKeeper: Sendable {
     private struct State {
         var waiting = DeadlineHeap<Lease>()
         var isShutDown = false
+    }
+
+    /// What a step leads to.
+    private enum Effect {
+        case send(Lease, ExtendRequest, timeout: Duration)
+        case tell(CyclesEvent)
+        case lose(LeaseLoss, (@Sendable (LeaseLoss) -> Void)?)
     }
 
     private let background: BackgroundPerformer
@@ -22,20 +30,16 @@ package final class LeaseKeeper: Sendable {
 
     /// Begins to keep a lease.
     package func keep(_ lease: Lease, _ first: HeartbeatSchedule.Step) {
-        if lease.schedule.isTooShortToKeep {
-            background.observer.observe(.leaseAtRisk(lease.reservationID, .tooShort))
+        change { state, effects in
+            lease.isKept = true
+            if lease.schedule.isTooShortToKeep { effects.append(.tell(.leaseAtRisk(lease.reservationID, .tooShort))) }
+            take(first, lease, &state, &effects)
         }
-        state.withLock { _ in lease.isKept = true }
-        carryOut(first, lease)
     }
 
     /// Ends it: what it protects is settled, or needs no protection any more.
     package func end(_ lease: Lease) {
-        state.withLock { state in
-            lease.isEnded = true
-            state.waiting.remove(lease)
-        }
-        // The alarm stays as it is: at worst it goes off once for nothing.
+        change { state, _ in finish(lease, &state) }
     }
 
     /// What it protects is about to be settled. It is kept until that is over, but that the server calls the
@@ -45,167 +49,33 @@ package final class LeaseKeeper: Sendable {
     /// How a lease was lost, if it is by now: the server said so, or what was known of it has run out.
     package func loss(_ lease: Lease) -> LeaseLoss? {
         let now = background.time.monotonic
-        let message: String? = state.withLock { _ in
-            if let message = lease.lossMessage { return message }
-            return lease.knownEnd.map { $0 <= now } ?? false ? "it ran out before its work was settled" : nil
+        return state.withLock { _ in
+            if let message = lease.lossMessage {
+                return LeaseLoss(reservationID: lease.reservationID, message: message)
+            }
+            return lease.hasRunOut(at: now) ? lease.loss(nil) : nil
         }
-        return message.map { LeaseLoss(reservationID: lease.reservationID, message: $0) }
     }
 
-    /// Takes the extension of a lease that somebody else asked for into account.
-    package func extended(_ lease: Lease, _ report: LeaseReport) {
-        let step: HeartbeatSchedule.Step? = state.withLock { state in
-            lease.expiresAtMilliseconds = report.expiresAtMilliseconds
-            guard !lease.isEnded, !lease.isAttempting else { return nil }
-            state.waiting.remove(lease)
-            let step = lease.schedule.succeeded(report)
-            return lease.isKept ? step : nil
-        }
-        if let step { carryOut(step, lease) }
-    }
-
-    // MARK: Driving
-
-    private func attend() {
-        let now = background.time.monotonic
-        while let lease = state.withLock({ $0.waiting.popFirst(dueAt: now) }) {
-            if lease.isStopped { lose(lease) } else { attempt(lease) }
-        }
-        setAlarm()
-    }
-
-    private func setAlarm() { alarm.set(to: state.withLock { $0.waiting.nextDeadline }) }
-
-    private func attempt(_ lease: Lease) {
-        let (request, timeout): (ExtendRequest?, Duration) = state.withLock { _ in
-            guard !lease.isEnded else { return (nil, .zero) }
-            let key = lease.key ?? .random()
-            lease.key = key
-            lease.isAttempting = true
-            let extending = Duration.milliseconds(lease.schedule.extensionMilliseconds)
-            return (ExtendRequest(by: extending, idempotencyKey: key), lease.schedule.attemptTimeout)
-        }
-        guard let request else { return }
-        let operation: Operation<ExtendResponse>
-        do throws(CyclesError) {
-            operation = try .extendReservation(lease.reservationID, request)
-        } catch {
-            failed(lease, error, at: background.time.monotonic)
-            return
-        }
-        background.start(operation, timeout: timeout, priority: .lease, trace: lease.trace) { [weak self] attempt in
-            // Without a keeper nobody holds the reservation any more.
-            guard let self else { return }
-            switch attempt.result {
-            case .success(let response): succeeded(lease, response.value, attempt)
-            case .failure(let error): failed(lease, error, at: background.time.monotonic)
+    /// Takes an extension into account that somebody else asked for.
+    package func extended(_ lease: Lease, _ response: ExtendResponse, _ report: LeaseReport) {
+        change { state, effects in
+            guard lease.phase != .ended else { return }
+            note(response, lease, &effects)
+            let step = lease.schedule.extendedByHand(report)
+            // An attempt on its way goes on: what becomes of it is judged by the new lease.
+            if lease.phase == .attempting {
+                wait(lease, until: lease.knownEnd, &state)
+            } else if lease.isKept {
+                take(step, lease, &state, &effects)
             }
         }
-    }
-
-    private func succeeded(_ lease: Lease, _ response: ExtendResponse, _ attempt: Attempt<ExtendResponse>) {
-        let report = LeaseReport(response, attempt)
-        let (step, suspects): (HeartbeatSchedule.Step?, Bool) = state.withLock { _ in
-            lease.isAttempting = false
-            lease.key = nil
-            guard !lease.isEnded else { return (nil, false) }
-            lease.expiresAtMilliseconds = response.expiresAtMilliseconds
-            let step = lease.schedule.succeeded(report)
-            let isNew = !lease.schedule.isPrimary && lease.schedule.suspectsLeadLimit && !lease.hasReportedLimit
-            if isNew { lease.hasReportedLimit = true }
-            return (step, isNew)
-        }
-        guard let step else { return }
-        background.observer.observe(
-            .leaseExtended(
-                LeaseExtension(
-                    reservationID: lease.reservationID,
-                    expiresAtMilliseconds: response.expiresAtMilliseconds,
-                    remainingTimeToLive: response.remainingTimeToLive
-                )
-            )
-        )
-        if suspects { background.observer.observe(.leaseAtRisk(lease.reservationID, .limited)) }
-        carryOut(step, lease)
-    }
-
-    private func failed(_ lease: Lease, _ error: CyclesError, at now: Duration) {
-        let step: HeartbeatSchedule.Step? = state.withLock { _ in
-            lease.isAttempting = false
-            guard !lease.isEnded else { return nil }
-            if lease.isSettling, error.errorCode == .reservationFinalized {
-                lease.isEnded = true
-                return nil
-            }
-            return lease.schedule.failed(ExtendFailure(error), at: now)
-        }
-        // A settlement that was faster makes the answer meaningless.
-        guard let step else { return }
-        let disposition: LeaseAttemptFailure.Disposition
-        switch step {
-        case .attempt(let time, _): disposition = .retrying(after: max(.zero, time - now))
-        case .stop(let reason): disposition = .stopped(reason)
-        }
-        background.observer.observe(
-            .leaseAttemptFailed(
-                LeaseAttemptFailure(reservationID: lease.reservationID, error: error, disposition: disposition)
-            )
-        )
-        carryOut(step, lease)
-    }
-
-    private func carryOut(_ step: HeartbeatSchedule.Step, _ lease: Lease) {
-        switch step {
-        case .attempt(let time, let withFreshKey):
-            state.withLock { state in
-                guard !lease.isEnded else { return }
-                if withFreshKey { lease.key = nil }
-                lease.deadline = time
-                state.waiting.insert(lease)
-            }
-            setAlarm()
-        case .stop(let reason):
-            background.observer.observe(.leaseStopped(lease.reservationID, reason))
-            if reason.isLoss {
-                lose(lease, reason)
-            } else {
-                awaitLoss(lease)
-            }
-        }
-    }
-
-    /// A lease that is not extended any more is lost when what is known of it runs out.
-    private func awaitLoss(_ lease: Lease) {
-        state.withLock { state in
-            guard !lease.isEnded else { return }
-            lease.isStopped = true
-            lease.key = nil
-            guard let end = lease.knownEnd else { return }
-            lease.deadline = end
-            state.waiting.insert(lease)
-        }
-        setAlarm()
-    }
-
-    private func lose(_ lease: Lease, _ reason: LeaseStop? = nil) {
-        let message = reason.map { "\($0)" } ?? "it ran out before its work was settled"
-        let whenLost: (@Sendable (LeaseLoss) -> Void)? = state.withLock { _ in
-            guard !lease.isEnded, lease.lossMessage == nil else { return nil }
-            lease.isStopped = true
-            lease.key = nil
-            lease.lossMessage = message
-            return lease.whenLost ?? { _ in }
-        }
-        guard let whenLost else { return }
-        let loss = LeaseLoss(reservationID: lease.reservationID, message: message)
-        background.observer.observe(.leaseLost(loss))
-        whenLost(loss)
     }
 
     /// Lets somebody know when a lease is lost, possibly at once.
     package func notify(_ lease: Lease, whenLost: @escaping @Sendable (LeaseLoss) -> Void) {
         let message = state.withLock { _ in
-            if lease.lossMessage == nil { lease.whenLost = whenLost }
+            if lease.lossMessage == nil, lease.phase != .ended { lease.whenLost = whenLost }
             return lease.lossMessage
         }
         if let message { whenLost(LeaseLoss(reservationID: lease.reservationID, message: message)) }
@@ -216,23 +86,211 @@ package final class LeaseKeeper: Sendable {
 
     /// When a lease will have run out by what is known; nil if nothing is.
     package func knownEnd(_ lease: Lease) -> Duration? { state.withLock { _ in lease.knownEnd } }
+
+    /// Extends nothing any more.
+    package func shutDown() {
+        change { state, _ in
+            state.isShutDown = true
+            for lease in state.waiting.all { finish(lease, &state) }
+        }
+    }
+
+    // MARK: Driving
+
+    /// Changes leases in one step, sets the alarm accordingly, and carries out what that leads to.
+    private func change(_ body: (inout State, inout [Effect]) -> Void) {
+        var effects: [Effect] = []
+        state.withLock { state in
+            body(&state, &effects)
+            // Within the lock: the alarm must not be set by what has become old in between.
+            alarm.set(to: state.waiting.nextDeadline)
+        }
+        for effect in effects { carryOut(effect) }
+    }
+
+    private func carryOut(_ effect: Effect) {
+        switch effect {
+        case .tell(let event): background.observer.observe(event)
+        case .lose(let loss, let whenLost):
+            background.observer.observe(.leaseLost(loss))
+            whenLost?(loss)
+        case .send(let lease, let request, let timeout): send(lease, request, timeout)
+        }
+    }
+
+    private func send(_ lease: Lease, _ request: ExtendRequest, _ timeout: Duration) {
+        let operation: Operation<ExtendResponse>
+        do throws(CyclesError) {
+            operation = try .extendReservation(lease.reservationID, request)
+        } catch {
+            failed(lease, error)
+            return
+        }
+        background.start(operation, timeout: timeout, priority: .lease, trace: lease.trace) { [weak self] attempt in
+            // Without a keeper nobody holds the reservation any more.
+            switch attempt.result {
+            case .success(let response): self?.succeeded(lease, response.value, attempt)
+            case .failure(let error): self?.failed(lease, error)
+            }
+        }
+    }
+
+    private func attend() {
+        let now = background.time.monotonic
+        change { state, effects in
+            while let lease = state.waiting.popFirst(dueAt: now) {
+                switch lease.phase {
+                case .waiting: attempt(lease, &state, &effects)
+                case .attempting, .stopped: lose(lease, nil, &effects)
+                case .ended: break
+                }
+            }
+        }
+    }
+
+    private func succeeded(_ lease: Lease, _ response: ExtendResponse, _ attempt: Attempt<ExtendResponse>) {
+        change { state, effects in
+            guard lease.phase == .attempting else { return }
+            lease.key = nil
+            note(response, lease, &effects)
+            let step = lease.schedule.succeeded(LeaseReport(response, attempt))
+            if !lease.schedule.isPrimary, lease.schedule.suspectsLeadLimit, !lease.hasReportedLimit {
+                lease.hasReportedLimit = true
+                effects.append(.tell(.leaseAtRisk(lease.reservationID, .limited)))
+            }
+            take(step, lease, &state, &effects)
+        }
+    }
+
+    private func failed(_ lease: Lease, _ error: CyclesError) {
+        let now = background.time.monotonic
+        change { state, effects in
+            // A settlement that was faster makes the answer meaningless.
+            guard lease.phase == .attempting else { return }
+            if lease.isSettling, error.errorCode == .reservationFinalized {
+                finish(lease, &state)
+                return
+            }
+            let step = lease.schedule.failed(ExtendFailure(error), at: now)
+            let disposition: LeaseAttemptFailure.Disposition =
+                switch step {
+                case .attempt(let time, _): .retrying(after: max(.zero, time - now))
+                case .stop(let reason): .stopped(reason)
+                }
+            let failure = LeaseAttemptFailure(
+                reservationID: lease.reservationID,
+                error: error,
+                disposition: disposition
+            )
+            effects.append(.tell(.leaseAttemptFailed(failure)))
+            take(step, lease, &state, &effects)
+        }
+    }
+
+    // MARK: Steps, under the lock
+
+    private func take(
+        _ step: HeartbeatSchedule.Step,
+        _ lease: Lease,
+        _ state: inout State,
+        _ effects: inout [Effect]
+    ) {
+        guard lease.phase != .ended, !state.isShutDown else { return }
+        switch step {
+        case .attempt(let time, let withFreshKey):
+            if withFreshKey { lease.key = nil }
+            lease.phase = .waiting
+            wait(lease, until: time, &state)
+        case .stop(let reason):
+            lease.phase = .stopped
+            lease.key = nil
+            effects.append(.tell(.leaseStopped(lease.reservationID, reason)))
+            if reason.isLoss {
+                state.waiting.remove(lease)
+                lose(lease, reason, &effects)
+            } else {
+                wait(lease, until: lease.knownEnd, &state)
+            }
+        }
+    }
+
+    private func attempt(_ lease: Lease, _ state: inout State, _ effects: inout [Effect]) {
+        guard !state.isShutDown else { return }
+        let key = lease.key ?? .random()
+        lease.key = key
+        lease.phase = .attempting
+        // That the lease runs out meanwhile must not go unnoticed.
+        wait(lease, until: lease.knownEnd, &state)
+        let extending = Duration.milliseconds(lease.schedule.extensionMilliseconds)
+        effects.append(
+            .send(lease, ExtendRequest(by: extending, idempotencyKey: key), timeout: lease.schedule.attemptTimeout)
+        )
+    }
+
+    /// Waits for a moment, instead of the one before; for none if the lease is lost already.
+    private func wait(_ lease: Lease, until time: Duration?, _ state: inout State) {
+        state.waiting.remove(lease)
+        guard let time, lease.phase == .waiting || lease.lossMessage == nil else { return }
+        lease.deadline = time
+        state.waiting.insert(lease)
+    }
+
+    private func note(_ response: ExtendResponse, _ lease: Lease, _ effects: inout [Effect]) {
+        lease.expiresAtMilliseconds = response.expiresAtMilliseconds
+        // The server has extended it: what was known of it was too little.
+        lease.lossMessage = nil
+        effects.append(
+            .tell(
+                .leaseExtended(
+                    LeaseExtension(
+                        reservationID: lease.reservationID,
+                        expiresAtMilliseconds: response.expiresAtMilliseconds,
+                        remainingTimeToLive: response.remainingTimeToLive
+                    )
+                )
+            )
+        )
+    }
+
+    private func lose(_ lease: Lease, _ reason: LeaseStop?, _ effects: inout [Effect]) {
+        guard lease.lossMessage == nil else { return }
+        let loss = lease.loss(reason)
+        lease.lossMessage = loss.message
+        effects.append(.lose(loss, lease.whenLost))
+        lease.whenLost = nil
+    }
+
+    private func finish(_ lease: Lease, _ state: inout State) {
+        lease.phase = .ended
+        lease.key = nil
+        lease.whenLost = nil
+        state.waiting.remove(lease)
+    }
 }
 
 /// One lease. What changes belongs to its keeper, and is touched under the keeper's lock only.
 package final class Lease: DeadlineHeapElement, @unchecked Sendable {
+    fileprivate enum Phase {
+        /// For the next attempt, or, before it is kept, for nothing.
+        case waiting
+        case attempting
+        /// It is not extended any more.
+        case stopped
+        case ended
+    }
+
     package let reservationID: ReservationID
     /// The trace that extensions belong to.
     let trace: TraceContext?
+
     fileprivate var schedule: HeartbeatSchedule
     fileprivate var expiresAtMilliseconds: Int64
     /// The key of the extension that has not succeeded yet.
     fileprivate var key: IdempotencyKey?
+    fileprivate var phase = Phase.waiting
     /// Whether it is extended at all.
     fileprivate var isKept = false
-    fileprivate var isAttempting = false
-    fileprivate var isStopped = false
     fileprivate var isSettling = false
-    fileprivate var isEnded = false
     fileprivate var hasReportedLimit = false
     /// How it was lost; nil unless it was.
     fileprivate var lossMessage: String?
@@ -253,6 +311,15 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
     }
 
     fileprivate var knownEnd: Duration? { schedule.knownEnd }
+
+    fileprivate func hasRunOut(at now: Duration) -> Bool { knownEnd.map { $0 <= now } ?? false }
+
+    fileprivate func loss(_ reason: LeaseStop?) -> LeaseLoss {
+        LeaseLoss(
+            reservationID: reservationID,
+            message: reason.map { "\($0)" } ?? "it ran out before its work was settled"
+        )
+    }
 }
 
 extension LeaseReport {

@@ -105,7 +105,7 @@ public struct BlockingReservationGuard: ~Copyable, Sendable {
         let operation = try Operation<ExtendResponse>.extendReservation(held.reservationID, ExtendRequest(by: span))
         let attempt = held.core.background.performer.attempt(operation, over: transport)
         let response = try attempt.result.get()
-        held.extended(LeaseReport(response.value, attempt))
+        held.extended(response.value, LeaseReport(response.value, attempt))
     }
 }
 
@@ -117,6 +117,13 @@ extension HeldReservation {
     ) throws(CyclesError) -> Settlement {
         let result = Monitor<Result<Settlement, CyclesError>?>(nil)
         begin(self, InlineCallbackTransport(transport)) { answer in result.withLock { $0 = answer } }
-        return try result.wait { $0 }.get()
+        return try latest(result.wait { $0 }).get()
+    }
+
+    /// How it stands when a call on this thread returns: the attempt that it made itself may have settled it after the
+    /// time that somebody else would have waited.
+    func latest(_ answer: Result<Settlement, CyclesError>) -> Result<Settlement, CyclesError> {
+        guard case .success(.queued) = answer else { return answer }
+        return settlement ?? answer
     }
 }

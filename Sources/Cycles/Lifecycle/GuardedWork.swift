@@ -52,7 +52,11 @@ struct GuardedWork {
             if amount.unit == held.estimate.unit, amount.amount >= 0 { return .settle(actual: amount) }
             problem = "is \(amount), and the reservation is in \(held.estimate.unit), 0 or more"
             if !mustLetGo { return .settle(actual: amount) }
-        case .failure(let error): problem = "could not be determined: \(error)"
+        case .failure(let error):
+            problem = "could not be determined: \(error)"
+            if !mustLetGo {
+                core.observer.observe(.valueIgnored(held.reservationID, what: "the actual amount, which \(problem)"))
+            }
         case nil: break
         }
         guard mustLetGo else { return .settle(actual: nil) }
@@ -85,7 +89,7 @@ struct GuardedWork {
     func endBlocking(_ ending: Ending, over transport: any BlockingHTTPTransport) -> Result<Settlement, CyclesError> {
         let result = Monitor<Result<Settlement, CyclesError>?>(nil)
         end(ending, firstOver: InlineCallbackTransport(transport)) { answer in result.withLock { $0 = answer } }
-        return result.wait { $0 }
+        return held.latest(result.wait { $0 })
     }
 
     func end(
@@ -105,8 +109,11 @@ struct GuardedWork {
                 completion
             )
         case .letGo(let error):
-            held.letGo(error)
-            completion?(.failure(error))
+            if held.letGo(error) {
+                completion?(.failure(error))
+            } else {
+                end(.settle(actual: nil), firstOver: transport, completion)
+            }
         }
     }
 
@@ -114,7 +121,7 @@ struct GuardedWork {
     static func failure(_ result: Result<Settlement, CyclesError>, _ ending: Ending) -> CyclesError? {
         if case .failure(let error) = result {
             if case .leaseLost = error { return error }
-            if case .letGo = ending { return error }
+            if case .letGo(let reason) = ending, error == reason { return error }
         }
         return nil
     }

@@ -124,16 +124,23 @@ package final class HeldReservation: @unchecked Sendable {
         core.keeper.notify(lease, whenLost: whenLost)
     }
 
-    func extended(_ report: LeaseReport) { core.keeper.extended(lease, report) }
+    func extended(_ response: ExtendResponse, _ report: LeaseReport) {
+        core.keeper.extended(lease, response, report)
+    }
 
     /// Leaves the lease to run out: for work whose cost is not known, and which must be neither charged nor released.
-    func letGo(_ error: CyclesError) {
-        core.keeper.end(lease)
-        mutex.withLock {
+    /// - Returns: Whether that is how it ends; not if spend was recorded in the last moment.
+    func letGo(_ error: CyclesError) -> Bool {
+        let isOver = mutex.withLock {
+            if let spend, spend > 0 { return false }
             phase = .settled
             outcome = Outcome(.failure(error))
+            return true
         }
+        guard isOver else { return false }
+        core.keeper.end(lease)
         core.observer.observe(.settlementFailed(reservationID, error))
+        return true
     }
 
     // MARK: Its end
@@ -184,10 +191,10 @@ package final class HeldReservation: @unchecked Sendable {
         )
         core.engine.settle(
             record,
-            trace: trace,
+            trace: currentTrace(completion),
             isAwaited: completion != nil,
             firstOver: transport,
-            progressed(completion)
+            progressed(completion, judgesLoss: true)
         )
     }
 
@@ -198,27 +205,37 @@ package final class HeldReservation: @unchecked Sendable {
         firstOver transport: (any CallbackTransport)? = nil,
         _ completion: Completion?
     ) {
-        if let recorded = recordedSpend, recorded.amount > 0 {
-            settle(
-                actual: recorded,
-                key: request.idempotencyKey,
-                latency: latency,
-                firstOver: transport,
-                completion
-            )
+        let hasSpend = mutex.withLock {
+            // From here on nothing is recorded any more that would be lost.
+            phase = .settling
+            return (spend ?? 0) > 0
+        }
+        if hasSpend {
+            settle(actual: nil, key: request.idempotencyKey, latency: latency, firstOver: transport, completion)
             return
         }
-        mutex.withLock { phase = .settling }
+        var request = request
+        do throws(CyclesError) {
+            try RequestValidation.releaseReason(request.reason)
+        } catch {
+            ignore("the reason: \(error)")
+            request.reason = nil
+        }
         core.keeper.beginSettling(lease)
         core.engine.release(
             reservationID,
             request,
             leaseEnd: core.keeper.knownEnd(lease),
-            trace: trace,
+            trace: currentTrace(completion),
             isAwaited: completion != nil,
             firstOver: transport,
-            progressed(completion)
+            progressed(completion, judgesLoss: false)
         )
+    }
+
+    /// The trace of the task that settles, if one does; else the one that the reservation was made in.
+    private func currentTrace(_ completion: Completion?) -> TraceContext? {
+        completion == nil ? trace : TraceContext.current ?? trace
     }
 
     /// Its guard ended without settling it.
@@ -230,35 +247,43 @@ package final class HeldReservation: @unchecked Sendable {
     }
 
     /// What the engine tells, on its way to the caller.
-    private func progressed(_ completion: Completion?) -> @Sendable (SettlementEngine.Progress) -> Void {
+    private func progressed(
+        _ completion: Completion?,
+        judgesLoss: Bool
+    ) -> @Sendable (SettlementEngine.Progress) -> Void {
         let waiting = Monitor(completion)
         return { [self] progress in
-            let result: Result<Settlement, CyclesError> =
-                switch progress {
-                case .queued: .success(.queued(isDurable: false))
-                case .finished(let result): result
-                }
+            let result: Result<Settlement, CyclesError>
+            let isOver: Bool
+            switch progress {
+            case .queued: (result, isOver) = (.success(.queued(isDurable: false)), false)
+            case .finished(let outcome): (result, isOver) = (outcome, true)
+            }
             let completion = waiting.withLock { completion in
                 defer { completion = nil }
                 return completion
             }
             // The loss counts as of now: afterwards the lease is not looked after any more.
-            let loss = completion == nil ? nil : loss
+            let loss = completion == nil || !judgesLoss ? nil : loss
             core.keeper.end(lease)
             mutex.withLock {
+                // That it is over may be known before that it was queued.
+                if isOver || outcome == nil { outcome = Outcome(result) }
                 phase = .settled
-                outcome = Outcome(result)
             }
             completion?(judged(result, loss))
         }
     }
 
-    /// A policy may make a failure of a settlement that is none, for the lease that was lost before it.
+    /// A policy may make a failure of a settlement, for the lease that was lost before it.
     private func judged(_ result: Result<Settlement, CyclesError>, _ loss: LeaseLoss?) -> Result<
         Settlement, CyclesError
     > {
-        guard core.failsLostLeases, var loss, case .success(let settlement) = result else { return result }
-        loss.settlement = settlement
+        guard core.failsLostLeases, var loss else { return result }
+        switch result {
+        case .success(let settlement): loss.settlement = settlement
+        case .failure(let error): loss.message += ", and its settlement failed: \(error)"
+        }
         return .failure(.leaseLost(loss))
     }
 }

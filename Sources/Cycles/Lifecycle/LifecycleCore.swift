@@ -4,7 +4,7 @@ package final class LifecycleCore: Sendable {
     let defaults: RequestDefaults
     let keeper: LeaseKeeper
     let engine: SettlementEngine
-    /// Settlements, releases and abandoned reserves that go on in the background.
+    /// Settlements, releases and abandoned reserves.
     let pending = PendingWork()
     let heartbeat: HeartbeatPolicy
     /// Whether a lost lease makes a failure of what was settled all the same.
@@ -90,31 +90,35 @@ package final class LifecycleCore: Sendable {
         ) { _ in }
     }
 
-    /// Lets everything that goes on in the background happen, for a limited time.
+    /// Lets what goes on in the background now happen, for a limited time.
     @discardableResult
     func flush(timeout: Duration?) async -> FlushReport {
-        let before = pending.count
+        let before = pending.current
         engine.hurry()
-        await pending.wait(atMost: timeout ?? flushTimeout, time)
-        let after = pending.count
-        return FlushReport(settled: max(0, before - after), stillPending: after)
+        let left = await pending.wait(for: before, atMost: timeout ?? flushTimeout, time)
+        return FlushReport(settled: before.count - left.count, stillPending: left.count)
     }
 
     /// The same for a thread that may block.
     @discardableResult
     func flushBlocking(timeout: Duration?) -> FlushReport {
-        let before = pending.count
+        let before = pending.current
         engine.hurry()
-        pending.wait(atMost: timeout ?? flushTimeout)
-        let after = pending.count
-        return FlushReport(settled: max(0, before - after), stillPending: after)
+        let left = pending.wait(for: before, atMost: timeout ?? flushTimeout)
+        return FlushReport(settled: before.count - left.count, stillPending: left.count)
+    }
+
+    /// Attempts nothing any more: neither extensions nor settlements.
+    func shutDown() {
+        keeper.shutDown()
+        engine.shutDown()
     }
 }
 
 /// What `flush` and `shutdown` waited for.
 public struct FlushReport: Hashable, Sendable {
-    /// How many settlements and releases came to an end.
+    /// How many of the settlements and releases that were under way came to an end.
     public let settled: Int
-    /// How many still go on.
+    /// How many of them still go on.
     public let stillPending: Int
 }

@@ -114,8 +114,13 @@ private final class Meter<Base: AsyncSequence> {
             throw error
         }
         guard let element else {
+            let loss = core.heartbeat == .cancel ? work.held.loss : nil
             let ending = work.ending(ofStreamWithElements: hasElements)
             let result = await work.end(ending)
+            if var loss {
+                loss.settlement = try? result.get()
+                throw CyclesError.leaseLost(loss)
+            }
             if let failure = GuardedWork.failure(result, ending) { throw failure }
             return nil
         }

@@ -135,7 +135,7 @@ extension HeldReservation {
         let result = await withUnsafeContinuation { continuation in
             core.background.start(operation, priority: .lease, trace: TraceContext.current) { [self] attempt in
                 if case .success(let response) = attempt.result {
-                    extended(LeaseReport(response.value, attempt))
+                    extended(response.value, LeaseReport(response.value, attempt))
                 }
                 continuation.resume(returning: attempt.result.map { _ in })
             }

@@ -41,6 +41,9 @@ package struct ReserveProcess: Sendable {
             let missing = response.reservationID == nil ? "reservation_id" : "expires_at_ms"
             return mayHaveHeld(invalid(response, "it allows, and has no \(missing)"), response.reservationID)
         }
+        if (try? RequestValidation.reservationID(id)) == nil {
+            return .failed(invalid(response, "its reservation_id cannot be part of a path"), holding: nil)
+        }
         if response.decision == .allowWithCaps, response.caps == nil {
             return .failed(invalid(response, "it allows with caps, and has no caps"), holding: id)
         }
@@ -65,10 +68,17 @@ package struct ReserveProcess: Sendable {
             let named = attempt.body.flatMap { try? JSONValue(parsing: $0) }?["reservation_id"]?.string
             return mayHaveHeld(error, named.map { ReservationID($0) })
         // These say nothing about what the attempt before may have done.
-        case .api(let answer) where doubt != nil && [401, 403, 429].contains(answer.status):
+        case .api(let answer) where mayBeHeld && [401, 403, 429].contains(answer.status):
             return mayHaveHeld(error, nil)
         default: return .failed(error, holding: doubt?.holding)
         }
+    }
+
+    /// Whether the attempt before may have held budget.
+    private var mayBeHeld: Bool {
+        guard let doubt else { return false }
+        if case .transport(let cause) = doubt.error { return cause.wasRequestSent != false }
+        return true
     }
 
     private mutating func mayHaveHeld(_ error: CyclesError, _ id: ReservationID?) -> Step {
@@ -77,9 +87,7 @@ package struct ReserveProcess: Sendable {
             return .sendAgain
         }
         let holding = id ?? first.holding
-        if case .transport(let cause) = error, cause.wasRequestSent == false,
-            case .transport(let before) = first.error, before.wasRequestSent == false
-        {
+        if case .transport(let cause) = error, cause.wasRequestSent == false, !mayBeHeld {
             // Neither attempt left: nothing is in doubt.
             return .failed(error, holding: nil)
         }

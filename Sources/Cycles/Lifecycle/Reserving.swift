@@ -10,6 +10,8 @@ final class Reserving: Sendable {
         var waiter: Waiter?
         /// Whether the task has given up.
         var isAbandoned = false
+        /// What goes on in the background once it has.
+        var ticket: PendingWork.Ticket?
     }
 
     private let core: LifecycleCore
@@ -35,7 +37,6 @@ final class Reserving: Sendable {
                 if isAbandoned {
                     waiter.resume(returning: .failure(.cancelled))
                 } else {
-                    core.pending.begin()
                     send()
                 }
             }
@@ -59,9 +60,9 @@ final class Reserving: Sendable {
     }
 
     private func finish(_ result: Result<ReservationGrant, CyclesError>, holding: ReservationID?) {
-        let waiter = state.withLock { state in
+        let (waiter, ticket) = state.withLock { state in
             defer { state.waiter = nil }
-            return state.waiter
+            return (state.waiter, state.ticket)
         }
         if let waiter {
             switch result {
@@ -73,12 +74,14 @@ final class Reserving: Sendable {
         } else if let holding {
             core.giveBack(holding, reason: "the reserving task was cancelled", trace: trace)
         }
-        core.pending.end()
+        if let ticket { core.pending.end(ticket) }
     }
 
     private func abandon() {
         let waiter = state.withLock { state in
             state.isAbandoned = true
+            // With a waiter the request is on its way, and is seen through.
+            if state.waiter != nil { state.ticket = core.pending.begin() }
             defer { state.waiter = nil }
             return state.waiter
         }

@@ -15,7 +15,13 @@ package struct RetryDelays: Hashable, Sendable {
     /// The delay before the next quick retry, or before a slow round once those are used up.
     /// - Parameter randomness: From 0 up to 1.
     package mutating func next(randomness: Double) -> Duration {
-        guard hasFastRetries else { return nextRound(randomness: randomness) }
+        nextFast(goesOn: false, randomness: randomness) ?? nextRound(randomness: randomness)
+    }
+
+    /// The delay before a quick retry; nil if there is none any more.
+    /// - Parameter goesOn: Whether there is no end to them, once retries are enabled at all.
+    package mutating func nextFast(goesOn: Bool, randomness: Double) -> Duration? {
+        guard policy.isEnabled, goesOn || hasFastRetries else { return nil }
         let delay = RetryDelays.growing(
             from: policy.initialDelay,
             by: policy.multiplier,

@@ -12,7 +12,16 @@ package final class SettlementEngine: Sendable {
     }
 
     private struct State {
+        /// For their next attempt.
         var waiting = DeadlineHeap<SettlementJob>()
+        /// Those for which somebody waits, by when they wait no longer.
+        var awaited = DeadlineHeap<Awaited>()
+        var isShutDown = false
+
+        var nextDeadline: Duration? {
+            guard let attempt = waiting.nextDeadline else { return awaited.nextDeadline }
+            return min(attempt, awaited.nextDeadline ?? attempt)
+        }
     }
 
     private let background: BackgroundPerformer
@@ -27,7 +36,7 @@ package final class SettlementEngine: Sendable {
         self.pending = pending
         // The alarm exists before the engine does.
         let target = WeakBox<SettlementEngine>()
-        alarm = background.time.makeAlarm { target.value?.sendDue() }
+        alarm = background.time.makeAlarm { target.value?.attend() }
         target.value = self
     }
 
@@ -37,10 +46,11 @@ package final class SettlementEngine: Sendable {
     /// - Parameters:
     ///   - record: What to settle.
     ///   - trace: The trace that its requests belong to.
-    ///   - isAwaited: Whether somebody waits, who is told as soon as the rest would take longer than the inline budget.
+    ///   - isAwaited: Whether somebody waits, who is told when the inline budget is over, or as soon as the next attempt
+    ///     cannot begin within it.
     ///   - transport: Carries the first attempt, if that is to happen elsewhere than the rest.
-    ///   - progress: Is told at most once that the settlement goes on in the background, and once how it ended. From
-    ///     any thread, possibly before this returns.
+    ///   - progress: Is told at most once that the settlement goes on in the background, and once how it ended: from any
+    ///     thread, possibly before this returns. How it ended may come first.
     package func settle(
         _ record: SettlementRecord,
         trace: TraceContext?,
@@ -49,16 +59,7 @@ package final class SettlementEngine: Sendable {
         _ progress: @escaping @Sendable (Progress) -> Void
     ) {
         let process = SettlementProcess(record.mode, policy)
-        begin(
-            SettlementJob(
-                record.reservationID,
-                .settlement(record, process),
-                trace: trace,
-                inlineDeadline: isAwaited ? background.time.monotonic + policy.inlineBudget : nil,
-                progress: progress
-            ),
-            over: transport
-        )
+        begin(record.reservationID, .settlement(record, process), trace, isAwaited, transport, progress)
     }
 
     /// Gives a hold back.
@@ -74,16 +75,8 @@ package final class SettlementEngine: Sendable {
     ) {
         var request = request
         request.idempotencyKey = request.idempotencyKey ?? .random()
-        begin(
-            SettlementJob(
-                id,
-                .release(request, ReleaseProcess(policy), leaseEnd: leaseEnd),
-                trace: trace,
-                inlineDeadline: isAwaited ? background.time.monotonic + policy.inlineBudget : nil,
-                progress: progress
-            ),
-            over: transport
-        )
+        let kind = SettlementJob.Kind.release(request, ReleaseProcess(policy), leaseEnd: leaseEnd)
+        begin(id, kind, trace, isAwaited, transport, progress)
     }
 
     /// Makes everything that waits by its own choice due at once. What a server asked to wait for goes on waiting.
@@ -96,26 +89,68 @@ package final class SettlementEngine: Sendable {
                 state.waiting.insert(job)
             }
         }
-        sendDue()
+        attend()
+    }
+
+    /// Attempts nothing any more. What waits for its next attempt has failed.
+    package func shutDown() {
+        let stranded = state.withLock { state in
+            state.isShutDown = true
+            let stranded = state.waiting.all
+            for job in stranded { state.waiting.remove(job) }
+            alarm.set(to: state.nextDeadline)
+            return stranded
+        }
+        for job in stranded {
+            job.engine = nil
+            finish(job, .failure(job.lastError ?? .cancelled))
+        }
     }
 
     // MARK: Driving
 
-    private func begin(_ job: SettlementJob, over transport: (any CallbackTransport)?) {
-        pending.begin()
-        send(job, job.firstRequest, over: transport)
-    }
-
-    private func sendDue() {
-        let now = background.time.monotonic
-        while let job = state.withLock({ $0.waiting.popFirst(dueAt: now) }) {
-            job.engine = nil
-            send(job, job.nextRequest)
+    private func begin(
+        _ id: ReservationID,
+        _ kind: SettlementJob.Kind,
+        _ trace: TraceContext?,
+        _ isAwaited: Bool,
+        _ transport: (any CallbackTransport)?,
+        _ progress: @escaping @Sendable (Progress) -> Void
+    ) {
+        let job = SettlementJob(id, kind, trace: trace, ticket: pending.begin(), progress: progress)
+        if isAwaited {
+            let awaited = Awaited(job, until: background.time.monotonic + policy.inlineBudget)
+            job.awaited = awaited
+            state.withLock { state in
+                state.awaited.insert(awaited)
+                alarm.set(to: state.nextDeadline)
+            }
         }
-        setAlarm()
+        send(job, job.nextRequest, over: transport)
     }
 
-    private func setAlarm() { alarm.set(to: state.withLock { $0.waiting.nextDeadline }) }
+    /// Sends what is due, and tells those who have waited long enough.
+    private func attend() {
+        let now = background.time.monotonic
+        var due: [(SettlementJob, SettlementJob.Request)] = []
+        var queued: [SettlementJob] = []
+        state.withLock { state in
+            while let job = state.waiting.popFirst(dueAt: now) {
+                job.engine = nil
+                due.append((job, job.nextRequest))
+            }
+            while let awaited = state.awaited.popFirst(dueAt: now) { queued.append(awaited.job) }
+            // Within the lock: the alarm must not be set by what has become old in between.
+            alarm.set(to: state.nextDeadline)
+        }
+        for job in queued { tellQueued(job) }
+        for (job, request) in due { send(job, request) }
+    }
+
+    private func tellQueued(_ job: SettlementJob) {
+        background.observer.observe(.settled(job.reservationID, .queued(isDurable: false)))
+        job.progress(.queued)
+    }
 
     private func send(
         _ job: SettlementJob,
@@ -179,17 +214,13 @@ package final class SettlementEngine: Sendable {
             guard case .settlement(let record, var process) = job.kind else { return }
             let step = decide(&process, attempt.result, background.randomness())
             job.kind = .settlement(record, process)
-            carryOut(step, job)
-        }
-    }
-
-    private func carryOut(_ step: SettlementProcess.Step, _ job: SettlementJob) {
-        switch step {
-        case .send(let request): send(job, .settlement(request))
-        case .wait(let request, let delay, let floor, let error):
-            wait(job, .settlement(request), delay, floor: floor, error)
-        case .settled(let settlement): finish(job, .success(settlement))
-        case .rejected(let error): finish(job, .failure(error))
+            switch step {
+            case .send(let request): send(job, .settlement(request))
+            case .wait(let request, let delay, let floor, let error):
+                wait(job, .settlement(request), delay, floor: floor, error)
+            case .settled(let settlement): finish(job, .success(settlement))
+            case .rejected(let error): finish(job, .failure(error))
+            }
         }
     }
 
@@ -227,14 +258,6 @@ package final class SettlementEngine: Sendable {
         _ error: CyclesError
     ) {
         let now = background.time.monotonic
-        job.nextRequest = request
-        job.floor = now + floor
-        job.deadline = now + delay
-        if let inlineDeadline = job.inlineDeadline, job.deadline > inlineDeadline {
-            job.inlineDeadline = nil
-            background.observer.observe(.settled(job.reservationID, .queued(isDurable: false)))
-            job.progress(.queued)
-        }
         background.observer.observe(
             .retryScheduled(
                 ScheduledRetry(
@@ -245,25 +268,43 @@ package final class SettlementEngine: Sendable {
                 )
             )
         )
-        // What waits keeps the engine, even when the client and all guards are gone.
-        job.engine = self
-        state.withLock { $0.waiting.insert(job) }
-        setAlarm()
+        let (isShutDown, isQueued) = state.withLock { state in
+            guard !state.isShutDown else { return (true, false) }
+            job.nextRequest = request
+            job.lastError = error
+            job.floor = now + floor
+            job.deadline = now + delay
+            // What waits keeps the engine, even when the client and all guards are gone.
+            job.engine = self
+            state.waiting.insert(job)
+            // Whoever waits is told at once that the next attempt would come too late.
+            let isQueued = job.awaited.map { $0.heapPosition != nil && $0.deadline < job.deadline } ?? false
+            if isQueued, let awaited = job.awaited { state.awaited.remove(awaited) }
+            alarm.set(to: state.nextDeadline)
+            return (false, isQueued)
+        }
+        // From here on the job may be on its way again already.
+        if isShutDown { finish(job, .failure(error)) }
+        if isQueued { tellQueued(job) }
     }
 
     private func finish(_ job: SettlementJob, _ result: Result<Settlement, CyclesError>) {
+        state.withLock { state in
+            if let awaited = job.awaited { state.awaited.remove(awaited) }
+        }
         switch result {
         case .success(let settlement): background.observer.observe(.settled(job.reservationID, settlement))
         case .failure(let error): background.observer.observe(.settlementFailed(job.reservationID, error))
         }
         job.progress(.finished(result))
-        pending.end()
+        pending.end(job.ticket)
     }
 }
 
 /// One settlement or release on its way.
 ///
-/// It is either being sent, and belongs to the completion of that request, or waits in the engine's heap.
+/// It is either being sent, and belongs to the completion of that request, or waits in the engine's heap, and belongs to
+/// the engine's lock.
 private final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     enum Kind {
         case settlement(SettlementRecord, SettlementProcess)
@@ -286,11 +327,13 @@ private final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
 
     let reservationID: ReservationID
     let trace: TraceContext?
+    let ticket: PendingWork.Ticket
     let progress: @Sendable (SettlementEngine.Progress) -> Void
     var kind: Kind
     var nextRequest: Request
-    /// Until when somebody waits; nil if nobody does.
-    var inlineDeadline: Duration?
+    /// Set once, before the job is first sent.
+    var awaited: Awaited?
+    var lastError: CyclesError?
     var deadline: Duration = .zero
     /// Before this the server does not want to be asked.
     var floor: Duration = .zero
@@ -301,22 +344,31 @@ private final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
         _ reservationID: ReservationID,
         _ kind: Kind,
         trace: TraceContext?,
-        inlineDeadline: Duration?,
+        ticket: PendingWork.Ticket,
         progress: @escaping @Sendable (SettlementEngine.Progress) -> Void
     ) {
         self.reservationID = reservationID
         self.kind = kind
         self.trace = trace
-        self.inlineDeadline = inlineDeadline
+        self.ticket = ticket
         self.progress = progress
-        nextRequest = .release
-        nextRequest = firstRequest
+        nextRequest =
+            switch kind {
+            case .settlement(_, let process): .settlement(process.request)
+            case .release: .release
+            }
     }
+}
 
-    var firstRequest: Request {
-        switch kind {
-        case .settlement(_, let process): .settlement(process.request)
-        case .release: .release
-        }
+/// Somebody who waits for a job, until a deadline. Belongs to the engine's lock.
+private final class Awaited: DeadlineHeapElement {
+    // The job outlives the wait: it has to be finished.
+    unowned let job: SettlementJob
+    let deadline: Duration
+    var heapPosition: Int?
+
+    init(_ job: SettlementJob, until deadline: Duration) {
+        self.job = job
+        self.deadline = deadline
     }
 }

@@ -186,9 +186,11 @@ package struct ReleaseProcess: Hashable, Sendable {
         switch FailureClass(error) {
         case .expired, .finalized: return .released
         case .retry, .throttled:
-            guard delays.hasFastRetries else { return .failed(error) }
             let floor = min(max(.zero, error.retryAfter ?? .zero), RetryDelays.longestFloor)
-            let delay = max(delays.next(randomness: randomness), floor)
+            guard let next = delays.nextFast(goesOn: timeLeft != nil, randomness: randomness) else {
+                return .failed(error)
+            }
+            let delay = max(next, floor)
             if let timeLeft, delay >= timeLeft { return .failed(error) }
             return .wait(delay, floor: floor, because: error)
         case .unauthorized, .mismatch, .unclassified, .rejected: return .failed(error)

@@ -20,7 +20,9 @@ package struct DeadlineHeap<Element: DeadlineHeapElement> {
 
     package var all: [Element] { elements }
 
+    /// Takes an element in, which must not be in already.
     package mutating func insert(_ element: Element) {
+        precondition(element.heapPosition == nil, "an element waits once")
         elements.append(element)
         siftUp(elements.count - 1)
     }

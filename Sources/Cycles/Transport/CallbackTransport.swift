@@ -33,15 +33,34 @@ package struct TaskCallbackTransport: CallbackTransport {
     }
 }
 
-/// Sends each request at once, on the thread that asks. For transports that answer without waiting.
+/// A blocking transport in which requests may wait in line, and which says when one has its turn.
+package protocol QueueingHTTPTransport: BlockingHTTPTransport {
+    func send(_ request: HTTPRequest, whenStarted: () -> Void) throws(HTTPTransportError) -> HTTPResponse
+}
+
+extension BlockingHTTPTransport {
+    /// Sends a request, and tells the exchange.
+    fileprivate func perform(_ request: HTTPRequest, _ exchange: any Exchange) {
+        exchange.didFinish(
+            Result { () throws(HTTPTransportError) in
+                if let queueing = self as? any QueueingHTTPTransport {
+                    return try queueing.send(request) { exchange.didStart() }
+                }
+                exchange.didStart()
+                return try send(request)
+            }
+        )
+    }
+}
+
+/// Sends each request at once, on the thread that asks.
 package struct InlineCallbackTransport: CallbackTransport {
     private let transport: any BlockingHTTPTransport
 
     package init(_ transport: any BlockingHTTPTransport) { self.transport = transport }
 
     package func start(_ request: HTTPRequest, _ exchange: any Exchange) {
-        exchange.didStart()
-        exchange.didFinish(Result { () throws(HTTPTransportError) in try transport.send(request) })
+        transport.perform(request, exchange)
     }
 }
 
@@ -49,8 +68,16 @@ package struct InlineCallbackTransport: CallbackTransport {
 package final class ThreadCallbackTransport: CallbackTransport {
     private struct Line {
         var waiting = TransferQueue<(request: HTTPRequest, exchange: any Exchange)>(limit: .max)
+        /// How many wait; idle threads have not noticed all of them yet.
+        var count = 0
         var threads = 0
         var idle = 0
+
+        mutating func next() -> (request: HTTPRequest, exchange: any Exchange)? {
+            guard let next = waiting.next() else { return nil }
+            count -= 1
+            return next
+        }
     }
 
     private let transport: any BlockingHTTPTransport
@@ -65,7 +92,8 @@ package final class ThreadCallbackTransport: CallbackTransport {
     package func start(_ request: HTTPRequest, _ exchange: any Exchange) {
         let needsThread = line.withLock { line in
             line.waiting.enqueue((request, exchange), priority: request.priority)
-            guard line.idle == 0, line.threads < maxThreads else { return false }
+            line.count += 1
+            guard line.count > line.idle, line.threads < maxThreads else { return false }
             line.threads += 1
             return true
         }
@@ -98,11 +126,8 @@ package final class ThreadCallbackTransport: CallbackTransport {
     }
 
     private func performWaiting() {
-        while let next = line.withLock({ $0.waiting.next() }) {
-            next.exchange.didStart()
-            next.exchange.didFinish(
-                Result { () throws(HTTPTransportError) in try transport.send(next.request) }
-            )
+        while let next = line.withLock({ $0.next() }) {
+            transport.perform(next.request, next.exchange)
         }
     }
 }

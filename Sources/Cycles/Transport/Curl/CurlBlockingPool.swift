@@ -27,7 +27,8 @@ final class CurlBlockingPool: Sendable {
         state = Monitor(State(queue: TransferQueue(limit: settings.maxConnections)))
     }
 
-    func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
+    /// - Parameter whenStarted: Is called when the request has its turn.
+    func send(_ request: HTTPRequest, whenStarted: () -> Void) throws(HTTPTransportError) -> HTTPResponse {
         let ticket = state.withLock { state in
             state.nextTicket += 1
             state.queue.enqueue(state.nextTicket, priority: request.priority)
@@ -58,6 +59,7 @@ final class CurlBlockingPool: Sendable {
         if let idle = turn.idle { handle = idle } else { handle = try newHandle() }
         kept = handle
         try handle.prepare(request)
+        whenStarted()
         let code = SystemThread.withoutBrokenPipeSignal { curl_easy_perform(handle.easy) }
         if code == CURLE_ABORTED_BY_CALLBACK {
             throw handle.interruption(.other) { "The transport was shut down while the request to \($0) was in flight" }

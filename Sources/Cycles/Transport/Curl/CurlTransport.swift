@@ -40,7 +40,7 @@ public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
     /// Sends a request on this thread and returns its answer, whatever the status. Blocks until then.
     /// - Throws: ``HTTPTransportError`` that names the host, the phase and libcurl's reason.
     public func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
-        try blockingPool.send(request)
+        try blockingPool.send(request) {}
     }
 
     /// Fails requests in flight and further ones, closes the connections and ends the thread.
@@ -59,6 +59,15 @@ extension CurlTransport {
         let hasEnded = Monitor(false)
         agent.end { hasEnded.withLock { $0 = true } }
         hasEnded.wait { $0 ? () : nil }
+    }
+}
+
+extension CurlTransport: QueueingHTTPTransport {
+    package func send(
+        _ request: HTTPRequest,
+        whenStarted: () -> Void
+    ) throws(HTTPTransportError) -> HTTPResponse {
+        try blockingPool.send(request, whenStarted: whenStarted)
     }
 }
 
