@@ -306,7 +306,7 @@ import Testing
             try await client.reserve(ReservationCreateRequest(action: LifecycleBench.action, estimate: .tokens(10)))
         )
         async let settlement = box.take()?.commit(.tokens(3))
-        for _ in 0..<1_000_000 where slow.waiting == 0 { await Task.yield() }
+        await until { slow.waiting == 1 }
         clock.advance(by: .milliseconds(1_999))
         #expect(slow.waiting == 1)
         clock.advance(by: .milliseconds(1))
@@ -462,9 +462,10 @@ extension LocalAuthority {
 extension LifecycleBench {
     /// Lets virtual time pass in small steps until something holds that other tasks bring about.
     func advanceUntil(_ condition: () -> Bool) async {
-        for _ in 0..<100_000 where !condition() {
-            await Task.yield()
+        await until {
+            if condition() { return true }
             clock.advance(by: .milliseconds(10))
+            return condition()
         }
     }
 }

@@ -125,3 +125,10 @@ extension HTTPRequest {
     var json: JSONValue { (try? JSONValue(parsing: body)) ?? .null }
     var bodyKey: String? { json["idempotency_key"]?.string }
 }
+
+/// Waits until something holds that another task or thread brings about; gives up after a minute.
+func until(_ condition: () -> Bool) async {
+    let deadline = ContinuousClock.now + .seconds(60)
+    // Cancellation ends the sleep at once, and with it what is waited for.
+    while !condition(), .now < deadline { try? await Task.sleep(for: .milliseconds(1)) }
+}

@@ -287,11 +287,11 @@ private final class NotSendable {
         let task = Task {
             try await bench.client.withCycles(options()) { _ -> (Int, Amount) in
                 #expect(CyclesContext.current != nil)
-                while !Task.isCancelled { await Task.yield() }
+                await until { Task.isCancelled }
                 throw CancellationError()
             }
         }
-        await bench.wait { bench.operations.count == 1 }
+        await until { bench.operations.count == 1 }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(bench.figures == [100_000, 0, 0])
@@ -348,12 +348,5 @@ private final class NotSendable {
             return (NotSendable(local), .tokens(1))
         }
         return result.number
-    }
-}
-
-extension LifecycleBench {
-    /// Waits for other tasks, while no time passes.
-    func wait(_ condition: () -> Bool) async {
-        for _ in 0..<1_000_000 where !condition() { await Task.yield() }
     }
 }
