@@ -13,9 +13,9 @@ func pause(_ span: Duration) {
     nanosleep(&wait, nil)
 }
 
-/// Waits until something holds that another thread brings about; gives up after ten seconds.
+/// Waits until something holds that another thread brings about; gives up after a minute.
 func until(_ condition: () -> Bool) async {
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(60)
     while !condition(), .now < deadline { try? await Task.sleep(for: .milliseconds(1)) }
 }
 

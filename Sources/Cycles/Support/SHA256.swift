@@ -1,0 +1,211 @@
+/// SHA-256 (FIPS 180-4).
+package struct SHA256: Sendable {
+    package static let digestLength = 32
+    fileprivate static let blockLength = 64
+
+    fileprivate var state: State
+    private var length: UInt64 = 0
+    /// What does not fill a block yet.
+    private var rest: [UInt8] = []
+
+    package init() { state = State() }
+
+    /// The digest of some bytes.
+    package static func hash(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+        var hash = SHA256()
+        hash.update(Array(bytes))
+        return hash.finalize()
+    }
+
+    package mutating func update(_ bytes: [UInt8]) {
+        length += UInt64(bytes.count)
+        rest += bytes
+        let whole = rest.count - rest.count % SHA256.blockLength
+        guard whole > 0 else { return }
+        rest.withUnsafeBytes { buffer in
+            for start in stride(from: 0, to: whole, by: SHA256.blockLength) {
+                state.compress(UnsafeRawBufferPointer(rebasing: buffer[start..<(start + SHA256.blockLength)]))
+            }
+        }
+        rest.removeFirst(whole)
+    }
+
+    package consuming func finalize() -> [UInt8] {
+        let bits = length &* 8
+        var padding: [UInt8] = [0x80]
+        let used = (rest.count + 1) % SHA256.blockLength
+        padding += repeatElement(0, count: (used <= 56 ? 56 : 120) - used)
+        for shift in stride(from: 56, through: 0, by: -8) { padding.append(UInt8(truncatingIfNeeded: bits >> shift)) }
+        update(padding)
+        return state.bytes
+    }
+}
+
+extension SHA256 {
+    /// The chaining value. Its parts are properties: an array would be allocated for each of the many thousand blocks of
+    /// a key derivation.
+    fileprivate struct State: Sendable {
+        var a: UInt32 = 0x6a09_e667
+        var b: UInt32 = 0xbb67_ae85
+        var c: UInt32 = 0x3c6e_f372
+        var d: UInt32 = 0xa54f_f53a
+        var e: UInt32 = 0x510e_527f
+        var f: UInt32 = 0x9b05_688c
+        var g: UInt32 = 0x1f83_d9ab
+        var h: UInt32 = 0x5be0_cd19
+
+        /// Writes the words into the first 32 bytes of a buffer.
+        func write(to buffer: UnsafeMutableRawBufferPointer) {
+            buffer.storeBytes(of: a.bigEndian, toByteOffset: 0, as: UInt32.self)
+            buffer.storeBytes(of: b.bigEndian, toByteOffset: 4, as: UInt32.self)
+            buffer.storeBytes(of: c.bigEndian, toByteOffset: 8, as: UInt32.self)
+            buffer.storeBytes(of: d.bigEndian, toByteOffset: 12, as: UInt32.self)
+            buffer.storeBytes(of: e.bigEndian, toByteOffset: 16, as: UInt32.self)
+            buffer.storeBytes(of: f.bigEndian, toByteOffset: 20, as: UInt32.self)
+            buffer.storeBytes(of: g.bigEndian, toByteOffset: 24, as: UInt32.self)
+            buffer.storeBytes(of: h.bigEndian, toByteOffset: 28, as: UInt32.self)
+        }
+
+        var bytes: [UInt8] {
+            [UInt8](unsafeUninitializedCapacity: SHA256.digestLength) { buffer, count in
+                write(to: UnsafeMutableRawBufferPointer(buffer))
+                count = SHA256.digestLength
+            }
+        }
+
+        mutating func compress(_ block: UnsafeRawBufferPointer) {
+            withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { schedule in
+                for index in 0..<16 {
+                    let word = block.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self)
+                    schedule.initializeElement(at: index, to: UInt32(bigEndian: word))
+                }
+                for index in 16..<64 {
+                    let early = schedule[index - 15]
+                    let late = schedule[index - 2]
+                    let small0 = early.rotated(7) ^ early.rotated(18) ^ early >> 3
+                    let small1 = late.rotated(17) ^ late.rotated(19) ^ late >> 10
+                    schedule.initializeElement(
+                        at: index,
+                        to: schedule[index - 16] &+ small0 &+ schedule[index - 7] &+ small1
+                    )
+                }
+                mix(UnsafeMutableBufferPointer(rebasing: schedule[0..<64]))
+            }
+        }
+
+        private mutating func mix(_ schedule: UnsafeMutableBufferPointer<UInt32>) {
+            var next = self
+            SHA256.constants.withUnsafeBufferPointer { constants in
+                for index in 0..<64 {
+                    let big1 = next.e.rotated(6) ^ next.e.rotated(11) ^ next.e.rotated(25)
+                    let choice = next.e & next.f ^ ~next.e & next.g
+                    let first = next.h &+ big1 &+ choice &+ constants[index] &+ schedule[index]
+                    let big0 = next.a.rotated(2) ^ next.a.rotated(13) ^ next.a.rotated(22)
+                    let majority = next.a & next.b ^ next.a & next.c ^ next.b & next.c
+                    next.h = next.g
+                    next.g = next.f
+                    next.f = next.e
+                    next.e = next.d &+ first
+                    next.d = next.c
+                    next.c = next.b
+                    next.b = next.a
+                    next.a = first &+ big0 &+ majority
+                }
+            }
+            a = a &+ next.a
+            b = b &+ next.b
+            c = c &+ next.c
+            d = d &+ next.d
+            e = e &+ next.e
+            f = f &+ next.f
+            g = g &+ next.g
+            h = h &+ next.h
+        }
+    }
+
+    /// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
+    fileprivate static let constants: [UInt32] = [
+        0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,
+        0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3, 0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174,
+        0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc, 0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da,
+        0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7, 0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967,
+        0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc, 0x5338_0d13, 0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85,
+        0xa2bf_e8a1, 0xa81a_664b, 0xc24b_8b70, 0xc76c_51a3, 0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070,
+        0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5, 0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3,
+        0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
+    ]
+}
+
+extension UInt32 {
+    fileprivate func rotated(_ count: UInt32) -> UInt32 { self >> count | self << (32 - count) }
+}
+
+/// HMAC with SHA-256 (RFC 2104). The key is absorbed once, so that many messages under one key cost little.
+package struct HMACSHA256: Sendable {
+    private let inner: SHA256
+    private let outer: SHA256
+
+    package init(key: [UInt8]) {
+        var block = key.count > SHA256.blockLength ? SHA256.hash(key) : key
+        block += repeatElement(0, count: SHA256.blockLength - block.count)
+        var inner = SHA256()
+        inner.update(block.map { $0 ^ 0x36 })
+        var outer = SHA256()
+        outer.update(block.map { $0 ^ 0x5c })
+        self.inner = inner
+        self.outer = outer
+    }
+
+    /// Replaces a digest by its own code, many times, and calls `body` after each.
+    fileprivate func iterate(_ digest: [UInt8], times: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
+        withUnsafeTemporaryAllocation(byteCount: SHA256.blockLength, alignment: 8) { block in
+            // A digest after one block of key fits into a block with its padding: one compression is the whole hash.
+            block.initializeMemory(as: UInt8.self, repeating: 0)
+            block.copyBytes(from: digest)
+            block[SHA256.digestLength] = 0x80
+            let bits = UInt16((SHA256.blockLength + SHA256.digestLength) * 8)
+            block.storeBytes(of: bits.bigEndian, toByteOffset: SHA256.blockLength - 2, as: UInt16.self)
+            for _ in 0..<times {
+                var state = inner.state
+                state.compress(UnsafeRawBufferPointer(block))
+                state.write(to: block)
+                state = outer.state
+                state.compress(UnsafeRawBufferPointer(block))
+                state.write(to: block)
+                body(UnsafeRawBufferPointer(rebasing: block[..<SHA256.digestLength]))
+            }
+        }
+    }
+
+    package func code(_ message: [UInt8]) -> [UInt8] {
+        var inner = inner
+        inner.update(message)
+        var outer = outer
+        outer.update(inner.finalize())
+        return outer.finalize()
+    }
+}
+
+/// PBKDF2 with HMAC-SHA-256 (RFC 8018 section 5.2).
+package enum PBKDF2 {
+    /// - Parameters:
+    ///   - rounds: 1 or more.
+    ///   - length: How many bytes to derive.
+    package static func derive(password: [UInt8], salt: [UInt8], rounds: Int, length: Int) -> [UInt8] {
+        let function = HMACSHA256(key: password)
+        var derived: [UInt8] = []
+        var block: UInt32 = 0
+        while derived.count < length {
+            block += 1
+            let first = function.code(salt + (0..<4).map { UInt8(truncatingIfNeeded: block >> UInt32(24 - 8 * $0)) })
+            var sum = first
+            sum.withUnsafeMutableBytes { sum in
+                function.iterate(first, times: rounds - 1) { digest in
+                    for index in 0..<SHA256.digestLength { sum[index] ^= digest[index] }
+                }
+            }
+            derived += sum
+        }
+        return Array(derived.prefix(length))
+    }
+}
