@@ -25,7 +25,8 @@ extension CyclesClient {
             transport: transport,
             callbacks: callbacks,
             time: clock,
-            randomness: { 0.5 }
+            randomness: { 0.5 },
+            files: (SystemFileSystem(), isInline: true)
         )
     }
 }
@@ -46,7 +47,8 @@ extension BlockingCyclesClient {
             transport: transport,
             callbacks: (transport as? any CallbackTransport) ?? InlineCallbackTransport(transport),
             time: clock,
-            randomness: { 0.5 }
+            randomness: { 0.5 },
+            files: (SystemFileSystem(), isInline: true)
         )
     }
 }

@@ -301,6 +301,7 @@ import Testing
         let slow = SlowCommits(authority)
         var configuration = CyclesConfiguration(baseURL: "http://authority.test", apiKey: "key-1")
         configuration.tenant = "acme"
+        configuration.journal = .disabled
         let client = try CyclesClient(configuration: configuration, transport: slow, callbacks: slow, time: clock)
         let box = GuardBox(
             try await client.reserve(ReservationCreateRequest(action: LifecycleBench.action, estimate: .tokens(10)))
@@ -406,6 +407,7 @@ import Testing
         }
         var configuration = CyclesConfiguration(baseURL: "http://authority.test", apiKey: "key-1")
         configuration.tenant = "acme"
+        configuration.journal = .disabled
         let client = try CyclesClient(configuration: configuration, transport: Slow(inner: authority))
         for number in 0..<20 {
             let guarded = try await client.reserve(

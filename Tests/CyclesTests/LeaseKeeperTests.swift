@@ -215,6 +215,7 @@ private final class StuckTransport: HTTPTransport, CallbackTransport {
         let stuck = StuckTransport(authority, holding: count)
         var configuration = CyclesConfiguration(baseURL: "http://authority.test", apiKey: "key-1")
         configuration.tenant = "acme"
+        configuration.journal = .disabled
         configuration.observer = observer
         let client = try CyclesClient(configuration: configuration, transport: stuck, callbacks: stuck, time: clock)
         return (client, clock, observer, stuck)

@@ -61,6 +61,7 @@ final class RecordingTransport: HTTPTransport, BlockingHTTPTransport {
 
     private struct State {
         var requests: [HTTPRequest] = []
+        var hooks: [(operation: String, body: @Sendable (HTTPRequest) -> Void)] = []
         var plans: [(matches: @Sendable (HTTPRequest) -> Bool, reachesServer: Bool, answer: Answer)] = []
     }
 
@@ -83,6 +84,14 @@ final class RecordingTransport: HTTPTransport, BlockingHTTPTransport {
         answer(operation, .success(HTTPResponse(status: status, headers: headers, body: Array(body.utf8))))
     }
 
+    /// Looks at each request of an operation before it is handled.
+    func whenSent(_ operation: String, _ body: @escaping @Sendable (HTTPRequest) -> Void) {
+        state.withLock { $0.hooks.append((operation, body)) }
+    }
+
+    /// Lets all further requests through.
+    func forgetPlans() { state.withLock { $0.plans = [] } }
+
     /// Loses the answer to the next request of an operation; it is handled all the same.
     func loseAnswer(_ operation: String) {
         let error = HTTPTransportError(kind: .connectionFailed, message: "the answer was lost", wasRequestSent: true)
@@ -96,6 +105,8 @@ final class RecordingTransport: HTTPTransport, BlockingHTTPTransport {
     }
 
     func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
+        let hooks = state.withLock { $0.hooks }
+        for hook in hooks where hook.operation == request.operationName { hook.body(request) }
         let plan = state.withLock { state in
             state.requests.append(request)
             let index = state.plans.firstIndex { $0.matches(request) }

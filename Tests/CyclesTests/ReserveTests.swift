@@ -198,6 +198,7 @@ import Testing
         let gate = GatedTransport(bench.authority)
         var configuration = CyclesConfiguration(baseURL: "http://authority.test", apiKey: "key-1")
         configuration.tenant = "acme"
+        configuration.journal = .disabled
         let client = try CyclesClient(configuration: configuration, transport: gate)
         let task = Task {
             await bench.failure { () throws(CyclesError) in try await client.reserve(bench.request()) }

@@ -213,9 +213,10 @@ import Testing
                 metadata: ["job": 7, "recovery_reason": "mine"]
             ),
             subject: Subject(tenant: "acme", agent: "bot"),
-            action: Action(kind: "k", name: "n", tags: ["t"])
+            action: Action(kind: "k", name: "n", tags: ["t"]),
+            recordedAtMilliseconds: 0
         )
-        let event = try JSONValue(parsing: record.eventBody)
+        let event = try JSONValue(parsing: try #require(record.eventBody))
         #expect(
             event == [
                 "idempotency_key": "key-1", "subject": ["tenant": "acme", "agent": "bot"],

@@ -30,10 +30,12 @@ enum Programs {
         let process = Process()
         process.executableURL = executable
         process.arguments = arguments
-        let inherited = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("CYCLES_") }
-        process.environment = inherited.merging(environment) { $1 }
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(at: folder) }
+        var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("CYCLES_") }
+        // What programs keep for the next time must not get into the home of whoever tests.
+        variables["HOME"] = folder.path
+        process.environment = variables.merging(environment) { $1 }
         // Files rather than pipes: neither stream can block the other.
         let (output, errors) = (folder.appendingPathComponent("output"), folder.appendingPathComponent("errors"))
         for file in [output, errors] { try Data().write(to: file) }

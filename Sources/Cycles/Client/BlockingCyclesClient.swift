@@ -42,7 +42,8 @@ public final class BlockingCyclesClient: Sendable {
         transport: (any BlockingHTTPTransport)?,
         callbacks: (any CallbackTransport)? = nil,
         time: any TimeSource,
-        randomness: (@Sendable () -> Double)? = nil
+        randomness: (@Sendable () -> Double)? = nil,
+        files: (system: any FileSystem, isInline: Bool) = (SystemFileSystem(), false)
     ) throws(CyclesError) {
         let assembly = try RequestAssembly(configuration)
         let transport = transport ?? CurlTransport(configuration: configuration)
@@ -55,7 +56,8 @@ public final class BlockingCyclesClient: Sendable {
         core = LifecycleCore(
             configuration,
             BackgroundPerformer(performer: performer, transport: callbacks, time: time, randomness: randomness),
-            canCancel: false
+            canCancel: false,
+            files: files
         )
     }
 
@@ -148,6 +150,9 @@ public final class BlockingCyclesClient: Sendable {
     /// Lets what goes on in the background happen, as ``CyclesClient/flush(timeout:)``. Waits by the system's clock.
     @discardableResult
     public func flush(timeout: Duration? = nil) -> FlushReport { core.flushBlocking(timeout: timeout) }
+
+    /// Settlements that are not certain yet: under way, waiting for their next attempt, or found in the journal.
+    public func pendingSettlements() -> [PendingSettlement] { core.engine.pendingSettlements }
 
     /// Flushes, then closes the connections if the transport is ``CurlTransport``. Requests in flight fail; further ones
     /// are refused.

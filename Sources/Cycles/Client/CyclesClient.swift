@@ -48,7 +48,8 @@ public final class CyclesClient: Sendable {
         transport: (any HTTPTransport)?,
         callbacks: (any CallbackTransport)? = nil,
         time: any TimeSource,
-        randomness: (@Sendable () -> Double)? = nil
+        randomness: (@Sendable () -> Double)? = nil,
+        files: (system: any FileSystem, isInline: Bool) = (SystemFileSystem(), false)
     ) throws(CyclesError) {
         let assembly = try RequestAssembly(configuration)
         let transport = transport ?? CurlTransport(configuration: configuration)
@@ -62,7 +63,8 @@ public final class CyclesClient: Sendable {
         core = LifecycleCore(
             configuration,
             BackgroundPerformer(performer: performer, transport: callbacks, time: time, randomness: randomness),
-            canCancel: true
+            canCancel: true,
+            files: files
         )
     }
 
@@ -85,6 +87,9 @@ public final class CyclesClient: Sendable {
     /// - Parameter timeout: How long to wait; nil means ``RetryPolicy/flushTimeout``.
     @discardableResult
     public func flush(timeout: Duration? = nil) async -> FlushReport { await core.flush(timeout: timeout) }
+
+    /// Settlements that are not certain yet: under way, waiting for their next attempt, or found in the journal.
+    public func pendingSettlements() async -> [PendingSettlement] { core.engine.pendingSettlements }
 
     /// Flushes, then closes the connections. Requests in flight fail; further ones are refused. Leases are not extended
     /// any more, and what could not be settled by then has failed.

@@ -37,6 +37,8 @@ public enum CyclesEvent: Sendable {
     /// A guard ended without being committed or released. Recorded spend above zero is settled; otherwise the hold is
     /// released.
     case guardDropped(ReservationID, recordedSpend: Amount?)
+    /// The journal could not do something, or found something that it cannot use. Settlement goes on without it.
+    case journalProblem(JournalProblem)
     /// Something that was given for a settlement cannot be sent, and was left out. The settlement goes on.
     case valueIgnored(ReservationID, what: String)
 }
@@ -151,4 +153,21 @@ public struct LeaseAttemptFailure: Hashable, Sendable {
         self.error = error
         self.disposition = disposition
     }
+}
+
+/// Something that the journal of settlements could not do, or found and cannot use.
+public struct JournalProblem: Hashable, Sendable, CustomStringConvertible {
+    /// The file or directory; nil if there is none.
+    public let path: String?
+    /// What is wrong, and what became of it.
+    public let message: String
+
+    /// A problem.
+    public init(path: String?, message: String) {
+        self.path = path
+        self.message = message
+    }
+
+    /// What is wrong, and where.
+    public var description: String { path.map { "\($0): \(message)" } ?? message }
 }

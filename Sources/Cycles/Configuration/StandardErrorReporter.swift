@@ -10,7 +10,7 @@
 package final class StandardErrorReporter: CyclesObserver {
     private struct Seen: Hashable {
         let kind: String
-        let reservationID: ReservationID
+        let subject: String
     }
 
     /// How many warnings are remembered; beyond that one may come again.
@@ -24,15 +24,24 @@ package final class StandardErrorReporter: CyclesObserver {
     }
 
     package func observe(_ event: CyclesEvent) {
-        guard let (kind, id, text) = StandardErrorReporter.warning(event) else { return }
+        guard let (kind, subject, text) = StandardErrorReporter.warning(event) else { return }
         let isNew = seen.withLock { seen in
             if seen.count >= StandardErrorReporter.memory { seen.removeAll(keepingCapacity: true) }
-            return seen.insert(Seen(kind: kind, reservationID: id)).inserted
+            return seen.insert(Seen(kind: kind, subject: subject)).inserted
         }
-        if isNew { write("cycles: warning: reservation \(id): \(text)\n") }
+        if isNew { write("cycles: warning: \(subject): \(text)\n") }
     }
 
-    private static func warning(_ event: CyclesEvent) -> (kind: String, id: ReservationID, text: String)? {
+    private static func warning(_ event: CyclesEvent) -> (kind: String, subject: String, text: String)? {
+        if case .journalProblem(let problem) = event {
+            return ("journal", "settlement journal \(problem.path ?? "")".trimmed, problem.message)
+        }
+        return reservationWarning(event).map { ($0.kind, "reservation \($0.id)", $0.text) }
+    }
+
+    private static func reservationWarning(
+        _ event: CyclesEvent
+    ) -> (kind: String, id: ReservationID, text: String)? {
         switch event {
         case .leaseAttemptFailed(let failure):
             // That it has stopped is said by an event of its own.
@@ -50,7 +59,7 @@ package final class StandardErrorReporter: CyclesObserver {
         case .valueIgnored(let id, let what): return ("value", id, "left out of its settlement: \(what)")
         case .retryScheduled(let retry):
             return ("retry", retry.reservationID, "not settled yet, trying again: \(retry.error)")
-        case .attemptStarted, .attemptFinished, .leaseExtended, .settled: return nil
+        case .attemptStarted, .attemptFinished, .leaseExtended, .settled, .journalProblem: return nil
         }
     }
 

@@ -187,7 +187,8 @@ package final class HeldReservation: @unchecked Sendable {
             idempotencyKey: terms.commit.idempotencyKey ?? .random(),
             commit: terms.commit,
             subject: subject,
-            action: action
+            action: action,
+            recordedAtMilliseconds: core.time.wallMilliseconds
         )
         core.engine.settle(
             record,
@@ -256,7 +257,7 @@ package final class HeldReservation: @unchecked Sendable {
             let result: Result<Settlement, CyclesError>
             let isOver: Bool
             switch progress {
-            case .queued: (result, isOver) = (.success(.queued(isDurable: false)), false)
+            case .queued(let isDurable): (result, isOver) = (.success(.queued(isDurable: isDurable)), false)
             case .finished(let outcome): (result, isOver) = (outcome, true)
             }
             let completion = waiting.withLock { completion in

@@ -4,6 +4,7 @@ package final class LifecycleCore: Sendable {
     let defaults: RequestDefaults
     let keeper: LeaseKeeper
     let engine: SettlementEngine
+    private let journal: CommitJournal?
     /// Settlements, releases and abandoned reserves.
     let pending = PendingWork()
     let heartbeat: HeartbeatPolicy
@@ -13,18 +14,51 @@ package final class LifecycleCore: Sendable {
     let longestExtendTimeout: Duration
     let flushTimeout: Duration
 
-    /// - Parameter canCancel: Whether bodies are tasks, which can be cancelled; where they cannot, `cancel` fails them at
-    ///   their end.
-    package init(_ configuration: CyclesConfiguration, _ background: BackgroundPerformer, canCancel: Bool) {
+    /// - Parameters:
+    ///   - canCancel: Whether bodies are tasks, which can be cancelled; where they cannot, `cancel` fails them at their end.
+    ///   - files: Where the journal is, and whether it does everything at once on the thread that asks.
+    package init(
+        _ configuration: CyclesConfiguration,
+        _ background: BackgroundPerformer,
+        canCancel: Bool,
+        files: (system: any FileSystem, isInline: Bool) = (SystemFileSystem(), false)
+    ) {
         self.background = background
         defaults = RequestDefaults(configuration)
         keeper = LeaseKeeper(background)
-        engine = SettlementEngine(background, policy: configuration.retry, pending: pending)
+        let directory: String?
+        switch configuration.journal {
+        case .automatic, .disabled: directory = nil
+        case .directory(let path): directory = path
+        }
+        journal =
+            configuration.journal == .disabled
+            ? nil
+            : CommitJournal(
+                files: files.system,
+                directory: directory,
+                identity: CommitJournal.Identity(
+                    baseURL: configuration.baseURL,
+                    apiKey: Secret(configuration.apiKey),
+                    tenant: configuration.tenant
+                ),
+                observer: background.observer,
+                isInline: files.isInline
+            )
+        engine = SettlementEngine(background, policy: configuration.retry, pending: pending, journal: journal)
         heartbeat = configuration.heartbeat
         failsLostLeases =
             configuration.heartbeat == .failOnFinalize || (configuration.heartbeat == .cancel && !canCancel)
         longestExtendTimeout = configuration.connectTimeout + configuration.readTimeout
         flushTimeout = configuration.retry.flushTimeout
+        if let journal {
+            // What an earlier process left behind goes on.
+            let ticket = pending.begin()
+            journal.load { [engine, pending] records in
+                engine.replay(records)
+                pending.end(ticket)
+            }
+        }
     }
 
     var observer: any CyclesObserver { background.observer }

@@ -5,8 +5,8 @@
 package final class SettlementEngine: Sendable {
     /// How a settlement stands.
     package enum Progress: Sendable {
-        /// It goes on in the background.
-        case queued
+        /// It goes on in the background; whether it survives the end of the process.
+        case queued(isDurable: Bool)
         /// It is over.
         case finished(Result<Settlement, CyclesError>)
     }
@@ -16,6 +16,13 @@ package final class SettlementEngine: Sendable {
         var waiting = DeadlineHeap<SettlementJob>()
         /// Those for which somebody waits, by when they wait no longer.
         var awaited = DeadlineHeap<Awaited>()
+        /// Settlements that are not over.
+        var active: [ReservationID: SettlementJob] = [:]
+        /// Those that do not hurry, and wait for others of their kind.
+        var backlog: [SettlementJob] = []
+        var slowInFlight = 0
+        /// How many of those are sent at a time: one, until its answer shows that the key is accepted.
+        var slowLimit = 1
         var isShutDown = false
 
         var nextDeadline: Duration? {
@@ -27,11 +34,20 @@ package final class SettlementEngine: Sendable {
     private let background: BackgroundPerformer
     private let policy: RetryPolicy
     private let pending: PendingWork
+    private let journal: CommitJournal?
+    /// How many that do not hurry are sent at a time, at most.
+    private static let maxSlowInFlight = 8
     private let state = Monitor(State())
     private let alarm: any Alarm
 
-    package init(_ background: BackgroundPerformer, policy: RetryPolicy, pending: PendingWork) {
+    package init(
+        _ background: BackgroundPerformer,
+        policy: RetryPolicy,
+        pending: PendingWork,
+        journal: CommitJournal?
+    ) {
         self.background = background
+        self.journal = journal
         self.policy = policy
         self.pending = pending
         // The alarm exists before the engine does.
@@ -59,7 +75,91 @@ package final class SettlementEngine: Sendable {
         _ progress: @escaping @Sendable (Progress) -> Void
     ) {
         let process = SettlementProcess(record.mode, policy)
-        begin(record.reservationID, .settlement(record, process), trace, isAwaited, transport, progress)
+        let job = begin(record.reservationID, .settlement(record, process), trace, isAwaited, progress)
+        guard let journal else {
+            send(job, job.nextRequest, over: transport)
+            return
+        }
+        // The record is on disk before the first request leaves.
+        let entry = record.journalRecord(baseURL: journal.baseURL, notBeforeMilliseconds: nil)
+        if isAwaited, transport == nil {
+            journal.write(entry) { [self] isWritten in
+                state.withLock { _ in job.isDurable = isWritten }
+                send(job, job.nextRequest)
+            }
+        } else {
+            // Whoever blocks waits for it here, and so does a guard that is dropped: as the process may end next, nothing
+            // else would.
+            let isWritten = Monitor<Bool?>(nil)
+            journal.write(entry) { answer in isWritten.withLock { $0 = answer } }
+            let isDurable = isWritten.wait { $0 }
+            state.withLock { _ in job.isDurable = isDurable }
+            send(job, job.nextRequest, over: transport)
+        }
+    }
+
+    /// Goes on with what a journal holds, apart from what is under way already.
+    package func replay(_ records: [JournalRecord]) {
+        let now = background.time.monotonic
+        let wall = background.time.wallMilliseconds
+        var ready: [SettlementJob] = []
+        for entry in records {
+            let record = SettlementRecord(entry)
+            let job = SettlementJob(
+                record.reservationID,
+                .settlement(record, SettlementProcess(record.mode, policy)),
+                trace: nil,
+                ticket: pending.begin()
+            ) { _ in }
+            let asked = Duration.milliseconds(entry.notBeforeMilliseconds.map { $0.saturatingSubtracting(wall) } ?? 0)
+            let floor = min(max(.zero, asked), RetryDelays.longestFloor)
+            let isReady: Bool? = state.withLock { state in
+                guard state.active[record.reservationID] == nil, !state.isShutDown else { return nil }
+                state.active[record.reservationID] = job
+                job.isDurable = true
+                job.isSlow = true
+                guard floor > .zero else { return true }
+                job.floor = now + floor
+                job.deadline = now + floor
+                job.engine = self
+                state.waiting.insert(job)
+                alarm.set(to: state.nextDeadline)
+                return false
+            }
+            switch isReady {
+            case true?: ready.append(job)
+            case false?: break
+            case nil: pending.end(job.ticket)
+            }
+        }
+        // All of them are in line before the first is sent, whose answer may concern the others.
+        state.withLock { state in
+            for job in ready { job.engine = self }
+            state.backlog += ready
+        }
+        sendSlow()
+    }
+
+    /// What is not settled yet.
+    package var pendingSettlements: [PendingSettlement] {
+        let now = background.time.monotonic
+        return state.withLock { state in
+            state.active.values.compactMap { job in
+                guard case .settlement(let record, let process) = job.kind else { return nil }
+                return PendingSettlement(
+                    reservationID: job.reservationID,
+                    isDurable: job.isDurable,
+                    isEvent: process.mode == .event,
+                    recordedAtMilliseconds: record.recordedAtMilliseconds,
+                    nextAttempt: job.heapPosition == nil ? nil : max(.zero, job.deadline - now),
+                    lastError: job.lastError
+                )
+            }.sorted {
+                ($0.recordedAtMilliseconds, $0.reservationID.rawValue) < (
+                    $1.recordedAtMilliseconds, $1.reservationID.rawValue
+                )
+            }
+        }
     }
 
     /// Gives a hold back.
@@ -76,7 +176,8 @@ package final class SettlementEngine: Sendable {
         var request = request
         request.idempotencyKey = request.idempotencyKey ?? .random()
         let kind = SettlementJob.Kind.release(request, ReleaseProcess(policy), leaseEnd: leaseEnd)
-        begin(id, kind, trace, isAwaited, transport, progress)
+        let job = begin(id, kind, trace, isAwaited, progress)
+        send(job, job.nextRequest, over: transport)
     }
 
     /// Makes everything that waits by its own choice due at once. What a server asked to wait for goes on waiting.
@@ -92,19 +193,29 @@ package final class SettlementEngine: Sendable {
         attend()
     }
 
-    /// Attempts nothing any more. What waits for its next attempt has failed.
+    /// Attempts nothing any more. What waits for its next attempt has failed, unless a journal keeps it for later.
     package func shutDown() {
         let stranded = state.withLock { state in
             state.isShutDown = true
-            let stranded = state.waiting.all
+            let stranded = state.waiting.all + state.backlog
             for job in stranded { state.waiting.remove(job) }
+            state.backlog = []
             alarm.set(to: state.nextDeadline)
             return stranded
         }
         for job in stranded {
             job.engine = nil
-            finish(job, .failure(job.lastError ?? .cancelled))
+            strand(job)
         }
+    }
+
+    /// Ends a job that is not attempted any more.
+    private func strand(_ job: SettlementJob) {
+        let isDurable = state.withLock { state in
+            if job.isDurable { state.active[job.reservationID] = nil }
+            return job.isDurable
+        }
+        if isDurable { pending.end(job.ticket) } else { finish(job, .failure(job.lastError ?? .cancelled)) }
     }
 
     // MARK: Driving
@@ -114,19 +225,18 @@ package final class SettlementEngine: Sendable {
         _ kind: SettlementJob.Kind,
         _ trace: TraceContext?,
         _ isAwaited: Bool,
-        _ transport: (any CallbackTransport)?,
         _ progress: @escaping @Sendable (Progress) -> Void
-    ) {
+    ) -> SettlementJob {
         let job = SettlementJob(id, kind, trace: trace, ticket: pending.begin(), progress: progress)
-        if isAwaited {
-            let awaited = Awaited(job, until: background.time.monotonic + policy.inlineBudget)
-            job.awaited = awaited
-            state.withLock { state in
-                state.awaited.insert(awaited)
-                alarm.set(to: state.nextDeadline)
-            }
+        let awaited = isAwaited ? Awaited(job, until: background.time.monotonic + policy.inlineBudget) : nil
+        job.awaited = awaited
+        state.withLock { state in
+            if case .settlement = kind { state.active[id] = job }
+            guard let awaited else { return }
+            state.awaited.insert(awaited)
+            alarm.set(to: state.nextDeadline)
         }
-        send(job, job.nextRequest, over: transport)
+        return job
     }
 
     /// Sends what is due, and tells those who have waited long enough.
@@ -144,12 +254,66 @@ package final class SettlementEngine: Sendable {
             alarm.set(to: state.nextDeadline)
         }
         for job in queued { tellQueued(job) }
-        for (job, request) in due { send(job, request) }
+        for (job, request) in due where !enlist(job, request) { send(job, request) }
+        sendSlow()
     }
 
     private func tellQueued(_ job: SettlementJob) {
-        background.observer.observe(.settled(job.reservationID, .queued(isDurable: false)))
-        job.progress(.queued)
+        let isDurable = state.withLock { _ in job.isDurable }
+        background.observer.observe(.settled(job.reservationID, .queued(isDurable: isDurable)))
+        job.progress(.queued(isDurable: isDurable))
+    }
+
+    /// Puts a job in line, if it is one that does not hurry.
+    private func enlist(_ job: SettlementJob, _ request: SettlementJob.Request) -> Bool {
+        state.withLock { state in
+            guard job.isSlow else { return false }
+            job.nextRequest = request
+            job.engine = self
+            state.backlog.append(job)
+            return true
+        }
+    }
+
+    /// Sends as many that do not hurry as there are places.
+    private func sendSlow() {
+        while true {
+            let next: SettlementJob? = state.withLock { state in
+                guard state.slowInFlight < state.slowLimit, !state.backlog.isEmpty else { return nil }
+                state.slowInFlight += 1
+                let job = state.backlog.removeFirst()
+                job.holdsPlace = true
+                return job
+            }
+            guard let next else { return }
+            next.engine = nil
+            send(next, next.nextRequest)
+        }
+    }
+
+    /// Gives the place of a job that does not hurry to the next.
+    ///
+    /// A key that is not accepted will not be for the others, either: they wait for as long as the one that found out.
+    private func passOn(_ job: SettlementJob, _ error: CyclesError?, delay: Duration?) {
+        let now = background.time.monotonic
+        state.withLock { state in
+            guard job.holdsPlace else { return }
+            job.holdsPlace = false
+            state.slowInFlight -= 1
+            guard error?.status == 401, let delay else {
+                state.slowLimit = SettlementEngine.maxSlowInFlight
+                return
+            }
+            state.slowLimit = 1
+            for other in state.backlog {
+                other.deadline = max(other.floor, now + delay)
+                other.lastError = error
+                state.waiting.insert(other)
+            }
+            state.backlog = []
+            alarm.set(to: state.nextDeadline)
+        }
+        sendSlow()
     }
 
     private func send(
@@ -170,10 +334,14 @@ package final class SettlementEngine: Sendable {
                 process.committed(result, randomness: randomness)
             }
         case (.settlement(let record, _), .settlement(.event)):
+            guard let body = record.eventBody else {
+                finish(job, .failure(job.lastError ?? SettlementEngine.noEvent(record)))
+                return
+            }
             perform(job, over: transport) {
                 .createEvent(
                     insteadOf: record.reservationID,
-                    body: record.eventBody,
+                    body: body,
                     key: record.idempotencyKey,
                     unit: record.unit
                 )
@@ -211,11 +379,23 @@ package final class SettlementEngine: Sendable {
             return
         }
         background.start(operation, priority: .settlement, trace: job.trace, over: transport) { [self] attempt in
-            guard case .settlement(let record, var process) = job.kind else { return }
+            guard case .settlement(var record, var process) = job.kind else { return }
             let step = decide(&process, attempt.result, background.randomness())
-            job.kind = .settlement(record, process)
+            let becomesEvent = process.mode != record.mode
+            record.mode = process.mode
+            state.withLock { _ in
+                job.kind = .settlement(record, process)
+                if case .failure(let error) = attempt.result { job.lastError = error }
+            }
             switch step {
-            case .send(let request): send(job, .settlement(request))
+            case .send(let request):
+                guard becomesEvent, let journal, record.eventBody != nil else {
+                    send(job, .settlement(request))
+                    return
+                }
+                // On disk first: after a restart it must not be committed any more.
+                let entry = record.journalRecord(baseURL: journal.baseURL, notBeforeMilliseconds: nil)
+                journal.write(entry) { [self] _ in send(job, .settlement(request)) }
             case .wait(let request, let delay, let floor, let error):
                 wait(job, .settlement(request), delay, floor: floor, error)
             case .settled(let settlement): finish(job, .success(settlement))
@@ -268,10 +448,17 @@ package final class SettlementEngine: Sendable {
                 )
             )
         )
+        if floor > .zero, let journal, case .settlement(let record, _) = job.kind {
+            // What the server asks for holds after a restart, too.
+            let notBefore = background.time.wallMilliseconds + floor.wholeMillisecondsRoundedUp
+            journal.write(record.journalRecord(baseURL: journal.baseURL, notBeforeMilliseconds: notBefore)) { _ in }
+        }
+        passOn(job, error, delay: delay)
         let (isShutDown, isQueued) = state.withLock { state in
-            guard !state.isShutDown else { return (true, false) }
-            job.nextRequest = request
             job.lastError = error
+            guard !state.isShutDown else { return (true, false) }
+            if case .settlement(_, let process) = job.kind { job.isSlow = job.isSlow || process.isSlow }
+            job.nextRequest = request
             job.floor = now + floor
             job.deadline = now + delay
             // What waits keeps the engine, even when the client and all guards are gone.
@@ -284,14 +471,31 @@ package final class SettlementEngine: Sendable {
             return (false, isQueued)
         }
         // From here on the job may be on its way again already.
-        if isShutDown { finish(job, .failure(error)) }
+        if isShutDown { strand(job) }
         if isQueued { tellQueued(job) }
+    }
+
+    private static func noEvent(_ record: SettlementRecord) -> CyclesError {
+        .invalidResponse(
+            InvalidResponse(
+                operation: "commitReservation",
+                status: 410,
+                message:
+                    "reservation \(record.reservationID) has expired, and its record has no event to stand in for it",
+                idempotencyKey: record.idempotencyKey
+            )
+        )
     }
 
     private func finish(_ job: SettlementJob, _ result: Result<Settlement, CyclesError>) {
         state.withLock { state in
             if let awaited = job.awaited { state.awaited.remove(awaited) }
+            if case .settlement = job.kind { state.active[job.reservationID] = nil }
         }
+        if let journal, case .settlement = job.kind {
+            if case .success = result { journal.remove(job.reservationID) } else { journal.setAside(job.reservationID) }
+        }
+        passOn(job, nil, delay: nil)
         switch result {
         case .success(let settlement): background.observer.observe(.settled(job.reservationID, settlement))
         case .failure(let error): background.observer.observe(.settlementFailed(job.reservationID, error))
@@ -339,6 +543,11 @@ private final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     var floor: Duration = .zero
     var heapPosition: Int?
     var engine: SettlementEngine?
+    /// Whether a journal has it. Under the engine's lock.
+    var isDurable = false
+    /// Whether it does not hurry, and whether it has one of the places of those. Under the engine's lock.
+    var isSlow = false
+    var holdsPlace = false
 
     init(
         _ reservationID: ReservationID,

@@ -24,6 +24,8 @@ package struct SettlementProcess: Hashable, Sendable {
     private var delays: RetryDelays
     /// Why the reservation is being looked up.
     private var doubt: Doubt?
+    /// Whether quick retries are over.
+    private(set) package var isSlow = false
 
     private struct Doubt: Hashable, Sendable {
         let error: CyclesError
@@ -105,11 +107,11 @@ package struct SettlementProcess: Hashable, Sendable {
 
     private mutating func wait(for failure: FailureClass, _ error: CyclesError, _ randomness: Double) -> Step {
         let floor = min(max(.zero, error.retryAfter ?? .zero), RetryDelays.longestFloor)
-        let delay =
-            switch failure {
-            case .unauthorized, .unclassified: delays.nextRound(randomness: randomness)
-            default: delays.next(randomness: randomness)
-            }
+        switch failure {
+        case .unauthorized, .unclassified: isSlow = true
+        default: isSlow = !delays.hasFastRetries
+        }
+        let delay = isSlow ? delays.nextRound(randomness: randomness) : delays.next(randomness: randomness)
         return .wait(request, max(delay, floor), floor: floor, because: error)
     }
 }

@@ -11,13 +11,22 @@ package struct SettlementRecord: Hashable, Sendable {
         case event
     }
 
+    private enum Event: Hashable, Sendable {
+        case request(EventCreateRequest)
+        case body([UInt8])
+        case none
+    }
+
     package let reservationID: ReservationID
     /// One key for everything that settles the reservation, the event included.
-    package let idempotencyKey: IdempotencyKey
-    package let unit: BudgetUnit
-    package var mode = Mode.commit
+    package let idempotencyKey: IdempotencyKey?
+    package let unit: BudgetUnit?
+    package var mode: Mode
     package let commitBody: [UInt8]
-    private let event: EventCreateRequest
+    /// When the spend became known, in milliseconds since 1970.
+    package let recordedAtMilliseconds: Int64
+    private let event: Event
+    private let unknown: [JournalRecord.UnknownMember]
 
     /// - Parameters:
     ///   - commit: What was spent, checked already.
@@ -28,24 +37,63 @@ package struct SettlementRecord: Hashable, Sendable {
         idempotencyKey: IdempotencyKey,
         commit: CommitRequest,
         subject: Subject,
-        action: Action
+        action: Action,
+        recordedAtMilliseconds: Int64
     ) {
         self.reservationID = reservationID
         self.idempotencyKey = idempotencyKey
+        self.recordedAtMilliseconds = recordedAtMilliseconds
+        mode = .commit
         unit = commit.actual.unit
         commitBody = commit.encoded(key: idempotencyKey)
         var metadata = commit.metadata
         metadata["recovered_reservation_id"] = .string(reservationID.rawValue)
         metadata["recovery_reason"] = "commit_after_reservation_expired"
-        event = EventCreateRequest(
-            subject: subject,
-            action: action,
-            actual: commit.actual,
-            metrics: commit.metrics,
-            metadata: metadata
+        event = .request(
+            EventCreateRequest(
+                subject: subject,
+                action: action,
+                actual: commit.actual,
+                metrics: commit.metrics,
+                metadata: metadata
+            )
         )
+        unknown = []
     }
 
-    /// The body of the event that stands in for the commit.
-    package var eventBody: [UInt8] { event.encoded(key: idempotencyKey) }
+    /// What was found in a journal.
+    package init(_ record: JournalRecord) {
+        reservationID = record.reservationID
+        idempotencyKey = JournalRecord.key(in: record.commitBody)
+        recordedAtMilliseconds = record.recordedAtMilliseconds
+        unit = nil
+        mode = record.mode
+        commitBody = record.commitBody
+        event = record.eventBody.map { .body($0) } ?? .none
+        unknown = record.unknown
+    }
+
+    /// The body of the event that stands in for the commit; nil if nothing can.
+    package var eventBody: [UInt8]? {
+        switch event {
+        case .request(let request): idempotencyKey.map { request.encoded(key: $0) }
+        case .body(let body): body
+        case .none: nil
+        }
+    }
+
+    /// What stands in a journal for it.
+    package func journalRecord(baseURL: String, notBeforeMilliseconds: Int64?) -> JournalRecord {
+        var record = JournalRecord(
+            reservationID: reservationID,
+            baseURL: baseURL,
+            mode: mode,
+            commitBody: commitBody,
+            eventBody: eventBody,
+            recordedAtMilliseconds: recordedAtMilliseconds,
+            notBeforeMilliseconds: notBeforeMilliseconds
+        )
+        record.unknown = unknown
+        return record
+    }
 }

@@ -21,4 +21,18 @@ package enum SystemFile {
             if written >= 0 || errno != EINTR { return written }
         }
     }
+
+    /// How many bytes were read, 0 at the end; negative for a failure. An interruption is no failure.
+    package static func read(_ descriptor: Int32, _ bytes: UnsafeMutableRawBufferPointer) -> Int {
+        while true {
+            #if canImport(Glibc)
+                let count = Glibc.read(descriptor, bytes.baseAddress, bytes.count)
+            #elseif canImport(Musl)
+                let count = Musl.read(descriptor, bytes.baseAddress, bytes.count)
+            #else
+                let count = Darwin.read(descriptor, bytes.baseAddress, bytes.count)
+            #endif
+            if count >= 0 || errno != EINTR { return count }
+        }
+    }
 }

@@ -21,6 +21,9 @@ package struct SystemTime: Sendable {
         nanoseconds = Int(components.attoseconds / 1_000_000_000)
     }
 
+    /// The same time.
+    init(_ time: timespec) { self = unsafeBitCast(time, to: SystemTime.self) }
+
     /// What the clock shows that nobody sets.
     package static var monotonic: SystemTime { SystemTime(CLOCK_MONOTONIC) }
 

@@ -27,6 +27,13 @@ package struct JSONWriter {
         needsComma = false
     }
 
+    /// A value that is JSON already.
+    package mutating func raw(_ value: [UInt8]) {
+        separate()
+        bytes.append(contentsOf: value)
+        needsComma = true
+    }
+
     package mutating func string(_ text: String) {
         separate()
         bytes.append(UInt8(ascii: "\""))

@@ -277,7 +277,7 @@ extension Operation where Output == CommitResponse {
     package static func commitReservation(
         _ id: ReservationID,
         body: [UInt8],
-        key: IdempotencyKey,
+        key: IdempotencyKey?,
         unit: BudgetUnit?
     ) throws(CyclesError) -> Self {
         Operation(
@@ -299,7 +299,7 @@ extension Operation where Output == EventCreateResponse {
     package static func createEvent(
         insteadOf id: ReservationID?,
         body: [UInt8],
-        key: IdempotencyKey,
+        key: IdempotencyKey?,
         unit: BudgetUnit?
     ) -> Self {
         Operation(

@@ -1,0 +1,312 @@
+/// Keeps settlements on disk until they are certain. The directory is shared with the other clients of the protocol.
+///
+/// Everything happens on a thread of its own, in the order in which it was asked for; what was asked for meanwhile is
+/// done together, with one sync of the directory.
+package final class CommitJournal: Sendable {
+    /// Whose records they are.
+    package struct Identity: Hashable, Sendable {
+        package let baseURL: String
+        package let apiKey: Secret
+        package let tenant: String?
+
+        package init(baseURL: String, apiKey: Secret, tenant: String?) {
+            self.baseURL = baseURL
+            self.apiKey = apiKey
+            self.tenant = tenant
+        }
+    }
+
+    private enum Job: Sendable {
+        case write(JournalRecord, @Sendable (Bool) -> Void)
+        case remove(ReservationID)
+        case setAside(ReservationID)
+        case load(@Sendable ([JournalRecord]) -> Void)
+        case notify(@Sendable () -> Void)
+    }
+
+    private struct Line {
+        var jobs: [Job] = []
+        var hasThread = false
+    }
+
+    /// What the thread keeps from one batch to the next.
+    private struct Place {
+        var folder: String?
+        var isPrepared = false
+    }
+
+    private let files: any FileSystem
+    /// Nil means the automatic one.
+    private let configuredBase: String?
+    private let identity: Identity
+    private let observer: any CyclesObserver
+    private let isInline: Bool
+    private let line = Monitor(Line())
+    private let place = Monitor(Place())
+
+    /// - Parameters:
+    ///   - directory: Where to keep the folders of all identities; nil means below the user's home.
+    ///   - isInline: Whether everything happens on the thread that asks for it, before the call returns.
+    package init(
+        files: any FileSystem,
+        directory: String?,
+        identity: Identity,
+        observer: any CyclesObserver,
+        isInline: Bool = false
+    ) {
+        self.files = files
+        self.identity = identity
+        self.observer = observer
+        self.isInline = isInline
+        configuredBase = directory
+    }
+
+    package var baseURL: String { identity.baseURL }
+
+    // MARK: From the engine
+
+    /// Puts a record on disk, instead of one for the same reservation. `completion` is told whether it is there.
+    package func write(_ record: JournalRecord, _ completion: @escaping @Sendable (Bool) -> Void) {
+        enqueue(.write(record, completion))
+    }
+
+    /// Forgets a reservation: it is settled.
+    package func remove(_ id: ReservationID) { enqueue(.remove(id)) }
+
+    /// Keeps a record for an operator to look at: the server refuses it for good.
+    package func setAside(_ id: ReservationID) { enqueue(.setAside(id)) }
+
+    /// Reads all records, and tidies up.
+    package func load(_ completion: @escaping @Sendable ([JournalRecord]) -> Void) { enqueue(.load(completion)) }
+
+    /// Calls back once everything that was asked for before is done.
+    package func whenDone(_ body: @escaping @Sendable () -> Void) { enqueue(.notify(body)) }
+
+    // MARK: The thread
+
+    private func enqueue(_ job: Job) {
+        if isInline {
+            perform([job])
+            return
+        }
+        let needsThread = line.withLock { line in
+            line.jobs.append(job)
+            defer { line.hasThread = true }
+            return !line.hasThread
+        }
+        guard needsThread else { return }
+        guard let thread = SystemThread.start({ self.run() }) else {
+            // Better late than never: on the thread that asks.
+            performWaiting()
+            line.withLock { $0.hasThread = false }
+            return
+        }
+        thread.detach()
+    }
+
+    private func run() {
+        while true {
+            performWaiting()
+            let hasMore: Bool? = line.wait(atMost: .seconds(5)) { $0.jobs.isEmpty ? nil : true }
+            if hasMore != nil { continue }
+            let isOver = line.withLock { line in
+                guard line.jobs.isEmpty else { return false }
+                line.hasThread = false
+                return true
+            }
+            if isOver { return }
+        }
+    }
+
+    private func performWaiting() {
+        while true {
+            let jobs = line.withLock { line in
+                defer { line.jobs = [] }
+                return line.jobs
+            }
+            if jobs.isEmpty { return }
+            perform(jobs)
+        }
+    }
+
+    private func perform(_ jobs: [Job]) {
+        // Whoever only reads makes no directory, and needs no key derived while there is nothing to be found.
+        let isNeeded = jobs.contains { job in
+            switch job {
+            case .write, .remove, .setAside: true
+            case .load: hasAnything
+            case .notify: false
+            }
+        }
+        let folder = isNeeded ? preparedFolder() : nil
+        var written: [(completion: @Sendable (Bool) -> Void, isWritten: Bool)] = []
+        var needsSync = false
+        var callbacks: [@Sendable () -> Void] = []
+        for job in jobs {
+            switch job {
+            case .write(let record, let completion):
+                let isWritten = folder.map { write(record, in: $0) } ?? false
+                needsSync = needsSync || isWritten
+                written.append((completion, isWritten))
+            case .remove(let id):
+                if let folder { attempt { () throws(FileError) in try files.remove(folder + JournalNames.file(id)) } }
+            case .setAside(let id):
+                if let folder {
+                    let path = folder + JournalNames.file(id)
+                    attempt { () throws(FileError) in try files.rename(path, to: path + ".rejected") }
+                    needsSync = true
+                }
+            case .load(let completion):
+                let records = folder.map { load(from: $0) } ?? []
+                needsSync = needsSync || folder != nil
+                callbacks.append { completion(records) }
+            case .notify(let body): callbacks.append(body)
+            }
+        }
+        var isSynced = true
+        if needsSync, let folder {
+            isSynced = attempt { () throws(FileError) in try files.syncDirectory(folder) }
+        }
+        for (completion, isWritten) in written { completion(isWritten && isSynced) }
+        for callback in callbacks { callback() }
+    }
+
+    // MARK: Files
+
+    private var base: String? { configuredBase ?? files.homeDirectory.map { $0 + "/.runcycles/commit-journal" } }
+
+    /// Whether there are records of anyone.
+    private var hasAnything: Bool { base.map { (try? files.list($0))?.isEmpty == false } ?? false }
+
+    /// The folder of the identity with a slash at its end; nil if there is none that can be used.
+    private func preparedFolder() -> String? {
+        let known = place.withLock { $0 }
+        if known.isPrepared { return known.folder }
+        guard let base else {
+            report(nil, "there is no home directory to keep settlements in; set a directory, or disable the journal")
+            place.withLock { $0 = Place(folder: nil, isPrepared: true) }
+            return nil
+        }
+        let folder =
+            known.folder
+            ?? base + "/"
+            + JournalNames.folder(baseURL: identity.baseURL, apiKey: identity.apiKey.value, tenant: identity.tenant)
+        let isPrepared = attempt { () throws(FileError) in
+            try files.prepareDirectory(base)
+            try files.prepareDirectory(folder)
+        }
+        // What cannot be used now may be usable later: only the name is kept.
+        place.withLock { $0 = Place(folder: folder, isPrepared: false) }
+        guard isPrepared else { return nil }
+        place.withLock { $0 = Place(folder: folder + "/", isPrepared: true) }
+        return folder + "/"
+    }
+
+    private func write(_ record: JournalRecord, in folder: String) -> Bool {
+        let name = JournalNames.file(record.reservationID)
+        let contents = record.encoded
+        guard contents.count <= JournalRecord.maxBytes else {
+            report(
+                folder + name,
+                "reservation \(record.reservationID) is not kept: its record would be larger than "
+                    + "\(JournalRecord.maxBytes) bytes; send less metadata"
+            )
+            return false
+        }
+        let mark = JournalNames.hexadecimal(
+            withUnsafeBytes(of: UInt32(truncatingIfNeeded: SystemRandomness.words().0)) { Array($0) }
+        )
+        let temporary = "\(folder)\(name).\(files.processID).\(mark).tmp"
+        return attempt { () throws(FileError) in
+            try files.createFile(temporary, contents)
+            do throws(FileError) {
+                try files.rename(temporary, to: folder + name)
+            } catch {
+                try? files.remove(temporary)
+                throw error
+            }
+        }
+    }
+
+    private func load(from folder: String) -> [JournalRecord] {
+        var names: [String] = []
+        attempt { () throws(FileError) in names = try files.list(folder).sorted() }
+        var records: [JournalRecord] = []
+        for name in names {
+            let path = folder + name
+            if JournalNames.isTemporary(name) {
+                if let age = files.age(of: path), age > .seconds(3_600) {
+                    attempt { () throws(FileError) in try files.remove(path) }
+                }
+            } else if JournalNames.isRecord(name), let record = record(at: path, name) {
+                // A record for another server may be in a folder that was copied; it is left alone.
+                if record.baseURL == identity.baseURL { records.append(record) }
+            }
+        }
+        reportSiblings(of: folder)
+        return records
+    }
+
+    /// A record, under its standard name from here on; nil if the file is none.
+    private func record(at path: String, _ name: String) -> JournalRecord? {
+        var contents: [UInt8] = []
+        guard attempt({ () throws(FileError) in contents = try files.read(path, limit: JournalRecord.maxBytes) }) else {
+            return nil
+        }
+        let record: JournalRecord
+        do throws(JournalRecord.Defect) {
+            record = try JournalRecord(parsing: contents)
+            let standard = JournalNames.file(record.reservationID)
+            if name == standard { return record }
+            guard name == JournalNames.legacyFile(record.reservationID) else {
+                throw .corrupt("its name is not that of reservation \(record.reservationID)")
+            }
+            adopt(record, from: path, as: path.dropLast(name.utf8.count) + standard)
+            return record
+        } catch {
+            let other = path.dropLast(".json".utf8.count) + ".corrupt"
+            attempt { () throws(FileError) in try files.rename(path, to: String(other)) }
+            report(String(other), "\(error); it was put aside, and the spend in it has to be settled by hand")
+            return nil
+        }
+    }
+
+    /// Moves a record that an older client wrote to its standard name.
+    private func adopt(_ record: JournalRecord, from path: String, as standard: String) {
+        let isThere = (try? files.read(standard, limit: JournalRecord.maxBytes)) != nil
+        attempt { () throws(FileError) in
+            if isThere { try files.remove(path) } else { try files.rename(path, to: standard) }
+        }
+    }
+
+    /// Records of other identities may have been left behind by a change of the configuration.
+    private func reportSiblings(of folder: String) {
+        let parts = folder.split(separator: "/")
+        guard let own = parts.last else { return }
+        let base = String(folder.dropLast(own.utf8.count + 2))
+        for sibling in ((try? files.list(base)) ?? []).sorted() where sibling != own {
+            let records = ((try? files.list(base + "/" + sibling)) ?? []).filter(JournalNames.isRecord)
+            guard !records.isEmpty else { continue }
+            report(
+                base + "/" + sibling,
+                "\(records.count) settlements of another base URL, tenant or key wait here; they are settled by a client "
+                    + "that is configured as theirs was"
+            )
+        }
+    }
+
+    @discardableResult
+    private func attempt(_ body: () throws(FileError) -> Void) -> Bool {
+        do throws(FileError) {
+            try body()
+            return true
+        } catch {
+            report(error.path, "\(error)")
+            return false
+        }
+    }
+
+    private func report(_ path: String?, _ message: String) {
+        observer.observe(.journalProblem(JournalProblem(path: path, message: message)))
+    }
+}

@@ -1,0 +1,57 @@
+/// Where records are kept: names that all clients of the protocol share.
+package enum JournalNames {
+    /// What a record's file is called: the hash of the exact UTF-8 bytes of its reservation.
+    package static func file(_ id: ReservationID) -> String {
+        "v2-" + hexadecimal(SHA256.hash(id.rawValue.utf8)) + ".json"
+    }
+
+    /// What older clients called it. Different reservations may share such a name.
+    package static func legacyFile(_ id: ReservationID) -> String {
+        String(
+            id.rawValue.unicodeScalars.map { scalar in
+                switch scalar {
+                case "A"..."Z", "a"..."z", "0"..."9", "_", "-": Character(scalar)
+                default: "_"
+                }
+            }
+        ) + ".json"
+    }
+
+    /// The folder of an identity: the first 16 digits of a key derived from the tenant or, without one, from the API key.
+    ///
+    /// Slow by intention: from the folder's name nobody shall guess the key.
+    /// - Parameters:
+    ///   - baseURL: As configured.
+    ///   - tenant: As configured; a blank one counts as none.
+    package static func folder(baseURL: String, apiKey: String, tenant: String?) -> String {
+        let identity: String
+        if let tenant, !tenant.isBlank { identity = "tenant\n" + tenant } else { identity = "key\n" + apiKey }
+        let salt = "runcycles-commit-journal\n" + baseURL
+        // Once for each identity of the process: clients come and go. The key itself is not kept.
+        let question = SHA256.hash(Array(identity.utf8) + [0] + Array(salt.utf8))
+        if let known = knownFolders.withLock({ $0[question] }) { return known }
+        let derived = PBKDF2.derive(
+            password: Array(identity.utf8),
+            salt: Array(salt.utf8),
+            rounds: 30_000,
+            length: 32
+        )
+        let folder = String(hexadecimal(derived).prefix(16))
+        knownFolders.withLock { $0[question] = folder }
+        return folder
+    }
+
+    private static let knownFolders = Monitor([[UInt8]: String]())
+
+    /// Whether a file is a record, by its name.
+    package static func isRecord(_ name: String) -> Bool { name.hasSuffix(".json") }
+
+    /// Whether a file is one that is being written, or was when its process ended.
+    package static func isTemporary(_ name: String) -> Bool { name.hasSuffix(".tmp") }
+
+    package static func hexadecimal(_ bytes: [UInt8]) -> String {
+        String(decoding: bytes.flatMap { [digit($0 >> 4), digit($0 & 15)] }, as: UTF8.self)
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x61 + value - 10 }
+}

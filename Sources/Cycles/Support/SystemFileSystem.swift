@@ -1,0 +1,148 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The system's files.
+package struct SystemFileSystem: FileSystem {
+    package init() {}
+
+    package var homeDirectory: String? {
+        guard let home = getenv("HOME").map({ String(cString: $0) }), home.hasPrefix("/") else { return nil }
+        return home
+    }
+
+    package var processID: Int32 { getpid() }
+
+    package func prepareDirectory(_ path: String) throws(FileError) {
+        if mkdir(path, 0o700) != 0 {
+            switch errno {
+            case EEXIST: break
+            case ENOENT:
+                let parent = SystemFileSystem.parent(of: path)
+                guard parent != path else { throw failure("make the directory", path) }
+                if mkdir(parent, 0o700) != 0, errno != EEXIST {
+                    guard errno == ENOENT else { throw failure("make the directory", parent) }
+                    try prepareDirectory(parent)
+                }
+                if mkdir(path, 0o700) != 0, errno != EEXIST { throw failure("make the directory", path) }
+            default: throw failure("make the directory", path)
+            }
+        }
+        var status = stat()
+        guard lstat(path, &status) == 0 else { throw failure("look at", path) }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw refusal(path, "it is not a directory, or a link to one") }
+        guard status.st_uid == geteuid() else { throw refusal(path, "it belongs to another user") }
+        guard status.st_mode & 0o022 == 0 else { throw refusal(path, "its group or others may write to it") }
+    }
+
+    package func createFile(_ path: String, _ contents: [UInt8]) throws(FileError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure("create", path) }
+        var problem: FileError?
+        contents.withUnsafeBytes { bytes in
+            var rest = bytes
+            while !rest.isEmpty {
+                let written = SystemFile.write(descriptor, rest)
+                guard written > 0 else {
+                    problem = failure("write", path)
+                    return
+                }
+                rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+            }
+        }
+        if problem == nil, fsync(descriptor) != 0 { problem = failure("sync", path) }
+        if close(descriptor) != 0, problem == nil { problem = failure("close", path) }
+        guard let problem else { return }
+        // What is only half there is of no use.
+        unlink(path)
+        throw problem
+    }
+
+    package func rename(_ path: String, to other: String) throws(FileError) {
+        #if canImport(Glibc)
+            let result = Glibc.rename(path, other)
+        #elseif canImport(Musl)
+            let result = Musl.rename(path, other)
+        #else
+            let result = Darwin.rename(path, other)
+        #endif
+        guard result == 0 else { throw failure("rename", path) }
+    }
+
+    package func remove(_ path: String) throws(FileError) {
+        guard unlink(path) == 0 || errno == ENOENT else { throw failure("remove", path) }
+    }
+
+    package func syncDirectory(_ path: String) throws(FileError) {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("open", path) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw failure("sync", path) }
+    }
+
+    package func list(_ path: String) throws(FileError) -> [String] {
+        guard let directory = opendir(path) else {
+            if errno == ENOENT { return [] }
+            throw failure("list", path)
+        }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: entry.pointee.d_name)) {
+                    String(cString: $0)
+                }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    package func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
+        // Without O_NONBLOCK a pipe in place of the file would be waited for.
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw failure("open", path) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw failure("look at", path) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw refusal(path, "it is not a regular file") }
+        guard status.st_size <= limit else { throw refusal(path, "it is larger than \(limit) bytes") }
+        var contents: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 64 * 1_024)
+        while contents.count <= limit {
+            let count = buffer.withUnsafeMutableBytes { SystemFile.read(descriptor, $0) }
+            guard count >= 0 else { throw failure("read", path) }
+            if count == 0 { return contents }
+            contents += buffer[..<count]
+        }
+        throw refusal(path, "it is larger than \(limit) bytes")
+    }
+
+    package func age(of path: String) -> Duration? {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        #if canImport(Darwin)
+            let changed = SystemTime(status.st_mtimespec)
+        #else
+            let changed = SystemTime(status.st_mtim)
+        #endif
+        return SystemTime.wall.duration - changed.duration
+    }
+
+    private static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return "/" }
+        return String(path[..<slash])
+    }
+
+    private func failure(_ action: String, _ path: String) -> FileError {
+        FileError(action: action, path: path, reason: String(cString: strerror(errno)))
+    }
+
+    private func refusal(_ path: String, _ reason: String) -> FileError {
+        FileError(action: "use", path: path, reason: reason)
+    }
+}

@@ -1,0 +1,494 @@
+import CyclesTesting
+import Foundation
+import Testing
+
+@testable import Cycles
+
+/// A folder that is there for one test.
+private final class TemporaryFolder: Sendable {
+    let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.appendingPathComponent("cycles-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// The names of all files below, without their folders.
+    var files: [String] {
+        (FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? [])
+            .filter { $0.contains(".") }.map { String($0.split(separator: "/").last ?? "") }.sorted()
+    }
+
+    /// All files' contents together.
+    var contents: String {
+        (FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? []).sorted()
+            .compactMap {
+                FileManager.default.contents(atPath: path + "/" + $0).map { String(decoding: $0, as: UTF8.self) }
+            }
+            .joined(separator: "\n")
+    }
+}
+
+/// The world of one test: an authority that outlives the clients, which come and go as processes do.
+private struct World {
+    let folder: TemporaryFolder
+    let bench: LifecycleBench
+
+    init(_ change: (inout CyclesConfiguration) -> Void = { _ in }) throws {
+        let folder = try TemporaryFolder()
+        self.folder = folder
+        bench = try LifecycleBench { configuration in
+            configuration.journal = .directory(folder.path)
+            change(&configuration)
+        }
+    }
+
+    /// A client that starts while the others, if they are still there, do nothing.
+    func restarted(_ change: (inout CyclesConfiguration) -> Void = { _ in }) throws -> CyclesClient {
+        var configuration = bench.client.configuration
+        change(&configuration)
+        return try .testing(configuration: configuration, transport: bench.wire, clock: bench.clock)
+    }
+
+    var identityFolder: String {
+        folder.path + "/" + JournalNames.folder(baseURL: "http://authority.test", apiKey: "key-1", tenant: "acme")
+    }
+
+    func file(_ id: ReservationID) -> String { identityFolder + "/" + JournalNames.file(id) }
+
+    func plant(_ name: String, _ contents: String) throws {
+        let files = SystemFileSystem()
+        try files.prepareDirectory(identityFolder)
+        try files.createFile(identityFolder + "/" + name, Array(contents.utf8))
+    }
+
+    var problems: [JournalProblem] {
+        bench.events { if case .journalProblem(let problem) = $0 { problem } else { nil } }
+    }
+}
+
+private let unauthorized = #"{"error":"UNAUTHORIZED","message":"m","request_id":"r"}"#
+private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"r"}"#
+
+@Suite struct JournalTests {
+    @Test func aRecordIsOnDiskBeforeTheCommitLeavesAndGoneOnceItIsSettled() async throws {
+        let world = try World()
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        let path = world.file(guarded.reservationID)
+        let seen = Monitor<[UInt8]?>(nil)
+        world.bench.wire.whenSent("commit") { request in
+            seen.withLock { $0 = try? SystemFileSystem().read(path, limit: 1_000_000) }
+        }
+        try await guarded.commit(.tokens(420), metadata: ["job": 7])
+        let record = try JournalRecord(parsing: try #require(seen.withLock { $0 }))
+        #expect(record.commitBody == world.bench.wire.requests[1].body)
+        #expect(record.mode == .commit && record.recordedAtMilliseconds == world.bench.clock.nowMilliseconds)
+        let event = try JSONValue(parsing: try #require(record.eventBody))
+        #expect(event["metadata"]?["recovered_reservation_id"] != nil && event["actual"]?["amount"] == 420)
+        #expect(world.folder.files.isEmpty && world.problems.isEmpty)
+    }
+
+    @Test func filesAreForTheirOwnerOnlyAndHoldNoKey() async throws {
+        let world = try World { $0.retry.isEnabled = false }
+        world.bench.wire.answer("commit", status: 401, unauthorized)
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        let path = world.file(guarded.reservationID)
+        #expect(try await guarded.commit(.tokens(1)) == .queued(isDurable: true))
+        func mode(_ path: String) throws -> Int {
+            try #require(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
+        }
+        #expect(try mode(path) == 0o600 && mode(world.identityFolder) == 0o700)
+        #expect(world.folder.contents.contains("idempotency_key") && !world.folder.contents.contains("key-1"))
+    }
+
+    @Test func whatIsLeftSettlesAfterARestart() async throws {
+        let world = try World()
+        for _ in 0..<2 { world.bench.wire.answer("commit", status: 401, unauthorized) }
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: true))
+        let pending = await world.bench.client.pendingSettlements()
+        #expect(pending.count == 1 && pending[0].isDurable && pending[0].lastError?.status == 401)
+        await world.bench.client.shutdown(timeout: .zero)
+        #expect(world.folder.files.count == 1)
+        let failures = world.bench.events { if case .settlementFailed = $0 { true } else { nil } }
+        #expect(failures.isEmpty)
+
+        let client = try world.restarted()
+        #expect(world.bench.figures == [99_580, 0, 420] && world.folder.files.isEmpty)
+        #expect(await client.pendingSettlements().isEmpty)
+        let commits = world.bench.wire.requests.filter { $0.operationName == "commit" }
+        #expect(Set(commits.map(\.body)).count == 1 && Set(commits.map { $0.headers["X-Idempotency-Key"] }).count == 1)
+    }
+
+    @Test func whatTheServerAsksToWaitForHoldsAfterARestart() async throws {
+        let world = try World()
+        world.bench.wire.answer("commit", status: 429, throttled, headers: ["Retry-After": "600"])
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        let path = world.file(guarded.reservationID)
+        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: true))
+        let record = try JournalRecord(parsing: try SystemFileSystem().read(path, limit: 1_000_000))
+        #expect(record.notBeforeMilliseconds == world.bench.clock.nowMilliseconds + 600_000)
+        await world.bench.client.shutdown(timeout: .zero)
+
+        world.bench.clock.advance(by: .seconds(100))
+        let client = try world.restarted()
+        world.bench.clock.advance(by: .milliseconds(499_999))
+        await client.flush(timeout: .zero)
+        #expect(world.bench.operations.filter { $0 == "commit" }.count == 1)
+        world.bench.clock.advance(by: .milliseconds(1))
+        #expect(world.bench.operations.last == "event" && world.folder.files.isEmpty)
+        #expect(world.bench.authority.balances()[0].spent == .tokens(420))
+    }
+
+    @Test func aServerIsBelievedForAnHourAtMost() async throws {
+        let world = try World()
+        let body = #"{"version":1,"reservation_id":"rsv_x","base_url":"http://authority.test","commit_body":{},"#
+        try world.plant(
+            JournalNames.file("rsv_x"),
+            body + #""recorded_at_ms":0,"not_before_ms":\#(world.bench.clock.nowMilliseconds + 1_000_000_000)}"#
+        )
+        _ = try world.restarted()
+        world.bench.clock.advance(by: .seconds(3_599))
+        #expect(world.bench.operations.isEmpty)
+        world.bench.clock.advance(by: .seconds(1))
+        #expect(world.bench.operations == ["commit"])
+    }
+
+    @Test func theSwitchToAnEventIsOnDiskBeforeTheEventIsSent() async throws {
+        let world = try World { $0.heartbeat = .disabled }
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        let path = world.file(guarded.reservationID)
+        world.bench.clock.advance(by: .seconds(120))
+        let seen = Monitor<[UInt8]?>(nil)
+        world.bench.wire.whenSent("event") { _ in
+            seen.withLock { $0 = try? SystemFileSystem().read(path, limit: 1_000_000) }
+        }
+        // The event's answer is lost, and so is the process.
+        world.bench.wire.loseAnswer("event")
+        for _ in 0..<10 { world.bench.wire.loseRequest("event") }
+        let box = GuardBox(guarded)
+        async let settlement = box.take()?.commit(.tokens(420))
+        await world.bench.advanceUntil { world.bench.operations.count >= 5 }
+        #expect(try await settlement == .queued(isDurable: true))
+        let record = try JournalRecord(parsing: try #require(seen.withLock { $0 }))
+        #expect(record.mode == .event)
+        await world.bench.client.shutdown(timeout: .zero)
+
+        world.bench.wire.forgetPlans()
+        _ = try world.restarted()
+        let operations = world.bench.operations
+        #expect(operations.filter { $0 == "commit" }.count == 1 && operations.last == "event")
+        #expect(world.folder.files.isEmpty && world.bench.figures == [99_580, 0, 420])
+    }
+
+    @Test func whatIsRefusedForGoodIsKeptAside() async throws {
+        let world = try World()
+        var request = world.bench.request()
+        request.overagePolicy = .reject
+        let guarded = try await world.bench.client.reserve(request)
+        let name = JournalNames.file(guarded.reservationID)
+        var refusal: CyclesError?
+        do throws(CyclesError) { try await guarded.commit(.tokens(5_000)) } catch let error { refusal = error }
+        #expect(refusal?.errorCode == .budgetExceeded)
+        #expect(world.folder.files == [name + ".rejected"])
+        _ = try world.restarted()
+        #expect(world.folder.files == [name + ".rejected"] && world.bench.operations.count == 2)
+    }
+
+    @Test func aDroppedGuardsRecordIsWrittenBeforeItIsGone() async throws {
+        let folder = try TemporaryFolder()
+        // A client whose journal has a thread of its own, and whose requests get nowhere.
+        let mock = MockTransport()
+        mock.on(.post, "/v1/reservations") { _ in
+            HTTPResponse(
+                json:
+                    #"{"decision":"ALLOW","affected_scopes":[],"reservation_id":"rsv_d","expires_at_ms":1,"remaining_ttl_ms":60000}"#
+            )
+        }
+        var configuration = CyclesConfiguration(baseURL: "http://authority.test", apiKey: "key-1")
+        configuration.tenant = "acme"
+        configuration.journal = .directory(folder.path)
+        configuration.observer = RecordingObserver()
+        let client = try CyclesClient(configuration: configuration, transport: mock)
+        let request = ReservationCreateRequest(action: LifecycleBench.action, estimate: .tokens(10))
+        do {
+            let guarded = try await client.reserve(request)
+            guarded.addSpend(.tokens(3))
+        }
+        #expect(folder.files == [JournalNames.file("rsv_d")])
+        await client.shutdown(timeout: .zero)
+    }
+
+    // MARK: Files that cannot be used
+
+    @Test func corruptRecordsAreKeptAsideAndDoNotStopOthers() async throws {
+        let world = try World()
+        for _ in 0..<2 { world.bench.wire.answer("commit", status: 401, unauthorized) }
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: true))
+        await world.bench.client.shutdown(timeout: .zero)
+        try world.plant("v2-00.json", "{")
+        try world.plant("v2-11.json", #"{"version":9,"reservation_id":"r","commit_body":{},"recorded_at_ms":0}"#)
+        // Another reservation's file, under a wrong name.
+        try world.plant("v2-22.json", #"{"version":1,"reservation_id":"r","commit_body":{},"recorded_at_ms":0}"#)
+        try world.plant("v2-33.json", String(repeating: " ", count: 1_024 * 1_024 + 1))
+
+        _ = try world.restarted()
+        #expect(world.bench.figures == [99_580, 0, 420])
+        #expect(world.folder.files == ["v2-00.corrupt", "v2-11.corrupt", "v2-22.corrupt", "v2-33.json"])
+        #expect(world.problems.count == 4)
+    }
+
+    @Test func recordsOfAnotherServerAreLeftAlone() async throws {
+        let world = try World()
+        let name = JournalNames.file("r")
+        try world.plant(
+            name,
+            #"{"version":1,"reservation_id":"r","base_url":"http://other","commit_body":{},"recorded_at_ms":0}"#
+        )
+        _ = try world.restarted()
+        #expect(world.folder.files == [name] && world.bench.operations.isEmpty && world.problems.isEmpty)
+    }
+
+    @Test func recordsOfOlderClientsMoveToTheStandardName() async throws {
+        let world = try World()
+        func record(_ id: String) -> String {
+            #"{"version":1,"reservation_id":"\#(id)","base_url":"http://authority.test","commit_body":{"a":1},"recorded_at_ms":0}"#
+        }
+        // Two reservations that share a legacy name: the file is that of one of them.
+        try world.plant("a_b.json", record("a/b"))
+        world.bench.wire.answer("commit", status: 401, unauthorized)
+        world.bench.wire.answer("commit", status: 401, unauthorized)
+        try world.plant(JournalNames.file("a:b"), record("a:b"))
+        let client = try world.restarted()
+        #expect(world.folder.files == [JournalNames.file("a/b"), JournalNames.file("a:b")].sorted())
+        #expect(await client.pendingSettlements().map(\.reservationID.rawValue).sorted() == ["a/b", "a:b"])
+    }
+
+    @Test func oldTemporaryFilesGo() async throws {
+        let world = try World()
+        try world.plant("v2-00.json.1.00000000.tmp", "x")
+        try world.plant("v2-11.json.1.00000000.tmp", "x")
+        let old = Date(timeIntervalSinceNow: -3_700)
+        try FileManager.default.setAttributes(
+            [.modificationDate: old],
+            ofItemAtPath: world.identityFolder + "/v2-00.json.1.00000000.tmp"
+        )
+        _ = try world.restarted()
+        #expect(world.folder.files == ["v2-11.json.1.00000000.tmp"])
+    }
+
+    @Test func siblingsAreReported() async throws {
+        let world = try World()
+        let other = world.folder.path + "/0123456789abcdef"
+        try SystemFileSystem().prepareDirectory(other)
+        try SystemFileSystem().createFile(other + "/v2-00.json", [])
+        _ = try world.restarted()
+        #expect(world.problems.count == 1 && world.problems.first?.path == other)
+        #expect(world.problems.first?.message.hasPrefix("1 settlements") == true)
+    }
+
+    // MARK: Places that cannot be used
+
+    private func commit(_ world: World) async throws -> [JournalProblem] {
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        #expect(try await guarded.commit(.tokens(7)).charged == .tokens(7))
+        return world.problems
+    }
+
+    @Test func aLinkInPlaceOfTheDirectoryIsRefused() async throws {
+        let target = try TemporaryFolder()
+        let world = try World()
+        try FileManager.default.createSymbolicLink(atPath: world.identityFolder, withDestinationPath: target.path)
+        #expect(try await !commit(world).isEmpty)
+        #expect(target.files.isEmpty)
+    }
+
+    @Test func aDirectoryThatOthersMayWriteToIsRefused() async throws {
+        let world = try World()
+        try FileManager.default.setAttributes([.posixPermissions: 0o770], ofItemAtPath: world.folder.path)
+        let problems = try await commit(world)
+        #expect(problems.contains { $0.message.contains("may write") })
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: world.folder.path)
+        world.bench.observer.forget()
+        #expect(try await commit(world).isEmpty)
+    }
+
+    @Test func aJournalThatCannotBeWrittenDoesNotStopTheCommit() async throws {
+        for fault in [FaultyFiles.Fault.create, .rename, .sync, .prepare] {
+            let bench = try LifecycleBench()
+            let folder = try TemporaryFolder()
+            var configuration = bench.client.configuration
+            configuration.journal = .directory(folder.path)
+            let client = try CyclesClient(
+                configuration: configuration,
+                transport: bench.wire,
+                callbacks: InlineCallbackTransport(bench.wire),
+                time: bench.clock,
+                files: (FaultyFiles(fault), isInline: true)
+            )
+            bench.wire.answer("commit", status: 401, unauthorized)
+            let guarded = try await client.reserve(bench.request())
+            #expect(try await guarded.commit(.tokens(7)) == .queued(isDurable: false))
+            await client.flush(timeout: .zero)
+            #expect(bench.figures == [99_993, 0, 7])
+            let problems = bench.events { if case .journalProblem(let problem) = $0 { problem } else { nil } }
+            #expect(problems.contains { $0.message.contains("No space left on device") })
+        }
+    }
+
+    @Test func withoutAHomeTheJournalIsOffAndThatIsReported() async throws {
+        let bench = try LifecycleBench()
+        var configuration = bench.client.configuration
+        configuration.journal = .automatic
+        let client = try CyclesClient(
+            configuration: configuration,
+            transport: bench.wire,
+            callbacks: InlineCallbackTransport(bench.wire),
+            time: bench.clock,
+            files: (FaultyFiles(.home), isInline: true)
+        )
+        for _ in 0..<2 { try await client.reserve(bench.request()).commit(.tokens(1)) }
+        let problems = bench.events { if case .journalProblem(let problem) = $0 { problem } else { nil } }
+        #expect(problems.count == 1 && problems.first?.path == nil)
+        #expect(bench.figures == [99_998, 0, 2])
+    }
+
+    // MARK: Many
+
+    @Test func aThousandRecordsAreReplayedAFewAtATime() async throws {
+        let world = try World()
+        var budget: Int64 = 0
+        for number in 0..<1_000 {
+            let held = try await world.bench.client.createReservation(world.bench.request(10))
+            let id = try #require(held.reservationID)
+            let body = #"{"idempotency_key":"k\#(number)","actual":{"unit":"TOKENS","amount":1}}"#
+            try world.plant(
+                JournalNames.file(id),
+                #"{"version":1,"reservation_id":"\#(id)","base_url":"http://authority.test","commit_body":\#(body),"#
+                    + #""recorded_at_ms":0}"#
+            )
+            budget += 1
+        }
+        let gate = CountingTransport(world.bench.authority)
+        let client = try CyclesClient(
+            configuration: world.bench.client.configuration,
+            transport: gate,
+            callbacks: gate,
+            time: world.bench.clock,
+            files: (SystemFileSystem(), isInline: true)
+        )
+        #expect(gate.waiting == 1)
+        #expect(await client.pendingSettlements().count == 1_000)
+        while gate.answerOne() { #expect(gate.waiting <= 8) }
+        #expect(world.folder.files.isEmpty)
+        #expect(world.bench.authority.balances()[0].spent == .tokens(budget))
+    }
+
+    @Test func aRejectedKeyEndsTheRoundAfterOneProbe() async throws {
+        let world = try World()
+        for number in 0..<50 {
+            let id = ReservationID("rsv_\(number)")
+            try world.plant(
+                JournalNames.file(id),
+                #"{"version":1,"reservation_id":"\#(id)","base_url":"http://authority.test","commit_body":{},"recorded_at_ms":0}"#
+            )
+        }
+        world.bench.authority.removeAPIKey("key-1")
+        let client = try world.restarted()
+        #expect(world.bench.operations.count == 1)
+        world.bench.clock.advance(by: .seconds(60))
+        #expect(world.bench.operations.count == 2)
+        #expect(await client.pendingSettlements().count == 50)
+    }
+
+    @Test func twoThatReplayTheSameRecordChargeOnce() async throws {
+        let world = try World()
+        for _ in 0..<2 { world.bench.wire.answer("commit", status: 401, unauthorized) }
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: true))
+        await world.bench.client.shutdown(timeout: .zero)
+        let gate = CountingTransport(world.bench.authority)
+        var clients: [CyclesClient] = []
+        for _ in 0..<2 {
+            clients.append(
+                try CyclesClient(
+                    configuration: world.bench.client.configuration,
+                    transport: gate,
+                    callbacks: gate,
+                    time: world.bench.clock,
+                    files: (SystemFileSystem(), isInline: true)
+                )
+            )
+        }
+        #expect(gate.waiting == 2)
+        while gate.answerOne() {}
+        #expect(world.bench.figures == [99_580, 0, 420] && world.folder.files.isEmpty)
+        for client in clients { #expect(await client.pendingSettlements().isEmpty) }
+    }
+}
+
+/// Files of which some calls fail, as on a disk that is full.
+private struct FaultyFiles: FileSystem {
+    enum Fault { case create, rename, sync, prepare, home }
+
+    private let fault: Fault
+    private let real = SystemFileSystem()
+
+    init(_ fault: Fault) { self.fault = fault }
+
+    private func fail(_ fault: Fault, _ path: String) throws(FileError) {
+        if fault == self.fault { throw FileError(action: "\(fault)", path: path, reason: "No space left on device") }
+    }
+
+    var homeDirectory: String? { fault == .home ? nil : real.homeDirectory }
+    var processID: Int32 { real.processID }
+    func prepareDirectory(_ path: String) throws(FileError) {
+        try fail(.prepare, path)
+        try real.prepareDirectory(path)
+    }
+    func createFile(_ path: String, _ contents: [UInt8]) throws(FileError) {
+        try fail(.create, path)
+        try real.createFile(path, contents)
+    }
+    func rename(_ path: String, to other: String) throws(FileError) {
+        try fail(.rename, path)
+        try real.rename(path, to: other)
+    }
+    func remove(_ path: String) throws(FileError) { try real.remove(path) }
+    func syncDirectory(_ path: String) throws(FileError) {
+        try fail(.sync, path)
+        try real.syncDirectory(path)
+    }
+    func list(_ path: String) throws(FileError) -> [String] { try real.list(path) }
+    func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] { try real.read(path, limit: limit) }
+    func age(of path: String) -> Duration? { real.age(of: path) }
+}
+
+/// Holds requests until a test lets them through, one by one.
+private final class CountingTransport: HTTPTransport, CallbackTransport {
+    private let inner: LocalAuthority
+    private let held = Monitor([(HTTPRequest, any Exchange)]())
+
+    init(_ inner: LocalAuthority) { self.inner = inner }
+
+    var waiting: Int { held.withLock { $0.count } }
+
+    func start(_ request: HTTPRequest, _ exchange: any Exchange) {
+        exchange.didStart()
+        held.withLock { $0.append((request, exchange)) }
+    }
+
+    /// Whether there was one to answer.
+    func answerOne() -> Bool {
+        guard let (request, exchange) = held.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else { return false }
+        exchange.didFinish(Result { () throws(HTTPTransportError) in try inner.send(request) })
+        return true
+    }
+
+    func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse { fatalError("not used") }
+    func shutdown() async {}
+}
