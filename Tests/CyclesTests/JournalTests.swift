@@ -431,6 +431,103 @@ private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"
     }
 }
 
+@Suite struct KeyRotationTests {
+    @Test func aNewKeySettlesWhatTheOldOneHeldBack() async throws {
+        let world = try World()
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        world.bench.authority.removeAPIKey("key-1")
+        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: true))
+        world.bench.authority.addAPIKey("key-2", tenant: "acme")
+        try await world.bench.client.updateAPIKey("key-2")
+        #expect(world.bench.figures == [99_580, 0, 420] && world.folder.files.isEmpty)
+        #expect(world.bench.wire.requests.last?.headers["X-Cycles-API-Key"] == "key-2")
+        #expect(try await world.bench.client.getBalances().balances.count == 1)
+    }
+
+    @Test func aRecordIsFoundByTheNextKeyOfItsTenant() async throws {
+        let world = try World()
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        world.bench.authority.removeAPIKey("key-1")
+        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: true))
+        await world.bench.client.shutdown(timeout: .zero)
+        #expect(!world.folder.contents.contains("key-1"))
+        world.bench.authority.addAPIKey("key-2", tenant: "acme")
+        _ = try world.restarted { $0.apiKey = "key-2" }
+        #expect(world.bench.figures == [99_580, 0, 420])
+    }
+
+    @Test func withoutATenantRecordsMoveToTheNewIdentity() async throws {
+        let world = try World { $0.tenant = nil }
+        var request = world.bench.request()
+        request.subject.tenant = "acme"
+        let guarded = try await world.bench.client.reserve(request)
+        let name = JournalNames.file(guarded.reservationID)
+        world.bench.authority.removeAPIKey("key-1")
+        #expect(try await guarded.commit(.tokens(4)) == .queued(isDurable: true))
+        let old = JournalNames.folder(baseURL: "http://authority.test", apiKey: "key-1", tenant: nil)
+        let new = JournalNames.folder(baseURL: "http://authority.test", apiKey: "key-2", tenant: nil)
+        #expect(try SystemFileSystem().list(world.folder.path + "/" + old) == [name])
+        // The new key is not accepted yet.
+        try await world.bench.client.updateAPIKey("key-2")
+        #expect(try SystemFileSystem().list(world.folder.path + "/" + old) == [])
+        #expect(try SystemFileSystem().list(world.folder.path + "/" + new) == [name])
+        world.bench.authority.addAPIKey("key-2", tenant: "acme")
+        await world.bench.client.flush(timeout: .zero)
+        #expect(world.folder.files.isEmpty && world.bench.authority.balances().contains { $0.spent == .tokens(4) })
+    }
+
+    @Test func leasesThatAnOldKeyStoppedGoOn() async throws {
+        let bench = try LifecycleBench()
+        let guarded = try await bench.client.reserve(bench.request())
+        bench.authority.removeAPIKey("key-1")
+        bench.clock.advance(by: .seconds(46))
+        bench.authority.addAPIKey("key-2", tenant: "acme")
+        try await bench.client.updateAPIKey("key-2")
+        bench.clock.advance(by: .seconds(120))
+        #expect(bench.authority.activeReservations == [guarded.reservationID])
+        try await guarded.commit(.tokens(1))
+    }
+
+    @Test func aKeyThatCannotBeSentIsRefused() async throws {
+        let bench = try LifecycleBench()
+        for key in ["", " ", "a\nb"] {
+            let error = await bench.failure { () throws(CyclesError) in try await bench.client.updateAPIKey(key) }
+            guard case .configuration(let issue) = error else {
+                Issue.record("\(error as Any)")
+                continue
+            }
+            #expect(issue.name == "apiKey")
+        }
+        #expect(try await bench.client.getBalances().balances.count == 1)
+    }
+
+    @Test func noErrorShowsAnyOfTheKeys() async throws {
+        let bench = try LifecycleBench { $0.apiKey = "an-old-secret" }
+        try await bench.client.updateAPIKey("a-new-secret")
+        bench.wire.answer(
+            "balances?tenant=acme",
+            status: 401,
+            #"{"error":"UNAUTHORIZED","message":"an-old-secret, a-new-secret","request_id":"r"}"#
+        )
+        let error = await bench.failure { () throws(CyclesError) in try await bench.client.getBalances() }
+        #expect(error?.status == 401 && !"\(error as Any)".contains("secret"))
+    }
+
+    @Test func blockingClientsChangeTheirKeyToo() throws {
+        let bench = try LifecycleBench()
+        let client = try BlockingCyclesClient.testing(
+            configuration: bench.client.configuration,
+            transport: bench.wire,
+            clock: bench.clock
+        )
+        bench.authority.addAPIKey("key-2", tenant: "acme")
+        bench.authority.removeAPIKey("key-1")
+        try client.updateAPIKey("key-2")
+        #expect(try client.getBalances().balances.count == 1)
+        #expect(client.pendingSettlements().isEmpty)
+    }
+}
+
 /// Files of which some calls fail, as on a disk that is full.
 private struct FaultyFiles: FileSystem {
     enum Fault { case create, rename, sync, prepare, home }

@@ -151,6 +151,14 @@ public final class BlockingCyclesClient: Sendable {
     @discardableResult
     public func flush(timeout: Duration? = nil) -> FlushReport { core.flushBlocking(timeout: timeout) }
 
+    /// Uses another API key from now on, as ``CyclesClient/updateAPIKey(_:)``.
+    /// - Throws: ``CyclesError/configuration(_:)`` if the key cannot be sent; the old one is used on.
+    public func updateAPIKey(_ apiKey: String) throws(CyclesError) {
+        let isDone = Monitor(false)
+        try core.updateAPIKey(apiKey) { isDone.withLock { $0 = true } }
+        isDone.wait { $0 ? () : nil }
+    }
+
     /// Settlements that are not certain yet: under way, waiting for their next attempt, or found in the journal.
     public func pendingSettlements() -> [PendingSettlement] { core.engine.pendingSettlements }
 

@@ -88,6 +88,23 @@ public final class CyclesClient: Sendable {
     @discardableResult
     public func flush(timeout: Duration? = nil) async -> FlushReport { await core.flush(timeout: timeout) }
 
+    /// Uses another API key from now on, without a new client.
+    ///
+    /// What the old key held back goes on: settlements that were answered 401 or 403, and leases that a 401 stopped and
+    /// that still last. Without a configured tenant the journal's records move to the folder of the new key before this
+    /// returns; those that cannot be moved stay, which is reported. ``configuration`` stays what the client was made from.
+    /// - Throws: ``CyclesError/configuration(_:)`` if the key cannot be sent; the old one is used on.
+    public func updateAPIKey(_ apiKey: String) async throws(CyclesError) {
+        let result = await withUnsafeContinuation { (continuation: UnsafeContinuation<CyclesError?, Never>) in
+            do throws(CyclesError) {
+                try core.updateAPIKey(apiKey) { continuation.resume(returning: nil) }
+            } catch {
+                continuation.resume(returning: error)
+            }
+        }
+        if let result { throw result }
+    }
+
     /// Settlements that are not certain yet: under way, waiting for their next attempt, or found in the journal.
     public func pendingSettlements() async -> [PendingSettlement] { core.engine.pendingSettlements }
 

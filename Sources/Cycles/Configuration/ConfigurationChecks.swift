@@ -27,7 +27,8 @@ extension CyclesConfiguration {
         return base
     }
 
-    private static func check(key: String, _ name: String) throws(CyclesError) {
+    /// Whether a key can be sent.
+    package static func check(key: String, _ name: String) throws(CyclesError) {
         guard !key.isBlank else {
             throw .configuration(ConfigurationIssue(name: name, message: "is blank; give the key"))
         }

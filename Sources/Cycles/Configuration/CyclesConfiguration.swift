@@ -66,7 +66,8 @@ public struct CyclesConfiguration: Sendable {
         storedAPIKey = Secret(apiKey)
     }
 
-    package var redactor: Redactor { Redactor([apiKey, adminAPIKey, proxyPassword]) }
+    /// What must not be seen.
+    package var secrets: [String?] { [apiKey, adminAPIKey, proxyPassword] }
 
     private var proxyPassword: String? {
         guard let proxy, let userInformation = CyclesConfiguration.splitProxy(proxy).userInformation else { return nil }

@@ -87,6 +87,18 @@ package final class LeaseKeeper: Sendable {
     /// When a lease will have run out by what is known; nil if nothing is.
     package func knownEnd(_ lease: Lease) -> Duration? { state.withLock { _ in lease.knownEnd } }
 
+    /// Goes on with the leases whose extension was refused for want of a key that is accepted, and that still last.
+    package func resumeAfterNewKey() {
+        let now = background.time.monotonic
+        change { state, effects in
+            for lease in state.waiting.all where lease.phase == .stopped && lease.wasUnauthorized {
+                guard !lease.hasRunOut(at: now) else { continue }
+                take(.attempt(at: now, withFreshKey: true), lease, &state, &effects)
+            }
+        }
+        attend()
+    }
+
     /// Extends nothing any more.
     package func shutDown() {
         change { state, _ in
@@ -204,6 +216,7 @@ package final class LeaseKeeper: Sendable {
         case .stop(let reason):
             lease.phase = .stopped
             lease.key = nil
+            if case .refused(401, _) = reason { lease.wasUnauthorized = true } else { lease.wasUnauthorized = false }
             effects.append(.tell(.leaseStopped(lease.reservationID, reason)))
             if reason.isLoss {
                 state.waiting.remove(lease)
@@ -292,6 +305,8 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
     fileprivate var isKept = false
     fileprivate var isSettling = false
     fileprivate var hasReportedLimit = false
+    /// Whether it stopped because the key was not accepted.
+    fileprivate var wasUnauthorized = false
     /// How it was lost; nil unless it was.
     fileprivate var lossMessage: String?
     fileprivate var whenLost: (@Sendable (LeaseLoss) -> Void)?

@@ -142,6 +142,20 @@ package final class LifecycleCore: Sendable {
         return FlushReport(settled: before.count - left.count, stillPending: left.count)
     }
 
+    /// Uses another API key from now on, and goes on with what the old one held back.
+    /// - Parameter completion: Is called once it does, from any thread.
+    func updateAPIKey(_ key: String, _ completion: @escaping @Sendable () -> Void) throws(CyclesError) {
+        try CyclesConfiguration.check(key: key, "apiKey")
+        let change: @Sendable () -> Void = { [background, engine, keeper] in
+            background.performer.rotate(to: key)
+            keeper.resumeAfterNewKey()
+            engine.hurry()
+            completion()
+        }
+        // Records move before the key is used: what is settled with it finds them.
+        if let journal { journal.changeKey(Secret(key), change) } else { change() }
+    }
+
     /// Attempts nothing any more: neither extensions nor settlements.
     func shutDown() {
         keeper.shutDown()

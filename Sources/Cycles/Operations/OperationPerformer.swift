@@ -1,7 +1,7 @@
 /// Performs operations over a transport: one request, one answer, and what it means.
 package struct OperationPerformer: Sendable {
     private let assembly: RequestAssembly
-    private let redactor: Redactor
+    private var redactor: Redactor { assembly.credentials.redactor }
     private let time: any TimeSource
     package let observer: any CyclesObserver
     /// Whether attempts are reported at all: warnings alone need none of that.
@@ -10,10 +10,12 @@ package struct OperationPerformer: Sendable {
     package init(_ configuration: CyclesConfiguration, assembly: RequestAssembly, time: any TimeSource) {
         self.assembly = assembly
         self.time = time
-        redactor = configuration.redactor
         reportsAttempts = configuration.observer != nil
         observer = configuration.observer ?? StandardErrorReporter()
     }
+
+    /// Uses another API key from now on.
+    package func rotate(to apiKey: String) { assembly.credentials.rotate(to: apiKey) }
 
     /// Performs an operation within the caller's task, which aborts it when it is cancelled.
     package func perform<Output>(

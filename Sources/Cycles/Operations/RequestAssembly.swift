@@ -1,29 +1,20 @@
 /// Turns operations into requests: the part of a client that does not change from call to call.
 package struct RequestAssembly: Sendable {
     package let base: BaseURL
-    private let apiKey: Secret
-    private let adminAPIKey: Secret?
+    package let credentials: Credentials
     private let connectTimeout: Duration
     private let timeout: Duration
-    /// The fields of every request, by method and credentials: made once, since they cost as much as a small body.
-    private let postHeaders: HTTPHeaders
-    private let getHeaders: HTTPHeaders
-    private let publicHeaders: HTTPHeaders
 
     package init(_ configuration: CyclesConfiguration) throws(CyclesError) {
         base = try configuration.checked()
-        apiKey = Secret(configuration.apiKey)
-        adminAPIKey = configuration.adminAPIKey.map(Secret.init)
         connectTimeout = configuration.connectTimeout
         timeout = configuration.connectTimeout + configuration.readTimeout
         var userAgent = "cycles-swift/\(CyclesVersion.current)"
         if let suffix = configuration.userAgentSuffix, !suffix.isBlank { userAgent += " " + suffix }
-        publicHeaders = ["Accept": "application/json", "User-Agent": userAgent]
-        var authenticated = publicHeaders
-        authenticated.append(name: "X-Cycles-API-Key", value: configuration.apiKey)
-        getHeaders = authenticated
-        authenticated.append(name: "Content-Type", value: "application/json")
-        postHeaders = authenticated
+        credentials = Credentials(
+            configuration,
+            publicHeaders: ["Accept": "application/json", "User-Agent": userAgent]
+        )
     }
 
     /// The request for an operation.
@@ -34,11 +25,11 @@ package struct RequestAssembly: Sendable {
     ) throws(CyclesError) -> HTTPRequest {
         var headers: HTTPHeaders
         switch operation.authentication {
-        case .none: headers = publicHeaders
-        case .apiKey: headers = operation.method == .post ? postHeaders : getHeaders
+        case .none: headers = credentials.publicHeaders
+        case .apiKey: headers = credentials.headers(for: operation.method)
         case .operatorOrAPIKey:
-            headers = operation.method == .post ? postHeaders : getHeaders
-            if let adminAPIKey {
+            headers = credentials.headers(for: operation.method)
+            if let adminAPIKey = credentials.adminAPIKey {
                 headers["X-Cycles-API-Key"] = nil
                 headers.append(name: "X-Admin-API-Key", value: adminAPIKey.value)
             }

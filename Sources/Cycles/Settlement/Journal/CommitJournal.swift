@@ -6,7 +6,7 @@ package final class CommitJournal: Sendable {
     /// Whose records they are.
     package struct Identity: Hashable, Sendable {
         package let baseURL: String
-        package let apiKey: Secret
+        package var apiKey: Secret
         package let tenant: String?
 
         package init(baseURL: String, apiKey: Secret, tenant: String?) {
@@ -22,6 +22,7 @@ package final class CommitJournal: Sendable {
         case setAside(ReservationID)
         case load(@Sendable ([JournalRecord]) -> Void)
         case notify(@Sendable () -> Void)
+        case changeKey(Secret, @Sendable () -> Void)
     }
 
     private struct Line {
@@ -31,6 +32,7 @@ package final class CommitJournal: Sendable {
 
     /// What the thread keeps from one batch to the next.
     private struct Place {
+        var identity: Identity
         var folder: String?
         var isPrepared = false
     }
@@ -38,11 +40,12 @@ package final class CommitJournal: Sendable {
     private let files: any FileSystem
     /// Nil means the automatic one.
     private let configuredBase: String?
-    private let identity: Identity
+    /// What does not change of the identity.
+    package let baseURL: String
     private let observer: any CyclesObserver
     private let isInline: Bool
     private let line = Monitor(Line())
-    private let place = Monitor(Place())
+    private let place: Monitor<Place>
 
     /// - Parameters:
     ///   - directory: Where to keep the folders of all identities; nil means below the user's home.
@@ -55,13 +58,12 @@ package final class CommitJournal: Sendable {
         isInline: Bool = false
     ) {
         self.files = files
-        self.identity = identity
+        baseURL = identity.baseURL
+        place = Monitor(Place(identity: identity))
         self.observer = observer
         self.isInline = isInline
         configuredBase = directory
     }
-
-    package var baseURL: String { identity.baseURL }
 
     // MARK: From the engine
 
@@ -78,6 +80,12 @@ package final class CommitJournal: Sendable {
 
     /// Reads all records, and tidies up.
     package func load(_ completion: @escaping @Sendable ([JournalRecord]) -> Void) { enqueue(.load(completion)) }
+
+    /// Goes by another API key from now on. Without a tenant that is another identity: its records move to the folder of
+    /// that first; those that cannot stay, and are reported.
+    package func changeKey(_ key: Secret, _ completion: @escaping @Sendable () -> Void) {
+        enqueue(.changeKey(key, completion))
+    }
 
     /// Calls back once everything that was asked for before is done.
     package func whenDone(_ body: @escaping @Sendable () -> Void) { enqueue(.notify(body)) }
@@ -135,10 +143,11 @@ package final class CommitJournal: Sendable {
             switch job {
             case .write, .remove, .setAside: true
             case .load: hasAnything
+            case .changeKey: hasAnything
             case .notify: false
             }
         }
-        let folder = isNeeded ? preparedFolder() : nil
+        var folder = isNeeded ? preparedFolder() : nil
         var written: [(completion: @Sendable (Bool) -> Void, isWritten: Bool)] = []
         var needsSync = false
         var callbacks: [@Sendable () -> Void] = []
@@ -161,6 +170,9 @@ package final class CommitJournal: Sendable {
                 needsSync = needsSync || folder != nil
                 callbacks.append { completion(records) }
             case .notify(let body): callbacks.append(body)
+            case .changeKey(let key, let completion):
+                folder = changeKey(key, from: folder)
+                callbacks.append(completion)
             }
         }
         var isSynced = true
@@ -184,22 +196,23 @@ package final class CommitJournal: Sendable {
         if known.isPrepared { return known.folder }
         guard let base else {
             report(nil, "there is no home directory to keep settlements in; set a directory, or disable the journal")
-            place.withLock { $0 = Place(folder: nil, isPrepared: true) }
+            place.withLock { place in
+                place.folder = nil
+                place.isPrepared = true
+            }
             return nil
         }
-        let folder =
-            known.folder
-            ?? base + "/"
-            + JournalNames.folder(baseURL: identity.baseURL, apiKey: identity.apiKey.value, tenant: identity.tenant)
+        let folder = known.folder ?? base + "/" + JournalNames.folder(known.identity)
         let isPrepared = attempt { () throws(FileError) in
             try files.prepareDirectory(base)
             try files.prepareDirectory(folder)
         }
         // What cannot be used now may be usable later: only the name is kept.
-        place.withLock { $0 = Place(folder: folder, isPrepared: false) }
-        guard isPrepared else { return nil }
-        place.withLock { $0 = Place(folder: folder + "/", isPrepared: true) }
-        return folder + "/"
+        place.withLock { place in
+            place.folder = isPrepared ? folder + "/" : folder
+            place.isPrepared = isPrepared
+        }
+        return isPrepared ? folder + "/" : nil
     }
 
     private func write(_ record: JournalRecord, in folder: String) -> Bool {
@@ -228,7 +241,33 @@ package final class CommitJournal: Sendable {
         }
     }
 
-    private func load(from folder: String) -> [JournalRecord] {
+    /// Returns the folder from now on.
+    private func changeKey(_ key: Secret, from old: String?) -> String? {
+        let isAnother = place.withLock { place in
+            place.identity.apiKey = key
+            // With a tenant the key is no part of the identity.
+            guard place.identity.tenant?.isBlank ?? true else { return false }
+            place.folder = nil
+            place.isPrepared = false
+            return true
+        }
+        guard isAnother, let old else { return old }
+        guard let new = preparedFolder(), new != old else { return old }
+        var moved: [String] = []
+        for record in load(from: old, reportsSiblings: false) where write(record, in: new) {
+            moved.append(JournalNames.file(record.reservationID))
+        }
+        // The old ones go once the new ones are certain to be there.
+        let isSynced = attempt { () throws(FileError) in try files.syncDirectory(new) }
+        if isSynced {
+            for name in moved { attempt { () throws(FileError) in try files.remove(old + name) } }
+        }
+        let left = ((try? files.list(old)) ?? []).filter(JournalNames.isRecord).count
+        if left > 0 { report(old, "\(left) settlements could not be moved to the folder of the new API key") }
+        return new
+    }
+
+    private func load(from folder: String, reportsSiblings: Bool = true) -> [JournalRecord] {
         var names: [String] = []
         attempt { () throws(FileError) in names = try files.list(folder).sorted() }
         var records: [JournalRecord] = []
@@ -240,10 +279,10 @@ package final class CommitJournal: Sendable {
                 }
             } else if JournalNames.isRecord(name), let record = record(at: path, name) {
                 // A record for another server may be in a folder that was copied; it is left alone.
-                if record.baseURL == identity.baseURL { records.append(record) }
+                if record.baseURL == baseURL { records.append(record) }
             }
         }
-        reportSiblings(of: folder)
+        if reportsSiblings { reportSiblings(of: folder) }
         return records
     }
 

@@ -41,6 +41,10 @@ package enum JournalNames {
         return folder
     }
 
+    package static func folder(_ identity: CommitJournal.Identity) -> String {
+        folder(baseURL: identity.baseURL, apiKey: identity.apiKey.value, tenant: identity.tenant)
+    }
+
     private static let knownFolders = Monitor([[UInt8]: String]())
 
     /// Whether a file is a record, by its name.
