@@ -45,7 +45,7 @@ public enum JournalConfiguration: Hashable, Sendable {
     case automatic
     /// Under this directory.
     case directory(String)
-    /// Nowhere: what a crash interrupts is lost.
+    /// Nowhere: what is not settled when the process ends is lost.
     case disabled
 }
 
