@@ -21,7 +21,7 @@ run_tests() {
 
 # What the runtime tells the thread sanitizer about tasks arrives only with the hooks that are preloaded here, and only
 # if the executable exports the sanitizer's functions. The suppressions say what is still missing.
-environment=("TSAN_OPTIONS=halt_on_error=1 suppressions=$PWD/Scripts/lib/tsan-suppressions.txt" CYCLES_TESTS_COMPILE_NO_PROGRAMS=1 CYCLES_TESTS_LIFECYCLES=500)
+environment=("TSAN_OPTIONS=halt_on_error=1 suppressions=$PWD/Scripts/lib/tsan-suppressions.txt" CYCLES_TESTS_COMPILE_NO_PROGRAMS=1 CYCLES_TESTS_LIFECYCLES=500 CYCLES_TESTS_ARE_SLOWED=1)
 flags=()
 if [ "$(uname)" = Linux ]; then
     mkdir -p .build-tsan
@@ -32,5 +32,5 @@ fi
 run_tests thread .build-tsan "${flags[@]}"
 
 # The leak check stays off: libraries keep what they allocate once for the whole process.
-environment=("ASAN_OPTIONS=detect_leaks=0" CYCLES_TESTS_COMPILE_NO_PROGRAMS=1 CYCLES_TESTS_LIFECYCLES=500)
+environment=("ASAN_OPTIONS=detect_leaks=0" CYCLES_TESTS_COMPILE_NO_PROGRAMS=1 CYCLES_TESTS_LIFECYCLES=500 CYCLES_TESTS_ARE_SLOWED=1)
 run_tests address .build-asan

@@ -35,7 +35,11 @@ struct Demo {
         try server.start()
         defer { server.stop() }
         Console.line("The authority is in this process, at \(server.baseURL). Requests go there through libcurl.")
-        let client = try CyclesClient(baseURL: server.baseURL, apiKey: "demo-key", tenant: "acme")
+        var configuration = CyclesConfiguration(baseURL: server.baseURL, apiKey: "demo-key")
+        configuration.tenant = "acme"
+        // The authority ends with this process: there is nothing to settle later.
+        configuration.journal = .disabled
+        let client = try CyclesClient(configuration: configuration)
         let demo = Demo(
             client: client,
             subject: Subject(),

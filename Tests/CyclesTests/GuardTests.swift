@@ -167,6 +167,22 @@ import Testing
         #expect(bench.figures == [99_580, 0, 420])
     }
 
+    @Test(arguments: [
+        (201, #"{"status":"COMMITTED","charged":{"unit":"TOKENS","amount":420}}"#), (204, ""), (200, ""),
+        (200, #"{"status":"ACTIVE","charged":{"unit":"TOKENS","amount":420}}"#), (200, #"{"status":"COMMITTED"}"#),
+        (200, #"{"status":"COMMITTED","charged":{"unit":"TOKENS","amount":-1}}"#), (302, ""),
+    ])
+    func aSuccessThatIsNoneIsRepeatedWithTheSameKey(status: Int, body: String) async throws {
+        let bench = try LifecycleBench()
+        bench.wire.answer("commit", status: status, body)
+        let box = GuardBox(try await bench.client.reserve(bench.request()))
+        async let settlement = box.take()?.commit(.tokens(420))
+        await bench.advanceUntil { bench.operations.count == 3 }
+        #expect(try await settlement?.charged == .tokens(420))
+        #expect(bench.wire.requests[1].body == bench.wire.requests[2].body)
+        #expect(bench.figures == [99_580, 0, 420])
+    }
+
     @Test func whatTakesLongerGoesOnInTheBackground() async throws {
         let bench = try LifecycleBench()
         bench.wire.answer(

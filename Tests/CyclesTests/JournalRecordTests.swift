@@ -84,6 +84,7 @@ import Testing
     }
 
     @Test(
+        .enabled(if: !isSlowed),
         arguments: [
             ("http://localhost", "test-key", nil, "68c905017df7dbfc"),
             ("http://localhost", "any", "acme", "8baba538fb970da4"),

@@ -1,5 +1,6 @@
 import Cycles
 import CyclesTesting
+import Foundation
 import Testing
 
 /// A client in virtual time over an authority with one tenant, or over whatever stands between them.
@@ -143,3 +144,6 @@ func until(_ condition: () -> Bool) async {
     // Cancellation ends the sleep at once, and with it what is waited for.
     while !condition(), .now < deadline { try? await Task.sleep(for: .milliseconds(1)) }
 }
+
+/// Whether everything slows down many times over, so that what takes a second of computing is left out: deriving keys.
+let isSlowed = ProcessInfo.processInfo.environment["CYCLES_TESTS_ARE_SLOWED"] != nil

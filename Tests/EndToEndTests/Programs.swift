@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// Runs programs, and compiles those of `Tests/Programs` as a user would: against the public names of the modules.
 enum Programs {
@@ -84,6 +85,22 @@ enum Programs {
         return try compileAndRun(source: try String(contentsOf: source, encoding: .utf8))
     }
 
+    /// An executable made from a program of `Tests/Programs`, once for all tests.
+    static func compiled(_ name: String) throws -> URL {
+        try executables.withLock { executables in
+            if let known = executables[name] { return known }
+            let executable = try temporaryFolder().appendingPathComponent(name)
+            let compilation = try compile(name, to: executable)
+            guard compilation.status == 0 else {
+                throw Failure(description: "\(name) does not compile: \(compilation.errors)\(compilation.output)")
+            }
+            executables[name] = executable
+            return executable
+        }
+    }
+
+    private static let executables = Mutex([String: URL]())
+
     /// Compiles a program and runs it.
     static func compileAndRun(source: String) throws -> Outcome {
         let folder = try temporaryFolder()
@@ -122,7 +139,7 @@ enum Programs {
     /// compiler says does not depend on them.
     static let areCompiled = ProcessInfo.processInfo.environment["CYCLES_TESTS_COMPILE_NO_PROGRAMS"] == nil
 
-    private static func temporaryFolder() throws -> URL {
+    static func temporaryFolder() throws -> URL {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("cycles-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         return folder

@@ -1,0 +1,42 @@
+// Works on a budget, and may be killed at any moment: the next one goes on where this one was.
+//
+// Arguments: base URL, journal directory, how many lifecycles to do, where to note what was spent, a label for this run.
+
+import Cycles
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+@main
+struct RecoveryWorker {
+    static func main() async throws {
+        let arguments = CommandLine.arguments
+        guard arguments.count == 6, let count = Int(arguments[3]) else { fatalError("see the comment above") }
+        var configuration = CyclesConfiguration(baseURL: arguments[1], apiKey: "key-of-the-test")
+        configuration.tenant = "acme"
+        configuration.journal = .directory(arguments[2])
+        configuration.retry.initialDelay = .milliseconds(20)
+        let client = try CyclesClient(configuration: configuration)
+        let notes = open(arguments[4], O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        for number in 0..<count {
+            let guarded = try await client.reserve(
+                ReservationCreateRequest(
+                    action: Action(kind: "k", name: "n"),
+                    estimate: .tokens(10),
+                    timeToLive: .seconds(2),
+                    gracePeriod: .zero
+                )
+            )
+            let key = "\(arguments[5])-\(number)"
+            let line = "\(guarded.reservationID) \(key)\n"
+            try await guarded.commit(CommitRequest(actual: .tokens(3), idempotencyKey: IdempotencyKey(key)))
+            line.utf8CString.withUnsafeBytes { _ = write(notes, $0.baseAddress, $0.count - 1) }
+        }
+        let report = await client.flush(timeout: .seconds(20))
+        await client.shutdown()
+        print("done, \(report.stillPending) pending")
+    }
+}
