@@ -27,6 +27,11 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .executableTarget(
+            name: "GuardLoop",
+            dependencies: ["Measurement", .product(name: "Cycles", package: "Cycles")],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
             name: "HeldGuards",
             dependencies: ["Measurement", .product(name: "Cycles", package: "Cycles")],
             swiftSettings: swiftSettings

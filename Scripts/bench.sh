@@ -8,11 +8,13 @@ cd "$(dirname "$0")/.."
 usage() {
     cat <<'END'
 usage: Scripts/bench.sh [--rounds COUNT] [--lifecycles COUNT]
+       Scripts/bench.sh --journal
        Scripts/bench.sh --leases
        Scripts/bench.sh --instructions
 
   --rounds COUNT      how often both programs are run at each concurrency (7)
   --lifecycles COUNT  how many lifecycles each run measures (6000)
+  --journal           measure only what the journal costs
   --leases            measure only the guards that are held at once
   --instructions      count instructions with valgrind instead of measuring time: hardly varies from run to run
 END
@@ -32,6 +34,7 @@ while [ $# -gt 0 ]; do
     case $1 in
         --rounds) require_number "$@" && rounds=$2 && shift ;;
         --lifecycles) require_number "$@" && lifecycles=$2 && shift ;;
+        --journal) mode=journal ;;
         --leases) mode=leases ;;
         --instructions) mode=instructions ;;
         --help | -h) usage && exit ;;
@@ -185,12 +188,9 @@ measure_time() {
     $on_client_core "$programs/JSONTiming" "$reserve_answer" "$commit_answer"
 }
 
-# The guards use the first core and the authority the last. Its standard input ends when descriptor 4 is closed.
-measure_leases() {
-    local guards=10000 creation=20 holding=75 url figures lateness
-    echo
-    echo "$guards guards held at once, created over $creation s and kept for $holding s more (time to live: 60 s)"
-    echo
+# Starts an authority, whose URL is in $url then. Its standard input ends when descriptor 4 is closed, and so does it.
+start_authority() {
+    rm -f "$work/input" "$work/authority"
     mkfifo "$work/input"
     $on_server_core "$programs/LeaseServer" <"$work/input" >"$work/authority" &
     authority=$!
@@ -200,14 +200,51 @@ measure_leases() {
         sleep 0.1
     done
     read -r url <"$work/authority"
+}
+
+stop_authority() {
+    exec 4>&-
+    wait "$authority"
+    authority=
+}
+
+# A guarded lifecycle, each against the same authority, by turns with a journal and without.
+measure_journal() {
+    local concurrency round directory figure elapsed
+    echo
+    echo "A guarded lifecycle (reserve, commit) against an authority, without a journal and with one, medians of 5 rounds"
+    echo
+    echo "concurrency    CPU without       with    elapsed without       with"
+    start_authority
+    for concurrency in 1 16; do
+        : >"$work/rounds"
+        for ((round = 0; round < 5; round++)); do
+            for directory in - "$work/journal"; do
+                read -r figure elapsed < <(timeout --foreground 300 $on_client_core "$programs/GuardLoop" "$url" \
+                    "$concurrency" 2000 400 "$directory" 4>&-)
+                printf '%s %s ' "$figure" "$elapsed" >>"$work/rounds"
+            done
+            echo >>"$work/rounds"
+        done
+        printf '%11d    %8.1f µs  %6.1f µs    %12.1f µs  %6.1f µs\n' "$concurrency" "$(median 1 "$work/rounds")" \
+            "$(median 3 "$work/rounds")" "$(median 2 "$work/rounds")" "$(median 4 "$work/rounds")"
+    done
+    stop_authority
+}
+
+# The guards use the first core and the authority the last.
+measure_leases() {
+    local guards=10000 creation=20 holding=75 figures lateness
+    echo
+    echo "$guards guards held at once, created over $creation s and kept for $holding s more (time to live: 60 s)"
+    echo
+    start_authority
     if ! figures=$(timeout --foreground 600 $on_client_core "$programs/HeldGuards" "$url" "$guards" "$creation" \
         "$holding" 4>&-); then
         echo "HeldGuards failed." >&2
         exit 1
     fi
-    exec 4>&-
-    wait "$authority"
-    authority=
+    stop_authority
     lateness=$(tail -n 1 "$work/authority")
     awk -v figures="$figures" -v lateness="$lateness" 'BEGIN {
         split(figures, figure, " ")
@@ -252,6 +289,6 @@ measure_instructions() {
     echo "Where they are spent: callgrind_annotate $profiles/ClientLoop-16.callgrind"
 }
 
-[ "$mode" = leases ] || start_responder
+case $mode in time | instructions) start_responder ;; esac
 "measure_$mode"
-[ "$mode" != time ] || measure_leases
+[ "$mode" != time ] || { measure_journal && measure_leases; }

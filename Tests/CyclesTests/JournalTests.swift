@@ -123,6 +123,17 @@ private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"
         #expect(Set(commits.map(\.body)).count == 1 && Set(commits.map { $0.headers["X-Idempotency-Key"] }).count == 1)
     }
 
+    @Test func aCommitAfterShutdownIsLeftForTheNextClient() async throws {
+        let world = try World()
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        await world.bench.client.shutdown()
+        world.bench.wire.loseRequest("commit")
+        #expect(try await guarded.commit(.tokens(5)) == .queued(isDurable: true))
+        #expect(world.folder.files.count == 1)
+        _ = try world.restarted()
+        #expect(world.bench.figures == [99_995, 0, 5] && world.folder.files.isEmpty)
+    }
+
     @Test func whatTheServerAsksToWaitForHoldsAfterARestart() async throws {
         let world = try World()
         world.bench.wire.answer("commit", status: 429, throttled, headers: ["Retry-After": "600"])

@@ -211,11 +211,20 @@ package final class SettlementEngine: Sendable {
 
     /// Ends a job that is not attempted any more.
     private func strand(_ job: SettlementJob) {
-        let isDurable = state.withLock { state in
-            if job.isDurable { state.active[job.reservationID] = nil }
-            return job.isDurable
+        let (isDurable, isAwaited) = state.withLock { state in
+            guard job.isDurable else { return (false, false) }
+            state.active[job.reservationID] = nil
+            let isAwaited = job.awaited?.heapPosition != nil
+            if let awaited = job.awaited { state.awaited.remove(awaited) }
+            return (true, isAwaited)
         }
-        if isDurable { pending.end(job.ticket) } else { finish(job, .failure(job.lastError ?? .cancelled)) }
+        guard isDurable else {
+            finish(job, .failure(job.lastError ?? .cancelled))
+            return
+        }
+        // The next client goes on with it.
+        if isAwaited { tellQueued(job) }
+        pending.end(job.ticket)
     }
 
     // MARK: Driving
