@@ -103,7 +103,7 @@ import Testing
 
     @Test func whatIsFinalizedIsLookedUp() {
         let expectations: [(ReservationStatus, String)] = [
-            (.committed, "settled alreadySettled"), (.released, "send event"), (.expired, "send event"),
+            (.committed, "settled already settled"), (.released, "send event"), (.expired, "send event"),
             (.active, "rejected 409"), (ReservationStatus(rawValue: "ODD"), "rejected 409"),
         ]
         for (status, expected) in expectations {
@@ -118,7 +118,7 @@ import Testing
 
     @Test func aKeyThatWasUsedForSomethingElseCountsOnlyIfCommitted() {
         for (status, expected) in [
-            (ReservationStatus.committed, "settled alreadySettled"), (.released, "rejected 409"),
+            (ReservationStatus.committed, "settled already settled"), (.released, "rejected 409"),
             (.expired, "rejected 409"), (.active, "rejected 409"),
         ] {
             var process = process()

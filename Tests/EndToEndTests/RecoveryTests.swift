@@ -41,6 +41,7 @@ import Testing
             process.arguments = [
                 server.baseURL, journal, "\(lifecycles)", folder.appendingPathComponent("notes").path, label,
             ]
+            process.standardInput = Pipe()
             process.standardOutput = FileHandle.nullDevice
             process.standardError = FileHandle.nullDevice
             try process.run()
@@ -91,7 +92,7 @@ import Testing
         let world = try World()
         world.gate.hold("commit", moment)
         let process = try world.start(1, "first")
-        await until { world.gate.held == 1 }
+        await until { world.gate.held >= 1 }
         // It was on disk before it left.
         let record = try #require(world.records.first)
         #expect(record.mode == .commit && JournalRecord.key(in: record.commitBody) == "first-0")
@@ -103,7 +104,7 @@ import Testing
         try world.settleWhatIsLeft()
         #expect(world.spent == 3 && world.reserved == 0 && world.files.isEmpty)
         let commits = world.gate.requests("commit")
-        #expect(commits.count == 2 && commits[0].body == commits[1].body)
+        #expect(commits.count >= 2 && commits.allSatisfy { $0.body == record.commitBody })
         #expect(Set(commits.map { $0.headers["X-Idempotency-Key"] }) == ["first-0"])
     }
 
@@ -112,14 +113,14 @@ import Testing
         let world = try World(clock: clock)
         world.gate.hold("commit", .beforeHandling)
         let first = try world.start(1, "first")
-        await until { world.gate.held == 1 }
+        await until { world.gate.held >= 1 }
         kill(first)
         world.gate.open(dropping: true)
         // By the time the next process starts, the reservation has expired.
         clock.advance(by: .seconds(60))
         world.gate.hold("events", .beforeHandling)
         let second = try world.start(0, "second")
-        await until { world.gate.held == 1 }
+        await until { world.gate.held >= 1 }
         let record = try #require(world.records.first)
         #expect(record.mode == .event)
         kill(second)
@@ -130,7 +131,7 @@ import Testing
         // It is not committed any more.
         #expect(world.gate.requests("commit").count == commits)
         let events = world.gate.requests("events")
-        #expect(events.count == 2 && events[0].body == events[1].body && events[0].body == record.eventBody)
+        #expect(events.count >= 2 && events.allSatisfy { $0.body == record.eventBody })
         #expect(world.spent == 3 && world.files.isEmpty)
     }
 
@@ -150,12 +151,12 @@ import Testing
         let world = try World()
         world.gate.hold("commit", .beforeHandling)
         let process = try world.start(1, "first")
-        await until { world.gate.held == 1 }
+        await until { world.gate.held >= 1 }
         kill(process)
         world.gate.open(dropping: true)
         world.gate.hold("commit", .beforeHandling)
         let workers = try [world.start(0, "a"), world.start(0, "b")]
-        await until { world.gate.held == 2 }
+        await until { world.gate.held >= 2 }
         world.gate.open()
         for worker in workers { worker.waitUntilExit() }
         #expect(world.spent == 3 && world.files.isEmpty)

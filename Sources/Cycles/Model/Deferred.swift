@@ -33,3 +33,10 @@ extension Deferred: Hashable {
     package static func == (left: Self, right: Self) -> Bool { left.value == right.value }
     package func hash(into hasher: inout Hasher) { hasher.combine(value) }
 }
+
+extension Deferred: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// What it stands for, rather than the bytes that it is kept as.
+    package var description: String { "\(value)" }
+    package var debugDescription: String { description }
+    package var customMirror: Mirror { Mirror(reflecting: value) }
+}

@@ -24,3 +24,18 @@ public enum Settlement: Hashable, Sendable {
     /// Whether nothing more will happen.
     package var isFinal: Bool { if case .queued = self { false } else { true } }
 }
+
+extension Settlement: CustomStringConvertible {
+    /// How it was settled, in words.
+    public var description: String {
+        switch self {
+        case .committed(let response):
+            "committed \(response.charged)\(response.released.map { ", \($0) given back" } ?? "")"
+        case .recoveredViaEvent(let response):
+            "recorded as event \(response.eventID)\(response.charged.map { ", \($0) charged" } ?? "")"
+        case .alreadySettled: "already settled"
+        case .released: "released"
+        case .queued(let isDurable): isDurable ? "queued, on disk" : "queued, in this process only"
+        }
+    }
+}

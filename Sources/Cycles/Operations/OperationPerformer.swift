@@ -113,7 +113,7 @@ package struct OperationPerformer: Sendable {
         switch outcome {
         case .success(let response):
             result = Result { () throws(CyclesError) in try operation.interpret(response, redactor) }
-        case .failure(let error): result = .failure(failure(error, operation.idempotencyKey))
+        case .failure(let error): result = .failure(failure(error, operation))
         }
         if let report {
             let (success, error): (APIResponse<Output>?, CyclesError?) =
@@ -136,11 +136,14 @@ package struct OperationPerformer: Sendable {
 
     fileprivate var now: Duration { time.monotonic }
 
-    private func failure(_ error: HTTPTransportError, _ key: IdempotencyKey?) -> CyclesError {
+    private func failure<Output>(_ error: HTTPTransportError, _ operation: Operation<Output>) -> CyclesError {
         if error.kind == .cancelled, Task.isCancelled { return .cancelled }
         var error = error
-        error.message = redactor.redact(error.message)
-        error.idempotencyKey = key
+        error.message = "\(operation.name): \(redactor.redact(error.message))"
+        if error.kind == .connectionFailed, error.wasRequestSent == false {
+            error.message += "; check the base URL, and that the server runs"
+        }
+        error.idempotencyKey = operation.idempotencyKey
         return .transport(error)
     }
 }
