@@ -244,7 +244,10 @@ private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"
         try world.plant("v2-00.json", "{")
         try world.plant("v2-11.json", #"{"version":9,"reservation_id":"r","commit_body":{},"recorded_at_ms":0}"#)
         // Another reservation's file, under a wrong name.
-        try world.plant("v2-22.json", #"{"version":1,"reservation_id":"r","commit_body":{},"recorded_at_ms":0}"#)
+        try world.plant(
+            "v2-22.json",
+            #"{"version":1,"reservation_id":"r","base_url":"http://authority.test","commit_body":{},"recorded_at_ms":0}"#
+        )
         try world.plant("v2-33.json", String(repeating: " ", count: 1_024 * 1_024 + 1))
 
         _ = try world.restarted()
@@ -277,6 +280,49 @@ private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"
         let client = try world.restarted()
         #expect(world.folder.files == [JournalNames.file("a/b"), JournalNames.file("a:b")].sorted())
         #expect(await client.pendingSettlements().map(\.reservationID.rawValue).sorted() == ["a/b", "a:b"])
+    }
+
+    private func record(_ id: String, _ baseURL: String = "http://authority.test", mode: String = "commit") -> String {
+        #"{"version":1,"reservation_id":"\#(id)","base_url":"\#(baseURL)","mode":"\#(mode)","commit_body":{"a":1},"#
+            + #""event_fallback_body":{"b":2},"recorded_at_ms":0}"#
+    }
+
+    /// The legacy names sort before and after the standard ones.
+    @Test(arguments: ["rsv_1", "z"])
+    func aStandardRecordComesBeforeALegacyOne(id: String) async throws {
+        let world = try World()
+        try world.plant(JournalNames.file(ReservationID(id)), record(id, mode: "event"))
+        try world.plant(id + ".json", record(id))
+        world.bench.wire.loseRequest("event")
+        _ = try world.restarted()
+        // Having become an event it is not committed any more.
+        #expect(world.bench.operations == ["event"])
+        #expect(world.folder.files == [JournalNames.file(ReservationID(id))])
+    }
+
+    @Test(arguments: ["rsv_1", "z"])
+    func aCorruptRecordDoesNotCostTheLegacyOne(id: String) async throws {
+        let world = try World()
+        let standard = JournalNames.file(ReservationID(id))
+        try world.plant(standard, "{")
+        try world.plant(id + ".json", record(id))
+        world.bench.wire.loseRequest("commit")
+        let client = try world.restarted()
+        #expect(world.bench.operations == ["commit"])
+        #expect(
+            world.folder.files == [standard.replacingOccurrences(of: ".json", with: ".corrupt"), standard].sorted()
+        )
+        #expect(await client.pendingSettlements().map(\.isDurable) == [true])
+    }
+
+    @Test func legacyRecordsOfAnotherServerAreLeftAlone() async throws {
+        let world = try World()
+        try world.plant("rsv_1.json", record("rsv_1", "http://other"))
+        try world.plant(JournalNames.file("z"), record("z", "http://other"))
+        try world.plant("z.json", record("z"))
+        _ = try world.restarted()
+        #expect(world.folder.files == ["rsv_1.json", JournalNames.file("z"), "z.json"].sorted())
+        #expect(world.bench.operations.isEmpty && world.problems.count == 1)
     }
 
     @Test func oldTemporaryFilesGo() async throws {
@@ -359,6 +405,31 @@ private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"
         }
     }
 
+    @Test(arguments: [(FaultyFiles.Fault.create, 1), (.sync, .max)])
+    fileprivate func whatNobodyRefusedIsNotKeptAside(fault: FaultyFiles.Fault, times: Int) async throws {
+        let bench = try LifecycleBench()
+        let folder = try TemporaryFolder()
+        var configuration = bench.client.configuration
+        configuration.journal = .directory(folder.path)
+        let client = try CyclesClient(
+            configuration: configuration,
+            transport: bench.wire,
+            callbacks: InlineCallbackTransport(bench.wire),
+            time: bench.clock,
+            files: (FaultyFiles(fault, times: times), isInline: true)
+        )
+        // The record gets there after all, with what the server asks for.
+        bench.wire.answer("commit", status: 429, throttled, headers: ["Retry-After": "600"])
+        let guarded = try await client.reserve(bench.request())
+        let name = JournalNames.file(guarded.reservationID)
+        _ = try await guarded.commit(.tokens(7))
+        await client.shutdown(timeout: .zero)
+        #expect(folder.files == [name])
+        bench.clock.advance(by: .seconds(600))
+        _ = try CyclesClient.testing(configuration: configuration, transport: bench.wire, clock: bench.clock)
+        #expect(folder.files.isEmpty && bench.authority.balances()[0].spent == .tokens(7))
+    }
+
     @Test func withoutAHomeTheJournalIsOffAndThatIsReported() async throws {
         let bench = try LifecycleBench()
         var configuration = bench.client.configuration
@@ -423,6 +494,53 @@ private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"
         world.bench.clock.advance(by: .seconds(60))
         #expect(world.bench.operations.count == 2)
         #expect(await client.pendingSettlements().count == 50)
+    }
+
+    @Test func eachRoundBeginsWithOneProbe() async throws {
+        let world = try World()
+        for number in 0..<20 {
+            try world.plant(JournalNames.file(ReservationID("rsv_\(number)")), record("rsv_\(number)"))
+        }
+        // The first round shows that the key is accepted, and that the server is busy with all but the first.
+        world.bench.wire.answer(
+            "commit",
+            status: 200,
+            #"{"status":"COMMITTED","charged":{"unit":"TOKENS","amount":1}}"#
+        )
+        for _ in 0..<19 { world.bench.wire.answer("commit", status: 503) }
+        let client = try world.restarted { $0.retry.isEnabled = false }
+        #expect(world.bench.operations.count == 20)
+        world.bench.authority.removeAPIKey("key-1")
+        world.bench.clock.advance(by: .seconds(60))
+        #expect(world.bench.operations.count == 21)
+        #expect(await client.pendingSettlements().count == 19)
+    }
+
+    @Test func aRefusalOfTheOldKeySaysNothingAboutTheNewOne() async throws {
+        let world = try World()
+        for number in 0..<5 {
+            try world.plant(JournalNames.file(ReservationID("rsv_\(number)")), record("rsv_\(number)"))
+        }
+        let gate = CountingTransport(world.bench.authority)
+        let client = try CyclesClient(
+            configuration: world.bench.client.configuration,
+            transport: gate,
+            callbacks: gate,
+            time: world.bench.clock,
+            files: (SystemFileSystem(), isInline: true)
+        )
+        #expect(gate.waiting == 1)
+        world.bench.authority.removeAPIKey("key-1")
+        world.bench.authority.addAPIKey("key-2", tenant: "acme")
+        try await client.updateAPIKey("key-2")
+        // The probe with the old key is answered only now: 401. The others go on with the new one, and so does it.
+        var answers = 0
+        while gate.answerOne() || answers == 1 {
+            answers += 1
+            world.bench.clock.advance(by: .zero)
+        }
+        #expect(answers == 6)
+        #expect(await client.pendingSettlements().isEmpty)
     }
 
     @Test func twoThatReplayTheSameRecordChargeOnce() async throws {
@@ -496,6 +614,22 @@ private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"
         #expect(world.folder.files.isEmpty && world.bench.authority.balances().contains { $0.spent == .tokens(4) })
     }
 
+    @Test func whatCannotBeMovedIsForgottenWhereItIsOnceItIsSettled() async throws {
+        let world = try World { $0.tenant = nil }
+        var request = world.bench.request()
+        request.subject.tenant = "acme"
+        let guarded = try await world.bench.client.reserve(request)
+        world.bench.authority.removeAPIKey("key-1")
+        #expect(try await guarded.commit(.tokens(4)) == .queued(isDurable: true))
+        // A file stands where the folder of the new key would be.
+        let new = JournalNames.folder(baseURL: "http://authority.test", apiKey: "key-2", tenant: nil)
+        try SystemFileSystem().createFile(world.folder.path + "/" + new, [])
+        world.bench.authority.addAPIKey("key-2", tenant: "acme")
+        try await world.bench.client.updateAPIKey("key-2")
+        #expect(world.problems.contains { $0.message.contains("could not be moved") })
+        #expect(world.bench.figures == [99_996, 0, 4] && world.folder.files.isEmpty)
+    }
+
     @Test func leasesThatAnOldKeyStoppedGoOn() async throws {
         let bench = try LifecycleBench()
         let guarded = try await bench.client.reserve(bench.request())
@@ -553,12 +687,22 @@ private struct FaultyFiles: FileSystem {
     enum Fault { case create, rename, sync, prepare, home }
 
     private let fault: Fault
+    /// How often it still happens.
+    private let left: Monitor<Int>
     private let real = SystemFileSystem()
 
-    init(_ fault: Fault) { self.fault = fault }
+    init(_ fault: Fault, times: Int = .max) {
+        self.fault = fault
+        left = Monitor(times)
+    }
 
     private func fail(_ fault: Fault, _ path: String) throws(FileError) {
-        if fault == self.fault { throw FileError(action: "\(fault)", path: path, reason: "No space left on device") }
+        guard fault == self.fault else { return }
+        let happens = left.withLock { left in
+            defer { left = max(0, left - 1) }
+            return left > 0
+        }
+        if happens { throw FileError(action: "\(fault)", path: path, reason: "No space left on device") }
     }
 
     var homeDirectory: String? { fault == .home ? nil : real.homeDirectory }

@@ -145,7 +145,8 @@ import Testing
         }
         for (failure, expected) in [
             (error(410), "send event"), (error(400, .reservationExpired), "send event"),
-            (error(404, .notFound), "rejected 409"),
+            (error(404, .notFound), "rejected 409"), (error(404), "rejected 409"),
+            (error(404, ErrorCode(rawValue: "NEW")), "rejected 409"),
         ] {
             var process = process()
             _ = process.committed(.failure(error(409, .reservationFinalized)), randomness: 0.5)

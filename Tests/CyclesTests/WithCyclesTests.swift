@@ -112,6 +112,24 @@ private final class NotSendable {
         #expect(commit["metadata"] == ["job": 7, "more": true])
     }
 
+    @Test func changesMayAskTheContext() async throws {
+        let bench = try LifecycleBench()
+        try await bench.client.withCycles(options()) { context in
+            context.addSpend(.tokens(3))
+            context.metadata["before"] = 1
+            context.updateMetadata { metadata in
+                metadata["spent"] = .string("\(context.recordedSpend?.amount ?? 0)")
+                metadata["count"] = .string("\(context.metadata.count)")
+                context.addSpend(.tokens(1))
+            }
+            context.updateMetrics { $0.tokensInput = context.recordedSpend?.amount }
+            return ((), .tokens(4))
+        }
+        let commit = bench.wire.requests[1].json
+        #expect(commit["metadata"] == ["before": 1, "spent": "3", "count": "1"])
+        #expect(commit["metrics"]?["tokens_input"] == 4)
+    }
+
     @Test func aLatencyThatWasSetIsKept() async throws {
         let bench = try LifecycleBench()
         try await bench.client.withCycles(options()) { context in

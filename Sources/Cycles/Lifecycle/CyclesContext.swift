@@ -33,19 +33,19 @@ public struct CyclesContext: Sendable {
     /// What the work used, sent with its commit. Several tasks that change parts of it use ``updateMetrics(_:)``.
     public var metrics: CyclesMetrics {
         get { held.metrics ?? CyclesMetrics() }
-        nonmutating set { held.metrics = newValue }
+        nonmutating set { held.updateMetrics { $0 = newValue } }
     }
 
     /// Whatever is worth keeping with the commit. Several tasks that change parts of it use ``updateMetadata(_:)``.
     public var metadata: [String: JSONValue] {
         get { held.metadata }
-        nonmutating set { held.metadata = newValue }
+        nonmutating set { held.updateMetadata { $0 = newValue } }
     }
 
-    /// Changes the metrics while no one else does. `body` must not use the context.
+    /// Changes the metrics while no one else does. What `body` asks the context for is what was there before.
     public func updateMetrics(_ body: (inout CyclesMetrics) -> Void) { held.updateMetrics(body) }
 
-    /// Changes the metadata while no one else does. `body` must not use the context.
+    /// Changes the metadata while no one else does. What `body` asks the context for is what was there before.
     public func updateMetadata(_ body: (inout [String: JSONValue]) -> Void) { held.updateMetadata(body) }
 
     /// How the work was settled, or why it could not be; nil before that.

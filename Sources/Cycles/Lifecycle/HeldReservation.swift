@@ -20,9 +20,33 @@ package final class HeldReservation: @unchecked Sendable {
     private enum Phase { case held, settling, settled }
 
     /// What was said about the work so far. Few reservations have any.
-    private final class Annotations {
-        var metrics: CyclesMetrics?
-        var metadata: [String: JSONValue] = [:]
+    ///
+    /// They have a mutex of their own, under which callers' code runs: it may ask for anything, these included.
+    private final class Annotations: @unchecked Sendable {
+        private let mutex = SystemMutex(isRecursive: true)
+        private var metrics: CyclesMetrics?
+        private var metadata: [String: JSONValue] = [:]
+
+        deinit { mutex.destroy() }
+
+        var current: (metrics: CyclesMetrics?, metadata: [String: JSONValue]) { mutex.withLock { (metrics, metadata) } }
+
+        func updateMetrics(_ body: (inout CyclesMetrics) -> Void) {
+            mutex.withLock {
+                // A copy: what the body asks for meanwhile is what was there before.
+                var changed = metrics ?? CyclesMetrics()
+                body(&changed)
+                metrics = changed
+            }
+        }
+
+        func updateMetadata(_ body: (inout [String: JSONValue]) -> Void) {
+            mutex.withLock {
+                var changed = metadata
+                body(&changed)
+                metadata = changed
+            }
+        }
     }
 
     private final class Outcome: Sendable {
@@ -85,31 +109,19 @@ package final class HeldReservation: @unchecked Sendable {
         if isLate { ignore("spend of \(amount), since its settlement had begun") }
     }
 
-    var metrics: CyclesMetrics? {
-        get { mutex.withLock { annotations?.metrics } }
-        set { annotate { $0.metrics = newValue } }
-    }
+    var metrics: CyclesMetrics? { mutex.withLock { annotations }?.current.metrics }
 
-    var metadata: [String: JSONValue] {
-        get { mutex.withLock { annotations?.metadata ?? [:] } }
-        set { annotate { $0.metadata = newValue } }
-    }
+    var metadata: [String: JSONValue] { mutex.withLock { annotations }?.current.metadata ?? [:] }
 
-    func updateMetrics(_ body: (inout CyclesMetrics) -> Void) {
-        annotate { annotations in
-            var metrics = annotations.metrics ?? CyclesMetrics()
-            body(&metrics)
-            annotations.metrics = metrics
-        }
-    }
+    func updateMetrics(_ body: (inout CyclesMetrics) -> Void) { writableAnnotations.updateMetrics(body) }
 
-    func updateMetadata(_ body: (inout [String: JSONValue]) -> Void) { annotate { body(&$0.metadata) } }
+    func updateMetadata(_ body: (inout [String: JSONValue]) -> Void) { writableAnnotations.updateMetadata(body) }
 
-    private func annotate(_ body: (Annotations) -> Void) {
+    private var writableAnnotations: Annotations {
         mutex.withLock {
             let annotations = annotations ?? Annotations()
-            body(annotations)
             self.annotations = annotations
+            return annotations
         }
     }
 
@@ -165,18 +177,19 @@ package final class HeldReservation: @unchecked Sendable {
         firstOver transport: (any CallbackTransport)? = nil,
         _ completion: Completion?
     ) {
-        let (recorded, annotated, annotatedMetadata) = mutex.withLock {
+        let (recorded, said) = mutex.withLock {
             phase = .settling
-            return (spend, annotations?.metrics, annotations?.metadata ?? [:])
+            return (spend, annotations)
         }
-        var metrics = metrics ?? annotated
+        let annotated = said?.current
+        var metrics = metrics ?? annotated?.metrics
         if let latency {
             var timed = metrics ?? CyclesMetrics()
             timed.latency = timed.latency ?? latency
             metrics = timed
         }
         let terms = SettlementTerms(
-            (actual, metrics, annotatedMetadata.merging(metadata) { $1 }, key),
+            (actual, metrics, (annotated?.metadata ?? [:]).merging(metadata) { $1 }, key),
             recorded: recorded,
             estimate: estimate
         )

@@ -149,7 +149,7 @@ package final class LifecycleCore: Sendable {
         let change: @Sendable () -> Void = { [background, engine, keeper] in
             background.performer.rotate(to: key)
             keeper.resumeAfterNewKey()
-            engine.hurry()
+            engine.resumeAfterNewKey()
             completion()
         }
         // Records move before the key is used: what is settled with it finds them.

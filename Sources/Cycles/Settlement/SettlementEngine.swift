@@ -23,7 +23,15 @@ package final class SettlementEngine: Sendable {
         var slowInFlight = 0
         /// How many of those are sent at a time: one, until its answer shows that the key is accepted.
         var slowLimit = 1
+        /// How many API keys there have been.
+        var keyGeneration = 0
         var isShutDown = false
+
+        /// Where nobody is in line or on the way a round begins, with one that probes the key.
+        mutating func addToBacklog(_ jobs: [SettlementJob]) {
+            if backlog.isEmpty, slowInFlight == 0 { slowLimit = 1 }
+            backlog += jobs
+        }
 
         var nextDeadline: Duration? {
             guard let attempt = waiting.nextDeadline else { return awaited.nextDeadline }
@@ -84,7 +92,7 @@ package final class SettlementEngine: Sendable {
         let entry = record.journalRecord(baseURL: journal.baseURL, notBeforeMilliseconds: nil)
         if isAwaited, transport == nil {
             journal.write(entry) { [self] isWritten in
-                state.withLock { _ in job.isDurable = isWritten }
+                note(job, isWritten: isWritten)
                 send(job, job.nextRequest)
             }
         } else {
@@ -92,8 +100,7 @@ package final class SettlementEngine: Sendable {
             // else would.
             let isWritten = Monitor<Bool?>(nil)
             journal.write(entry) { answer in isWritten.withLock { $0 = answer } }
-            let isDurable = isWritten.wait { $0 }
-            state.withLock { _ in job.isDurable = isDurable }
+            note(job, isWritten: isWritten.wait { $0 })
             send(job, job.nextRequest, over: transport)
         }
     }
@@ -133,11 +140,13 @@ package final class SettlementEngine: Sendable {
             }
         }
         // All of them are in line before the first is sent, whose answer may concern the others.
-        state.withLock { state in
+        let isShutDown = state.withLock { state in
+            guard !state.isShutDown else { return true }
             for job in ready { job.engine = self }
-            state.backlog += ready
+            state.addToBacklog(ready)
+            return false
         }
-        sendSlow()
+        if isShutDown { for job in ready { strand(job) } } else { sendSlow() }
     }
 
     /// What is not settled yet.
@@ -193,6 +202,16 @@ package final class SettlementEngine: Sendable {
         attend()
     }
 
+    /// Begins a round with another API key, which is in use already. What is refused on account of an earlier one from now
+    /// on says nothing about this one.
+    package func resumeAfterNewKey() {
+        state.withLock { state in
+            state.keyGeneration += 1
+            state.slowLimit = 1
+        }
+        hurry()
+    }
+
     /// Attempts nothing any more. What waits for its next attempt has failed, unless a journal keeps it for later.
     package func shutDown() {
         let stranded = state.withLock { state in
@@ -219,7 +238,8 @@ package final class SettlementEngine: Sendable {
             return (true, isAwaited)
         }
         guard isDurable else {
-            finish(job, .failure(job.lastError ?? .cancelled))
+            // Nobody refused it: should its file be there in spite of what the disk said, it stays.
+            finish(job, .failure(job.lastError ?? .cancelled), keepsRecord: true)
             return
         }
         // The next client goes on with it.
@@ -228,6 +248,11 @@ package final class SettlementEngine: Sendable {
     }
 
     // MARK: Driving
+
+    /// What is on disk once stays there, even if writing it anew fails.
+    private func note(_ job: SettlementJob, isWritten: Bool) {
+        if isWritten { state.withLock { _ in job.isDurable = true } }
+    }
 
     private func begin(
         _ id: ReservationID,
@@ -273,15 +298,18 @@ package final class SettlementEngine: Sendable {
         job.progress(.queued(isDurable: isDurable))
     }
 
-    /// Puts a job in line, if it is one that does not hurry.
+    /// Puts a job in line, if it is one that does not hurry. After a shutdown it has come to its end.
     private func enlist(_ job: SettlementJob, _ request: SettlementJob.Request) -> Bool {
-        state.withLock { state in
-            guard job.isSlow else { return false }
+        let (isEnlisted, isShutDown) = state.withLock { state in
+            if state.isShutDown { return (true, true) }
+            guard job.isSlow else { return (false, false) }
             job.nextRequest = request
             job.engine = self
-            state.backlog.append(job)
-            return true
+            state.addToBacklog([job])
+            return (true, false)
         }
+        if isShutDown { strand(job) }
+        return isEnlisted
     }
 
     /// Sends as many that do not hurry as there are places.
@@ -310,7 +338,9 @@ package final class SettlementEngine: Sendable {
             job.holdsPlace = false
             state.slowInFlight -= 1
             guard error?.status == 401, let delay else {
-                state.slowLimit = SettlementEngine.maxSlowInFlight
+                if SettlementEngine.provesKey(error), job.keyGeneration == state.keyGeneration {
+                    state.slowLimit = SettlementEngine.maxSlowInFlight
+                }
                 return
             }
             state.slowLimit = 1
@@ -325,11 +355,19 @@ package final class SettlementEngine: Sendable {
         sendSlow()
     }
 
+    /// Whether an answer shows that the key was accepted: a success, or a refusal for another reason.
+    private static func provesKey(_ error: CyclesError?) -> Bool {
+        guard let error else { return true }
+        guard let status = error.status else { return false }
+        return (400..<500).contains(status) && ![401, 403, 429].contains(status)
+    }
+
     private func send(
         _ job: SettlementJob,
         _ request: SettlementJob.Request,
         over transport: (any CallbackTransport)? = nil
     ) {
+        state.withLock { job.keyGeneration = $0.keyGeneration }
         switch (job.kind, request) {
         case (.settlement(let record, _), .settlement(.commit)):
             perform(job, over: transport) { () throws(CyclesError) in
@@ -404,7 +442,10 @@ package final class SettlementEngine: Sendable {
                 }
                 // On disk first: after a restart it must not be committed any more.
                 let entry = record.journalRecord(baseURL: journal.baseURL, notBeforeMilliseconds: nil)
-                journal.write(entry) { [self] _ in send(job, .settlement(request)) }
+                journal.write(entry) { [self] isWritten in
+                    note(job, isWritten: isWritten)
+                    send(job, .settlement(request))
+                }
             case .wait(let request, let delay, let floor, let error):
                 wait(job, .settlement(request), delay, floor: floor, error)
             case .settled(let settlement): finish(job, .success(settlement))
@@ -442,11 +483,16 @@ package final class SettlementEngine: Sendable {
     private func wait(
         _ job: SettlementJob,
         _ request: SettlementJob.Request,
-        _ delay: Duration,
+        _ chosenDelay: Duration,
         floor: Duration,
         _ error: CyclesError
     ) {
         let now = background.time.monotonic
+        // What an earlier key was refused for is attempted at once with the one that there is now.
+        let isOutdated = state.withLock { state in
+            (error.status == 401 || error.status == 403) && job.keyGeneration < state.keyGeneration
+        }
+        let delay = isOutdated ? floor : chosenDelay
         background.observer.observe(
             .retryScheduled(
                 ScheduledRetry(
@@ -460,9 +506,11 @@ package final class SettlementEngine: Sendable {
         if floor > .zero, let journal, case .settlement(let record, _) = job.kind {
             // What the server asks for holds after a restart, too.
             let notBefore = background.time.wallMilliseconds + floor.wholeMillisecondsRoundedUp
-            journal.write(record.journalRecord(baseURL: journal.baseURL, notBeforeMilliseconds: notBefore)) { _ in }
+            journal.write(record.journalRecord(baseURL: journal.baseURL, notBeforeMilliseconds: notBefore)) { [self] in
+                note(job, isWritten: $0)
+            }
         }
-        passOn(job, error, delay: delay)
+        passOn(job, error, delay: isOutdated ? nil : delay)
         let (isShutDown, isQueued) = state.withLock { state in
             job.lastError = error
             guard !state.isShutDown else { return (true, false) }
@@ -496,15 +544,19 @@ package final class SettlementEngine: Sendable {
         )
     }
 
-    private func finish(_ job: SettlementJob, _ result: Result<Settlement, CyclesError>) {
+    private func finish(
+        _ job: SettlementJob,
+        _ result: Result<Settlement, CyclesError>,
+        keepsRecord: Bool = false
+    ) {
         state.withLock { state in
             if let awaited = job.awaited { state.awaited.remove(awaited) }
             if case .settlement = job.kind { state.active[job.reservationID] = nil }
         }
-        if let journal, case .settlement = job.kind {
+        if let journal, !keepsRecord, case .settlement = job.kind {
             if case .success = result { journal.remove(job.reservationID) } else { journal.setAside(job.reservationID) }
         }
-        passOn(job, nil, delay: nil)
+        if case .failure(let error) = result { passOn(job, error, delay: nil) } else { passOn(job, nil, delay: nil) }
         switch result {
         case .success(let settlement): background.observer.observe(.settled(job.reservationID, settlement))
         case .failure(let error): background.observer.observe(.settlementFailed(job.reservationID, error))
@@ -557,6 +609,8 @@ private final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     /// Whether it does not hurry, and whether it has one of the places of those. Under the engine's lock.
     var isSlow = false
     var holdsPlace = false
+    /// Which API key its last request carried. Under the engine's lock.
+    var keyGeneration = 0
 
     init(
         _ reservationID: ReservationID,

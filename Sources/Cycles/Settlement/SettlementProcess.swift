@@ -80,6 +80,8 @@ package struct SettlementProcess: Hashable, Sendable {
             switch FailureClass(error) {
             case .expired: return doubt.isMismatch ? .rejected(doubt.error) : becomeEvent()
             case .rejected: return .rejected(doubt.error)
+            // The server does not know it, whatever else it says.
+            case .unclassified where error.status == 404: return .rejected(doubt.error)
             case .retry, .throttled, .unauthorized, .unclassified, .finalized, .mismatch:
                 // A look-up that fails decides nothing: the commit is sent again.
                 return wait(for: FailureClass(error), error, randomness)

@@ -18,25 +18,32 @@ package struct SystemFileSystem: FileSystem {
     package var processID: Int32 { getpid() }
 
     package func prepareDirectory(_ path: String) throws(FileError) {
-        if mkdir(path, 0o700) != 0 {
-            switch errno {
-            case EEXIST: break
-            case ENOENT:
-                let parent = SystemFileSystem.parent(of: path)
-                guard parent != path else { throw failure("make the directory", path) }
-                if mkdir(parent, 0o700) != 0, errno != EEXIST {
-                    guard errno == ENOENT else { throw failure("make the directory", parent) }
-                    try prepareDirectory(parent)
-                }
-                if mkdir(path, 0o700) != 0, errno != EEXIST { throw failure("make the directory", path) }
-            default: throw failure("make the directory", path)
-            }
-        }
+        try makeDirectory(path)
         var status = stat()
         guard lstat(path, &status) == 0 else { throw failure("look at", path) }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw refusal(path, "it is not a directory, or a link to one") }
         guard status.st_uid == geteuid() else { throw refusal(path, "it belongs to another user") }
         guard status.st_mode & 0o022 == 0 else { throw refusal(path, "its group or others may write to it") }
+    }
+
+    /// Makes a directory and those above it, where they are missing, and sees to it that their names are on disk: what is
+    /// synced in a directory is of no use if the directory itself is lost.
+    private func makeDirectory(_ path: String) throws(FileError) {
+        let parent = SystemFileSystem.parent(of: path)
+        var result = mkdir(path, 0o700)
+        if result != 0, errno == ENOENT, parent != path {
+            try makeDirectory(parent)
+            result = mkdir(path, 0o700)
+        }
+        guard result == 0 else {
+            if errno == EEXIST { return }
+            throw failure("make the directory", path)
+        }
+        let descriptor = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        // A directory that may not be read cannot be synced.
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw failure("sync", parent) }
     }
 
     package func createFile(_ path: String, _ contents: [UInt8]) throws(FileError) {
@@ -134,8 +141,8 @@ package struct SystemFileSystem: FileSystem {
     }
 
     private static func parent(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return "/" }
-        return String(path[..<slash])
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     private func failure(_ action: String, _ path: String) -> FileError {

@@ -11,9 +11,14 @@
 package struct SystemMutex: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
-    package init() {
+    /// - Parameter isRecursive: Whether who holds it may take it again.
+    package init(isRecursive: Bool = false) {
         mutex.initialize(to: pthread_mutex_t())
-        pthread_mutex_init(mutex, nil)
+        var attributes = pthread_mutexattr_t()
+        pthread_mutexattr_init(&attributes)
+        if isRecursive { pthread_mutexattr_settype(&attributes, CInt(PTHREAD_MUTEX_RECURSIVE)) }
+        pthread_mutex_init(mutex, &attributes)
+        pthread_mutexattr_destroy(&attributes)
     }
 
     /// To be called once, by the owner's `deinit`.
@@ -22,7 +27,7 @@ package struct SystemMutex: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Runs `body` alone. Not to be nested.
+    /// Runs `body` alone. Not to be nested, unless it is recursive.
     package func withLock<Result: ~Copyable>(_ body: () -> Result) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }

@@ -35,6 +35,8 @@ package final class CommitJournal: Sendable {
         var identity: Identity
         var folder: String?
         var isPrepared = false
+        /// Folders of earlier keys, in which records may have been left that are settled now.
+        var previous: [String] = []
     }
 
     private let files: any FileSystem
@@ -104,9 +106,8 @@ package final class CommitJournal: Sendable {
         }
         guard needsThread else { return }
         guard let thread = SystemThread.start({ self.run() }) else {
-            // Better late than never: on the thread that asks.
-            performWaiting()
-            line.withLock { $0.hasThread = false }
+            // Better late than never: on the thread that asks, until there is nothing left for another's sake either.
+            repeat { performWaiting() } while !stopIfIdle()
             return
         }
         thread.detach()
@@ -116,13 +117,16 @@ package final class CommitJournal: Sendable {
         while true {
             performWaiting()
             let hasMore: Bool? = line.wait(atMost: .seconds(5)) { $0.jobs.isEmpty ? nil : true }
-            if hasMore != nil { continue }
-            let isOver = line.withLock { line in
-                guard line.jobs.isEmpty else { return false }
-                line.hasThread = false
-                return true
-            }
-            if isOver { return }
+            if hasMore == nil, stopIfIdle() { return }
+        }
+    }
+
+    /// Whether there was nothing to do; whoever comes next starts a thread then.
+    private func stopIfIdle() -> Bool {
+        line.withLock { line in
+            guard line.jobs.isEmpty else { return false }
+            line.hasThread = false
+            return true
         }
     }
 
@@ -150,6 +154,7 @@ package final class CommitJournal: Sendable {
         var folder = isNeeded ? preparedFolder() : nil
         var written: [(completion: @Sendable (Bool) -> Void, isWritten: Bool)] = []
         var needsSync = false
+        var isSynced = true
         var callbacks: [@Sendable () -> Void] = []
         for job in jobs {
             switch job {
@@ -158,10 +163,9 @@ package final class CommitJournal: Sendable {
                 needsSync = needsSync || isWritten
                 written.append((completion, isWritten))
             case .remove(let id):
-                if let folder { attempt { () throws(FileError) in try files.remove(folder + JournalNames.file(id)) } }
+                for path in paths(of: id, in: folder) { attempt { () throws(FileError) in try files.remove(path) } }
             case .setAside(let id):
-                if let folder {
-                    let path = folder + JournalNames.file(id)
+                for path in paths(of: id, in: folder) {
                     attempt { () throws(FileError) in try files.rename(path, to: path + ".rejected") }
                     needsSync = true
                 }
@@ -171,19 +175,28 @@ package final class CommitJournal: Sendable {
                 callbacks.append { completion(records) }
             case .notify(let body): callbacks.append(body)
             case .changeKey(let key, let completion):
+                if needsSync, let folder { isSynced = isSynced && sync(folder) }
+                needsSync = false
                 folder = changeKey(key, from: folder)
                 callbacks.append(completion)
             }
         }
-        var isSynced = true
-        if needsSync, let folder {
-            isSynced = attempt { () throws(FileError) in try files.syncDirectory(folder) }
-        }
+        if needsSync, let folder { isSynced = isSynced && sync(folder) }
         for (completion, isWritten) in written { completion(isWritten && isSynced) }
         for callback in callbacks { callback() }
     }
 
     // MARK: Files
+
+    private func sync(_ folder: String) -> Bool {
+        attempt { () throws(FileError) in try files.syncDirectory(folder) }
+    }
+
+    /// The files of a reservation: one, unless it could not be moved when the key changed.
+    private func paths(of id: ReservationID, in folder: String?) -> [String] {
+        let folders = [folder].compactMap { $0 } + place.withLock { $0.previous }
+        return folders.map { $0 + JournalNames.file(id) }.filter { files.age(of: $0) != nil }
+    }
 
     private var base: String? { configuredBase ?? files.homeDirectory.map { $0 + "/.runcycles/commit-journal" } }
 
@@ -252,69 +265,91 @@ package final class CommitJournal: Sendable {
             return true
         }
         guard isAnother, let old else { return old }
-        guard let new = preparedFolder(), new != old else { return old }
+        let new = preparedFolder()
+        if new == old { return old }
         var moved: [String] = []
-        for record in load(from: old, reportsSiblings: false) where write(record, in: new) {
-            moved.append(JournalNames.file(record.reservationID))
-        }
-        // The old ones go once the new ones are certain to be there.
-        let isSynced = attempt { () throws(FileError) in try files.syncDirectory(new) }
-        if isSynced {
-            for name in moved { attempt { () throws(FileError) in try files.remove(old + name) } }
+        if let new {
+            for record in load(from: old, reportsSiblings: false) where write(record, in: new) {
+                moved.append(JournalNames.file(record.reservationID))
+            }
+            // The old ones go once the new ones are certain to be there.
+            if sync(new) {
+                for name in moved { attempt { () throws(FileError) in try files.remove(old + name) } }
+            }
         }
         let left = ((try? files.list(old)) ?? []).filter(JournalNames.isRecord).count
-        if left > 0 { report(old, "\(left) settlements could not be moved to the folder of the new API key") }
+        if left > 0 {
+            place.withLock { $0.previous.append(old) }
+            report(old, "\(left) settlements could not be moved to the folder of the new API key")
+        }
         return new
     }
 
     private func load(from folder: String, reportsSiblings: Bool = true) -> [JournalRecord] {
         var names: [String] = []
         attempt { () throws(FileError) in names = try files.list(folder).sorted() }
+        var present = Set(names)
         var records: [JournalRecord] = []
+        var legacy: [(name: String, record: JournalRecord)] = []
         for name in names {
             let path = folder + name
             if JournalNames.isTemporary(name) {
                 if let age = files.age(of: path), age > .seconds(3_600) {
                     attempt { () throws(FileError) in try files.remove(path) }
                 }
-            } else if JournalNames.isRecord(name), let record = record(at: path, name) {
-                // A record for another server may be in a folder that was copied; it is left alone.
-                if record.baseURL == baseURL { records.append(record) }
+            } else if JournalNames.isRecord(name) {
+                switch look(at: path, name) {
+                case .standard(let record): records.append(record)
+                case .legacy(let record): legacy.append((name, record))
+                case .quarantined: present.remove(name)
+                case .leftAlone: break
+                }
+            }
+        }
+        // Those under standard names are known by now: they come first, having been written later.
+        let known = Set(records.map(\.reservationID))
+        for (name, record) in legacy {
+            let standard = JournalNames.file(record.reservationID)
+            if known.contains(record.reservationID) {
+                attempt { () throws(FileError) in try files.remove(folder + name) }
+            } else if present.contains(standard) {
+                report(folder + name, "it was left alone, since \(standard) is there and is not this client's")
+            } else {
+                attempt { () throws(FileError) in try files.rename(folder + name, to: folder + standard) }
+                records.append(record)
             }
         }
         if reportsSiblings { reportSiblings(of: folder) }
         return records
     }
 
-    /// A record, under its standard name from here on; nil if the file is none.
-    private func record(at path: String, _ name: String) -> JournalRecord? {
-        var contents: [UInt8] = []
-        guard attempt({ () throws(FileError) in contents = try files.read(path, limit: JournalRecord.maxBytes) }) else {
-            return nil
-        }
-        let record: JournalRecord
-        do throws(JournalRecord.Defect) {
-            record = try JournalRecord(parsing: contents)
-            let standard = JournalNames.file(record.reservationID)
-            if name == standard { return record }
-            guard name == JournalNames.legacyFile(record.reservationID) else {
-                throw .corrupt("its name is not that of reservation \(record.reservationID)")
-            }
-            adopt(record, from: path, as: path.dropLast(name.utf8.count) + standard)
-            return record
-        } catch {
-            let other = path.dropLast(".json".utf8.count) + ".corrupt"
-            attempt { () throws(FileError) in try files.rename(path, to: String(other)) }
-            report(String(other), "\(error); it was put aside, and the spend in it has to be settled by hand")
-            return nil
-        }
+    private enum Finding {
+        /// A record under its standard name.
+        case standard(JournalRecord)
+        /// A record under the name that an older client gave it.
+        case legacy(JournalRecord)
+        /// It was no record, and is called otherwise now.
+        case quarantined
+        /// It is another server's, as in a folder that was copied, or cannot be read.
+        case leftAlone
     }
 
-    /// Moves a record that an older client wrote to its standard name.
-    private func adopt(_ record: JournalRecord, from path: String, as standard: String) {
-        let isThere = (try? files.read(standard, limit: JournalRecord.maxBytes)) != nil
-        attempt { () throws(FileError) in
-            if isThere { try files.remove(path) } else { try files.rename(path, to: standard) }
+    private func look(at path: String, _ name: String) -> Finding {
+        var contents: [UInt8] = []
+        guard attempt({ () throws(FileError) in contents = try files.read(path, limit: JournalRecord.maxBytes) }) else {
+            return .leftAlone
+        }
+        do throws(JournalRecord.Defect) {
+            let record = try JournalRecord(parsing: contents)
+            guard record.baseURL == baseURL else { return .leftAlone }
+            if name == JournalNames.file(record.reservationID) { return .standard(record) }
+            if name == JournalNames.legacyFile(record.reservationID) { return .legacy(record) }
+            throw .corrupt("its name is not that of reservation \(record.reservationID)")
+        } catch {
+            let other = String(path.dropLast(".json".utf8.count)) + ".corrupt"
+            let isMoved = attempt { () throws(FileError) in try files.rename(path, to: other) }
+            report(other, "\(error); it was put aside, and the spend in it has to be settled by hand")
+            return isMoved ? .quarantined : .leftAlone
         }
     }
 
