@@ -508,10 +508,26 @@ private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"
             #"{"status":"COMMITTED","charged":{"unit":"TOKENS","amount":1}}"#
         )
         for _ in 0..<19 { world.bench.wire.answer("commit", status: 503) }
-        let client = try world.restarted { $0.retry.isEnabled = false }
+        let gate = CountingTransport(world.bench.wire)
+        var configuration = world.bench.client.configuration
+        configuration.retry.isEnabled = false
+        let client = try CyclesClient(
+            configuration: configuration,
+            transport: gate,
+            callbacks: gate,
+            time: world.bench.clock,
+            randomness: { 0.5 },
+            files: (SystemFileSystem(), isInline: true)
+        )
+        #expect(gate.waiting == 1)
+        _ = gate.answerOne()
+        #expect(gate.waiting == 8)
+        while gate.answerOne() {}
         #expect(world.bench.operations.count == 20)
         world.bench.authority.removeAPIKey("key-1")
         world.bench.clock.advance(by: .seconds(60))
+        #expect(gate.waiting == 1)
+        while gate.answerOne() {}
         #expect(world.bench.operations.count == 21)
         #expect(await client.pendingSettlements().count == 19)
     }
@@ -731,10 +747,10 @@ private struct FaultyFiles: FileSystem {
 
 /// Holds requests until a test lets them through, one by one.
 private final class CountingTransport: HTTPTransport, CallbackTransport {
-    private let inner: LocalAuthority
+    private let inner: any BlockingHTTPTransport
     private let held = Monitor([(HTTPRequest, any Exchange)]())
 
-    init(_ inner: LocalAuthority) { self.inner = inner }
+    init(_ inner: any BlockingHTTPTransport) { self.inner = inner }
 
     var waiting: Int { held.withLock { $0.count } }
 
