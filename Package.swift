@@ -36,6 +36,11 @@ let package = Package(
             dependencies: ["Cycles", "CyclesTesting"],
             swiftSettings: swiftSettings
         ),
+        .testTarget(
+            name: "CyclesCLITests",
+            dependencies: ["Cycles", "CyclesTesting", "CyclesCLI"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "EndToEndTests", dependencies: ["Cycles", "CyclesTesting"], swiftSettings: swiftSettings),
     ]
 )

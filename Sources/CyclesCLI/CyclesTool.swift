@@ -3,56 +3,58 @@ import Cycles
 /// The executable `cycles`.
 @main
 struct CyclesTool {
-    static func main() async {
-        let arguments = Array(CommandLine.arguments.dropFirst())
-        do {
-            try await run(arguments)
-        } catch let failure as ToolFailure {
-            Console.error(failure.message)
-            Console.exit(failure.status)
+    /// Not asynchronous: an asynchronous `main` gives the process's first thread away before anything of it runs, and
+    /// signals would be delivered to that thread, whatever is blocked elsewhere.
+    static func main() {
+        do throws(Misuse) {
+            let invocation = try command.invocation(of: Array(CommandLine.arguments.dropFirst()))
+            if case .run(let command, _) = invocation, command.takesSignals { Signals.block() }
+            Task.detached { SystemCalls.exit(await status(of: invocation).code) }
+            while true { SystemCalls.pause() }
         } catch {
             Console.error("\(error)")
-            Console.exit(ToolFailure.failed)
+            SystemCalls.exit(ExitStatus.misuse.code)
         }
     }
 
-    private static func run(_ arguments: [String]) async throws {
-        switch arguments {
-        case [], ["help"], ["--help"], ["-h"], ["demo", "--help"], ["demo", "-h"]: Console.line(help)
-        case ["--version"]: Console.line("cycles \(CyclesVersion.current)")
-        case ["demo"]: try await Demo.run()
-        default:
-            throw ToolFailure(
-                "cycles: not understood: \(arguments.joined(separator: " ")); see cycles --help",
-                status: ToolFailure.misused
-            )
+    static let command = Command(
+        name: "cycles",
+        summary: "Asks a Cycles budget authority before money is spent, and tells it what was spent.",
+        discussion: """
+            Where the server is, and the key that it knows you by, come from the environment: CYCLES_BASE_URL, and \
+            CYCLES_API_KEY or CYCLES_API_KEY_FILE. A TRACEPARENT there goes with every request.
+
+            Exit statuses:
+
+            \(ExitStatus.table)
+            """,
+        version: CyclesVersion.current,
+        subcommands: OperationCommands.all + [ServeCommand.command, Demo.command]
+    )
+
+    private static func status(of invocation: Invocation) async -> ExitStatus {
+        do {
+            switch invocation {
+            case .help(let path):
+                Console.line(path.helpText)
+                return .success
+            case .version(let version):
+                Console.line(version)
+                return .success
+            case .run(let command, let arguments):
+                guard let run = command.run else { return .success }
+                let trace = Environment.text("TRACEPARENT").flatMap { TraceContext(parsing: $0) }
+                return try await TraceContext.$current.withValue(trace) { try await run(arguments) }
+            }
+        } catch let failure as ToolFailure {
+            Console.error(failure.message)
+            return failure.status
+        } catch let error as CyclesError {
+            Console.error(ErrorReport.text(error))
+            return ErrorReport.status(of: error)
+        } catch {
+            Console.error("\(error)")
+            return .failure
         }
-    }
-
-    private static let help = """
-        usage: cycles demo
-
-        Shows a budget at work: reserves, acts and commits what the action cost; is refused what is not there; keeps to
-        limits that come with permission; gives back what it does not need.
-
-        Without further ado it talks to an authority in its own process, over a socket of 127.0.0.1. With
-        CYCLES_BASE_URL and CYCLES_API_KEY in the environment it uses that server, and spends some of its budget.
-
-        cycles --version prints the version, cycles --help this text. The exit status is 0 for success, 1 for a
-        failure and 2 for a command line that was not understood.
-        """
-}
-
-/// Why the tool ends without having done what it was asked.
-struct ToolFailure: Error {
-    static let failed: Int32 = 1
-    static let misused: Int32 = 2
-
-    var message: String
-    var status: Int32
-
-    init(_ message: String, status: Int32 = ToolFailure.failed) {
-        self.message = message
-        self.status = status
     }
 }

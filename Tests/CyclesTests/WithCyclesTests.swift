@@ -1,5 +1,6 @@
 import Cycles
 import CyclesTesting
+import Synchronization
 import Testing
 
 private struct WorkFailed: Error, Equatable { var number = 1 }
@@ -302,14 +303,16 @@ private final class NotSendable {
 
     @Test func underThePolicyABodyIsCancelledWithItsTask() async throws {
         let bench = try LifecycleBench { $0.heartbeat = .cancel }
+        let hasBegun = Mutex(false)
         let task = Task {
             try await bench.client.withCycles(options()) { _ -> (Int, Amount) in
                 #expect(CyclesContext.current != nil)
+                hasBegun.withLock { $0 = true }
                 await until { Task.isCancelled }
                 throw CancellationError()
             }
         }
-        await until { bench.operations.count == 1 }
+        await until { hasBegun.withLock { $0 } }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(bench.figures == [100_000, 0, 0])

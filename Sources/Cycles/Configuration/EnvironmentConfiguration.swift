@@ -19,8 +19,13 @@ extension CyclesConfiguration {
         try fromEnvironment(prefix: prefix) { name in getenv(name).map { String(cString: $0) } }
     }
 
-    package static func fromEnvironment(
-        prefix: String,
+    /// A configuration from variables that come from elsewhere than the process's environment.
+    /// - Parameters:
+    ///   - prefix: What the names begin with.
+    ///   - lookup: The value of a variable by its whole name; nil if it is not set.
+    /// - Throws: ``CyclesError/configuration(_:)`` that names the variable which is missing or cannot be read.
+    public static func fromEnvironment(
+        prefix: String = "CYCLES_",
         lookup: @escaping (String) -> String?
     ) throws(CyclesError) -> CyclesConfiguration {
         let environment = Environment(prefix: prefix, lookup: lookup)

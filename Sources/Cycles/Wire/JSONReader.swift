@@ -1,5 +1,5 @@
 /// Why bytes could not be read as what was expected.
-package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
+public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
     package enum Reason: Hashable, Sendable {
         /// The bytes are not JSON (RFC 8259).
         case malformed(String)
@@ -32,7 +32,8 @@ package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Whether the document as such could be read.
     package var isMalformed: Bool { if case .malformed = reason { true } else { false } }
 
-    package var description: String {
+    /// What is wrong, and where.
+    public var description: String {
         let place = path.reduce("") { $0.isEmpty || $1.hasPrefix("[") ? $0 + $1 : $0 + "." + $1 }
         switch reason {
         case .malformed(let message): return "the body is not valid JSON: \(message) at byte \(offset)"

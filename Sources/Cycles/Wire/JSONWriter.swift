@@ -143,14 +143,15 @@ package struct JSONWriter {
 
 extension JSONValue {
     /// The value as JSON text in UTF-8, members in the order of their names.
-    package var encoded: [UInt8] {
+    public var encoded: [UInt8] {
         var writer = JSONWriter()
         writer.value(self)
         return writer.bytes
     }
 
-    /// Reads one JSON document.
-    package init(parsing body: [UInt8]) throws(JSONError) {
+    /// Reads one JSON document (RFC 8259) in UTF-8, nested at most ``maximumDepth`` levels deep.
+    /// - Throws: ``JSONError`` that says what is wrong, and where.
+    public init(parsing body: [UInt8]) throws(JSONError) {
         self = try JSONReader.document(body) { reader throws(JSONError) in try reader.readValue() }
     }
 }

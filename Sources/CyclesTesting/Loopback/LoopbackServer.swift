@@ -11,7 +11,7 @@ public struct LoopbackServerError: Error, Hashable, Sendable, CustomStringConver
     public var description: String { message }
 }
 
-/// Serves a transport over real sockets on 127.0.0.1, HTTP/1.1 and HTTP/1.0.
+/// Serves a transport over real sockets, on 127.0.0.1 unless told otherwise, HTTP/1.1 and HTTP/1.0.
 ///
 /// With it a client's real transport, another client or `curl` can talk to a ``MockTransport`` or an in-memory
 /// authority:
@@ -79,6 +79,7 @@ public final class LoopbackServer: Sendable {
     }
 
     private let transport: any BlockingHTTPTransport
+    private let host: String
     private let options: Options
     private let counter = ConnectionCounter()
     private let state: Monitor<State>
@@ -87,10 +88,18 @@ public final class LoopbackServer: Sendable {
     ///
     /// - Parameters:
     ///   - transport: answers the requests.
+    ///   - host: the address to listen on, in numbers, IPv4 or IPv6. With another than `127.0.0.1` and `::1` others may
+    ///     reach the server over the network; `0.0.0.0` and `::` are all addresses of this machine.
     ///   - port: where to listen; 0 for a port that is free.
     ///   - options: what the server allows.
-    public init(_ transport: any BlockingHTTPTransport, port: UInt16 = 0, options: Options = Options()) {
+    public init(
+        _ transport: any BlockingHTTPTransport,
+        host: String = "127.0.0.1",
+        port: UInt16 = 0,
+        options: Options = Options()
+    ) {
         self.transport = transport
+        self.host = host
         self.options = options
         state = Monitor(State(port: port, acceptor: nil))
     }
@@ -100,13 +109,13 @@ public final class LoopbackServer: Sendable {
     /// Begins to serve; does nothing while the server runs.
     ///
     /// A server that was stopped can be started again, on the port that it had.
-    /// - Throws: ``LoopbackServerError`` if the port is taken or the system has no sockets or threads to give.
+    /// - Throws: ``LoopbackServerError`` if the port is taken, the host is no address of this machine, or the system has no sockets or threads to give.
     public func start() throws(LoopbackServerError) {
         do throws(SocketError) {
             try state.withLock { (state: inout State) throws(SocketError) in
                 guard state.acceptor == nil else { return }
-                let listener = try ListeningSocket(port: state.port)
-                let baseURL = LoopbackServer.baseURL(port: listener.port)
+                let listener = try ListeningSocket(host: host, port: state.port)
+                let baseURL = LoopbackServer.baseURL(host: host, port: listener.port)
                 let (transport, options) = (transport, options)
                 state.acceptor = try SocketAcceptor(
                     listener: listener,
@@ -137,8 +146,9 @@ public final class LoopbackServer: Sendable {
     /// The port; before the first start the one that was asked for, which may be 0.
     public var port: UInt16 { state.withLock { $0.port } }
 
-    /// `http://127.0.0.1:` and the port, without a slash at the end. Known once the server has been started.
-    public var baseURL: String { LoopbackServer.baseURL(port: port) }
+    /// `http://127.0.0.1:` and the port, or the other address that it listens on, without a slash at the end. Known once
+    /// the server has been started.
+    public var baseURL: String { LoopbackServer.baseURL(host: host, port: port) }
 
     /// How many connections were accepted in all, over all starts.
     public var connectionCount: Int { counter.value }
@@ -146,7 +156,11 @@ public final class LoopbackServer: Sendable {
     /// How many connections are open.
     public var openConnections: Int { state.withLock { $0.acceptor }?.openCount ?? 0 }
 
-    private static func baseURL(port: UInt16) -> String { "http://127.0.0.1:\(port)" }
+    private static func baseURL(host: String, port: UInt16) -> String {
+        // What stands for all addresses is none that one could connect to.
+        let reachable = host == "0.0.0.0" ? "127.0.0.1" : host == "::" ? "::1" : host
+        return reachable.contains(":") ? "http://[\(reachable)]:\(port)" : "http://\(reachable):\(port)"
+    }
 }
 
 /// Carries one connection from its first request to its end, on its own thread. Decides nothing about HTTP.

@@ -66,7 +66,7 @@ package final class MisbehavingServer: Sendable {
     package func start() throws(SocketError) {
         try state.withLock { (state: inout State) throws(SocketError) in
             guard state.acceptor == nil else { return }
-            let listener = try ListeningSocket(port: state.port)
+            let listener = try ListeningSocket(host: "127.0.0.1", port: state.port)
             let shared = shared
             state.acceptor = try SocketAcceptor(listener: listener, maxConnections: 1_024, counter: shared.counter) {
                 socket in

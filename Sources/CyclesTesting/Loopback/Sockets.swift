@@ -61,6 +61,71 @@ private enum Platform {
     }
 }
 
+/// An address to listen on, of either family.
+struct SocketAddress {
+    private enum Storage {
+        case version4(sockaddr_in)
+        case version6(sockaddr_in6)
+    }
+
+    private var storage: Storage
+
+    /// Nil unless `host` is an address in numbers, such as `127.0.0.1`, `0.0.0.0` or `::1`.
+    init?(host: String, port: UInt16) {
+        var version4 = Platform.loopbackAddress(port: port)
+        var version6 = sockaddr_in6()
+        if inet_pton(AF_INET, host, &version4.sin_addr) == 1 {
+            storage = .version4(version4)
+        } else if inet_pton(AF_INET6, host, &version6.sin6_addr) == 1 {
+            #if canImport(Darwin)
+                version6.sin6_len = UInt8(MemoryLayout<sockaddr_in6>.size)
+            #endif
+            version6.sin6_family = sa_family_t(AF_INET6)
+            version6.sin6_port = port.bigEndian
+            storage = .version6(version6)
+        } else {
+            return nil
+        }
+    }
+
+    var family: Int32 {
+        switch storage {
+        case .version4: AF_INET
+        case .version6: AF_INET6
+        }
+    }
+
+    var port: UInt16 {
+        switch storage {
+        case .version4(let address): UInt16(bigEndian: address.sin_port)
+        case .version6(let address): UInt16(bigEndian: address.sin6_port)
+        }
+    }
+
+    /// Gives `body` the address as the system calls want it; what they write there is kept.
+    mutating func withPointer<Result>(_ body: (UnsafeMutablePointer<sockaddr>, socklen_t) -> Result) -> Result {
+        switch storage {
+        case .version4(var address):
+            defer { storage = .version4(address) }
+            return SocketAddress.rebound(&address, body)
+        case .version6(var address):
+            defer { storage = .version6(address) }
+            return SocketAddress.rebound(&address, body)
+        }
+    }
+
+    private static func rebound<Address, Result>(
+        _ address: inout Address,
+        _ body: (UnsafeMutablePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
+        withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<Address>.size))
+            }
+        }
+    }
+}
+
 /// Waits on descriptors.
 enum Polling {
     /// Milliseconds for `poll` up to an instant: rounded up, so that a wait never ends early and then spins.
@@ -203,34 +268,36 @@ package struct ConnectionSocket: Sendable {
 
 private func closeDescriptor(_ descriptor: Int32) -> Int32 { close(descriptor) }
 
-/// A socket that listens on 127.0.0.1.
+/// A socket that listens on an address of this machine.
 struct ListeningSocket: Sendable {
     let descriptor: Int32
     let port: UInt16
 
-    /// - Parameter port: 0 for one that is free.
-    init(port: UInt16) throws(SocketError) {
-        let descriptor = socket(AF_INET, Platform.streamSocket, 0)
+    /// - Parameters:
+    ///   - host: an IPv4 or IPv6 address in numbers.
+    ///   - port: 0 for one that is free.
+    init(host: String, port: UInt16) throws(SocketError) {
+        guard var address = SocketAddress(host: host, port: port) else {
+            throw SocketError("bind to \(host), which is no address in numbers,", code: EINVAL)
+        }
+        let descriptor = socket(address.family, Platform.streamSocket, 0)
         guard descriptor >= 0 else { throw SocketError("socket") }
         Platform.configure(descriptor)
         // Connections of an earlier server that still wait for their end would otherwise keep the port.
         Platform.setOption(descriptor, SOL_SOCKET, SO_REUSEADDR)
-        var address = Platform.loopbackAddress(port: port)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let failure: SocketError? = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                if bind(descriptor, pointer, length) != 0 { return SocketError("bind to 127.0.0.1:\(port)") }
-                if listen(descriptor, SOMAXCONN) != 0 { return SocketError("listen") }
-                if getsockname(descriptor, pointer, &length) != 0 { return SocketError("getsockname") }
-                return nil
-            }
+        let failure: SocketError? = address.withPointer { pointer, length in
+            if bind(descriptor, pointer, length) != 0 { return SocketError("bind to \(host) port \(port)") }
+            if listen(descriptor, SOMAXCONN) != 0 { return SocketError("listen") }
+            var length = length
+            if getsockname(descriptor, pointer, &length) != 0 { return SocketError("getsockname") }
+            return nil
         }
         if let failure {
             _ = closeDescriptor(descriptor)
             throw failure
         }
         self.descriptor = descriptor
-        self.port = UInt16(bigEndian: address.sin_port)
+        self.port = address.port
     }
 
     enum Acceptance {

@@ -2,29 +2,8 @@ import Cycles
 import CyclesTesting
 import Testing
 
-/// The executable, run as people run it.
+/// The executable as a whole, and its demonstration.
 @Suite struct ToolTests {
-    private func cycles(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Programs.Outcome {
-        try Programs.run(Programs.executable("cycles"), arguments, environment: environment)
-    }
-
-    private func authority() -> LocalAuthority {
-        let authority = LocalAuthority()
-        authority.addAPIKey("key-of-the-test", tenant: "acme")
-        authority.setBudget(scope: "tenant:acme", allocated: .credits(5_000))
-        return authority
-    }
-
-    private func withServer(
-        _ authority: LocalAuthority,
-        _ body: (_ environment: [String: String]) throws -> Void
-    ) throws {
-        let server = LoopbackServer(authority)
-        try server.start()
-        defer { server.stop() }
-        try body(["CYCLES_BASE_URL": server.baseURL, "CYCLES_API_KEY": "key-of-the-test"])
-    }
-
     @Test func theDemonstrationRunsByItself() throws {
         let outcome = try cycles(["demo"])
         #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
@@ -46,9 +25,10 @@ import Testing
     }
 
     @Test func theDemonstrationUsesTheServerOfTheEnvironment() throws {
-        let authority = authority()
+        let authority = testAuthority(.credits(5_000))
         try withServer(authority) { environment in
-            let outcome = try cycles(["demo"], environment)
+            // The server knows whose key it is.
+            let outcome = try cycles(["demo"], environment.filter { $0.key != "CYCLES_TENANT" })
             #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
             #expect(outcome.output.contains("500 CREDITS for llm.completion by demo-model: ALLOW"))
             #expect(outcome.output.contains("BUDGET_EXCEEDED"))
@@ -70,13 +50,13 @@ import Testing
     }
 
     @Test func failuresSayWhatToDo() throws {
-        try withServer(authority()) { environment in
+        try withServer(testAuthority(.credits(5_000))) { environment in
             let refused = try cycles(["demo"], environment.merging(["CYCLES_API_KEY": "another-key"]) { $1 })
-            #expect(refused.status == 1)
+            #expect(refused.status == 78)
             #expect(refused.errors.contains("401") && refused.errors.contains("check the API key"), "\(refused)")
             #expect(!(refused.errors + refused.output).contains("another-key"))
             let halfConfigured = try cycles(["demo"], ["CYCLES_BASE_URL": environment["CYCLES_BASE_URL"] ?? ""])
-            #expect(halfConfigured.status == 1 && halfConfigured.errors.contains("CYCLES_API_KEY is not set"))
+            #expect(halfConfigured.status == 2 && halfConfigured.errors.contains("CYCLES_API_KEY is not set"))
         }
         let misused = try cycles(["frobnicate"])
         #expect(misused.status == 2 && misused.errors.contains("frobnicate"))

@@ -14,10 +14,29 @@ struct Demo {
     /// What the actions are expected to cost.
     private let estimate: Int64
 
-    static func run() async throws {
-        let isServerNamed = Console.hasEnvironment("CYCLES_BASE_URL") || Console.hasEnvironment("CYCLES_API_KEY")
+    static let command = Command(
+        name: "demo",
+        summary: "Shows a budget at work.",
+        discussion: """
+            Reserves, acts and commits what the action cost; is refused what is not there; keeps to limits that come
+            with permission; gives back what it does not need.
+
+            Without further ado it talks to an authority in its own process, over a socket of 127.0.0.1. With a server
+            and a key it uses those, and spends some of the budget.
+            """,
+        sections: [ConnectionOptions.section]
+    ) { arguments in
+        let variables = ["CYCLES_BASE_URL", "CYCLES_API_KEY", "CYCLES_API_KEY_FILE"]
+        let isServerNamed =
+            variables.contains { Environment.text($0) != nil }
+            || arguments[ConnectionOptions.url] ?? arguments[ConnectionOptions.apiKeyFile] != nil
         // With only one of the two, the configuration says which is missing.
-        if isServerNamed { try await run(against: .fromEnvironment()) } else { try await runLocally() }
+        if isServerNamed {
+            try await run(against: ConnectionOptions.configuration(arguments, usesJournal: true))
+        } else {
+            try await runLocally()
+        }
+        return .success
     }
 
     // MARK: Where it runs

@@ -1,0 +1,423 @@
+// A command line, declared as values: what a command takes is listed once, and parsing, help and shell completion are
+// made from that list.
+
+/// What can stand in a command line: an option, a flag or an operand.
+protocol Parameter: Sendable {
+    var declaration: ParameterDeclaration { get }
+}
+
+/// A parameter without its type.
+struct ParameterDeclaration: Sendable {
+    enum Kind: Sendable {
+        /// `--name VALUE` or `--name=VALUE`.
+        case option(valueName: String)
+        /// `--name`.
+        case flag
+        /// A text that stands by itself.
+        case operand
+    }
+
+    /// How a shell completes a value.
+    enum Completion: Hashable, Sendable {
+        case none
+        case file
+        case directory
+        case words([String])
+    }
+
+    var name: String
+    var short: Character?
+    var kind: Kind
+    var summary: String
+    var isRequired = false
+    var isRepeatable = false
+    var completion = Completion.none
+    /// What a text stands for; throws what is wrong with it.
+    var parse: @Sendable (String) throws(InvalidValue) -> any Sendable
+
+    /// How it is written in help and in messages.
+    var label: String {
+        switch kind {
+        case .option, .flag: "--\(name)"
+        case .operand: name
+        }
+    }
+}
+
+/// Why a text is not a value of its kind: what it should be, for a message.
+struct InvalidValue: Error {
+    var expectation: String
+}
+
+/// An option that takes a value.
+struct Option<Value: Sendable>: Parameter {
+    let declaration: ParameterDeclaration
+
+    init(
+        _ name: String,
+        _ valueName: String,
+        _ summary: String,
+        isRequired: Bool = false,
+        isRepeatable: Bool = false,
+        completion: ParameterDeclaration.Completion = .none,
+        parse: @escaping @Sendable (String) throws(InvalidValue) -> Value
+    ) {
+        declaration = ParameterDeclaration(
+            name: name,
+            kind: .option(valueName: valueName),
+            summary: summary,
+            isRequired: isRequired,
+            isRepeatable: isRepeatable,
+            completion: completion,
+            parse: { text throws(InvalidValue) in try parse(text) }
+        )
+    }
+}
+
+/// An option without a value.
+struct Flag: Parameter {
+    let declaration: ParameterDeclaration
+
+    init(_ name: String, short: Character? = nil, _ summary: String) {
+        declaration = ParameterDeclaration(
+            name: name,
+            short: short,
+            kind: .flag,
+            summary: summary,
+            parse: { _ in true }
+        )
+    }
+}
+
+/// A text that stands by itself.
+struct Operand<Value: Sendable>: Parameter {
+    let declaration: ParameterDeclaration
+
+    init(
+        _ name: String,
+        _ summary: String,
+        isRequired: Bool = true,
+        isRepeatable: Bool = false,
+        completion: ParameterDeclaration.Completion = .none,
+        parse: @escaping @Sendable (String) throws(InvalidValue) -> Value
+    ) {
+        declaration = ParameterDeclaration(
+            name: name,
+            kind: .operand,
+            summary: summary,
+            isRequired: isRequired,
+            isRepeatable: isRepeatable,
+            completion: completion,
+            parse: { text throws(InvalidValue) in try parse(text) }
+        )
+    }
+}
+
+/// Something that the tool can be told to do.
+struct Command: Sendable {
+    /// The words that follow the options of a command that starts another program.
+    struct Rest: Sendable {
+        var name: String
+        var summary: String
+    }
+
+    let name: String
+    let summary: String
+    /// More than the summary says, in paragraphs.
+    var discussion = ""
+    /// Parameters under headings, in the order of the help.
+    var sections: [(title: String, parameters: [any Parameter])] = []
+    var rest: Rest?
+    /// What `--version` prints, if it is understood.
+    var version: String?
+    var subcommands: [Command] = []
+    var examples: [String] = []
+    /// Whether signals that ask it to end are its own business, see ``Signals``.
+    var takesSignals = false
+    /// Nil for a command that only has others under it.
+    var run: (@Sendable (Arguments) async throws -> ExitStatus)?
+
+    var parameters: [ParameterDeclaration] { sections.flatMap(\.parameters).map(\.declaration) + [Command.help] }
+    var options: [ParameterDeclaration] { parameters.filter { if case .operand = $0.kind { false } else { true } } }
+    var operands: [ParameterDeclaration] { parameters.filter { if case .operand = $0.kind { true } else { false } } }
+
+    static let help = Flag("help", short: "h", "Print this help.").declaration
+}
+
+/// What was given for the parameters of a command.
+struct Arguments: Sendable {
+    fileprivate var values: [String: [any Sendable]] = [:]
+    /// The words of a command that starts another program.
+    fileprivate(set) var rest: [String] = []
+
+    /// The value of an option, the last one if it was given several times; nil if it was not given.
+    subscript<Value>(_ option: Option<Value>) -> Value? { values[option.declaration.label]?.last as? Value }
+
+    subscript(_ flag: Flag) -> Bool { values[flag.declaration.label] != nil }
+
+    /// The value of an operand; nil if it may be left out, and was.
+    subscript<Value>(_ operand: Operand<Value>) -> Value? { values[operand.declaration.label]?.last as? Value }
+
+    /// All values of a parameter, in their order.
+    func all<Value>(_ option: Option<Value>) -> [Value] {
+        values[option.declaration.label]?.compactMap { $0 as? Value } ?? []
+    }
+
+    func all<Value>(_ operand: Operand<Value>) -> [Value] {
+        values[operand.declaration.label]?.compactMap { $0 as? Value } ?? []
+    }
+
+    /// The value of a parameter that the parser insists on.
+    func required<Value>(_ option: Option<Value>) -> Value {
+        guard let value = self[option] else { preconditionFailure("\(option.declaration.label) is not required") }
+        return value
+    }
+
+    func required<Value>(_ operand: Operand<Value>) -> Value {
+        guard let value = self[operand] else { preconditionFailure("\(operand.declaration.label) is not required") }
+        return value
+    }
+}
+
+/// A command line that does not say what to do.
+struct Misuse: Error, Hashable, CustomStringConvertible {
+    var description: String
+}
+
+/// What a command line asks for.
+enum Invocation: Sendable {
+    case run(Command, Arguments)
+    /// The help of the last command, which is reached by the names of all.
+    case help([Command])
+    /// The name and version.
+    case version(String)
+}
+
+// MARK: Parsing
+
+extension Command {
+    /// What the words after the tool's own name ask for.
+    func invocation(of words: [String]) throws(Misuse) -> Invocation {
+        var path = [self]
+        var words = words[...]
+        while let word = words.first, let command = path.last, !command.subcommands.isEmpty {
+            if word == "help" {
+                for name in words.dropFirst() { path.append(try path.subcommand(name)) }
+                return .help(path)
+            }
+            if word == "--help" || word == "-h" { return .help(path) }
+            if word == "--version", let version = command.version { return .version("\(command.name) \(version)") }
+            path.append(try path.subcommand(word))
+            words = words.dropFirst()
+        }
+        guard let command = path.last, let arguments = try command.arguments(words, path) else { return .help(path) }
+        guard command.run != nil else { return .help(path) }
+        return .run(command, arguments)
+    }
+
+    /// Nil if help is asked for.
+    private func arguments(_ words: ArraySlice<String>, _ path: [Command]) throws(Misuse) -> Arguments? {
+        let usage = "see \(path.name) --help"
+        var words = words
+        var result = Arguments()
+        var operands = operands[...]
+        var areOptionsOver = false
+        while let word = words.popFirst() {
+            if !areOptionsOver && word == "--" {
+                areOptionsOver = true
+                if rest != nil { break }
+            } else if !areOptionsOver && word.hasPrefix("-") && word != "-" {
+                let (parameter, inline) = try option(word, usage, path)
+                if parameter.name == Command.help.name { return nil }
+                var text = ""
+                if case .option(let valueName) = parameter.kind {
+                    guard let value = inline ?? words.popFirst() else {
+                        throw Misuse(
+                            description: "\(path.name): \(parameter.label) needs a value, \(valueName); \(usage)"
+                        )
+                    }
+                    text = value
+                } else if inline != nil {
+                    throw Misuse(description: "\(path.name): \(parameter.label) takes no value; \(usage)")
+                }
+                try result.add(text, for: parameter, path)
+            } else if let parameter = operands.first {
+                try result.add(word, for: parameter, path)
+                if !parameter.isRepeatable { operands = operands.dropFirst() }
+            } else if rest != nil {
+                words = [word] + words
+                break
+            } else {
+                throw Misuse(description: "\(path.name): there is no place for \"\(word)\"; \(usage)")
+            }
+        }
+        result.rest = Array(words)
+        for parameter in parameters where parameter.isRequired && result.values[parameter.label] == nil {
+            throw Misuse(
+                description: "\(path.name): \(parameter.label) is missing: \(parameter.summary) See \(path.name) --help"
+            )
+        }
+        if let rest, result.rest.isEmpty {
+            throw Misuse(description: "\(path.name): \(rest.name) is missing: \(rest.summary) See \(path.name) --help")
+        }
+        return result
+    }
+
+    private func option(
+        _ word: String,
+        _ usage: String,
+        _ path: [Command]
+    ) throws(Misuse) -> (ParameterDeclaration, inlineValue: String?) {
+        if word.hasPrefix("--") {
+            let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = String(parts[0])
+            if let known = options.first(where: { $0.name == name }) {
+                return (known, parts.count > 1 ? String(parts[1]) : nil)
+            }
+            let similar = Spelling.nearest(to: name, among: options.map(\.name)).map { "; did you mean --\($0)?" }
+            throw Misuse(description: "\(path.name): there is no option --\(name)\(similar ?? "; " + usage)")
+        }
+        let letters = word.dropFirst()
+        if letters.count == 1, let known = options.first(where: { $0.short == letters.first }) { return (known, nil) }
+        throw Misuse(description: "\(path.name): there is no option \(word); \(usage)")
+    }
+}
+
+extension Arguments {
+    fileprivate mutating func add(
+        _ text: String,
+        for parameter: ParameterDeclaration,
+        _ path: [Command]
+    ) throws(Misuse) {
+        if values[parameter.label] != nil, !parameter.isRepeatable, case .option = parameter.kind {
+            throw Misuse(description: "\(path.name): \(parameter.label) was given twice; give it once")
+        }
+        do throws(InvalidValue) {
+            values[parameter.label, default: []].append(try parameter.parse(text))
+        } catch {
+            throw Misuse(
+                description: "\(path.name): \(parameter.label) is \"\(text)\", but has to be \(error.expectation)"
+            )
+        }
+    }
+}
+
+extension [Command] {
+    /// The words by which the last of these commands is called.
+    var name: String { map(\.name).joined(separator: " ") }
+
+    fileprivate func subcommand(_ word: String) throws(Misuse) -> Command {
+        let known = last?.subcommands ?? []
+        if let command = known.first(where: { $0.name == word }) { return command }
+        let similar = Spelling.nearest(to: word, among: known.map(\.name)).map { "; did you mean \(name) \($0)?" }
+        throw Misuse(description: "\(name): there is no command \"\(word)\"\(similar ?? "; see \(name) --help")")
+    }
+}
+
+private enum Spelling {
+    /// The word that was probably meant; nil if none is near.
+    static func nearest(to word: String, among words: [String]) -> String? {
+        let distances = words.map { (word: $0, distance: distance(Array(word.utf8), Array($0.utf8))) }
+        guard let best = distances.min(by: { $0.distance < $1.distance }), best.distance <= max(1, word.utf8.count / 3)
+        else { return nil }
+        return best.word
+    }
+
+    /// How many bytes have to be added, dropped or replaced to make one of the other.
+    private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+        var previous = Array(0...right.count)
+        for (row, byte) in left.enumerated() {
+            var current = [row + 1]
+            for (column, other) in right.enumerated() {
+                let replaced = previous[column] + (byte == other ? 0 : 1)
+                current.append(Swift.min(replaced, previous[column + 1] + 1, current[column] + 1))
+            }
+            previous = current
+        }
+        return previous[right.count]
+    }
+}
+
+// MARK: Help
+
+extension [Command] {
+    /// The help of the last of these commands, for a terminal of 80 columns.
+    var helpText: String {
+        guard let command = last else { return "" }
+        var blocks = ["usage: \(usage(command))", HelpText.wrapped(command.summary)]
+        blocks += command.discussion.split(separator: "\n\n").map { paragraph in
+            // What is indented is laid out already.
+            paragraph.hasPrefix("  ")
+                ? String(paragraph) : HelpText.wrapped(paragraph.split(separator: "\n").joined(separator: " "))
+        }
+        for group in [command.subcommands.map { ($0.name, $0.summary) }] where !group.isEmpty {
+            blocks.append(HelpText.block("Commands", group))
+        }
+        let operands =
+            command.operands.map { ($0.name, $0.summary) } + (command.rest.map { [($0.name, $0.summary)] } ?? [])
+        if !operands.isEmpty { blocks.append(HelpText.block("Operands", operands)) }
+        for section in command.sections {
+            let options = section.parameters.map(\.declaration).compactMap(HelpText.row)
+            if !options.isEmpty { blocks.append(HelpText.block(section.title, options)) }
+        }
+        if !command.examples.isEmpty {
+            blocks.append("Examples:\n" + command.examples.map { "  " + $0 }.joined(separator: "\n"))
+        }
+        if !command.subcommands.isEmpty { blocks.append("\(name) COMMAND --help says more about a command.") }
+        return blocks.joined(separator: "\n\n")
+    }
+
+    private func usage(_ command: Command) -> String {
+        if !command.subcommands.isEmpty { return "\(name) COMMAND …" }
+        var words = [name]
+        for option in command.options where option.isRequired {
+            if case .option(let valueName) = option.kind { words.append("--\(option.name) \(valueName)") }
+        }
+        if command.options.contains(where: { !$0.isRequired }) { words.append("[OPTION …]") }
+        for operand in command.operands {
+            let text = operand.isRepeatable ? "\(operand.name) …" : operand.name
+            words.append(operand.isRequired ? text : "[\(text)]")
+        }
+        if let rest = command.rest { words.append("-- \(rest.name)") }
+        return words.joined(separator: " ")
+    }
+}
+
+private enum HelpText {
+    static let width = 80
+    static let column = 26
+
+    static func row(_ parameter: ParameterDeclaration) -> (String, String)? {
+        switch parameter.kind {
+        case .operand: nil
+        case .flag: (parameter.label + (parameter.short.map { ", -\($0)" } ?? ""), parameter.summary)
+        case .option(let valueName): ("\(parameter.label) \(valueName)", parameter.summary)
+        }
+    }
+
+    static func block(_ title: String, _ rows: [(String, String)]) -> String {
+        let lines = rows.map { label, summary in
+            let text = wrapped(summary, indentation: column)
+            let start = "  " + label
+            // A label that is too long has its line to itself.
+            guard start.count < column else { return start + "\n" + text }
+            return start + text.dropFirst(start.count)
+        }
+        return title + ":\n" + lines.joined(separator: "\n")
+    }
+
+    static func wrapped(_ text: some StringProtocol, indentation: Int = 0) -> String {
+        let margin = String(repeating: " ", count: indentation)
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ") {
+            if !line.isEmpty && indentation + line.count + 1 + word.count > width {
+                lines.append(margin + line)
+                line = ""
+            }
+            line += (line.isEmpty ? "" : " ") + word
+        }
+        if !line.isEmpty { lines.append(margin + line) }
+        return lines.joined(separator: "\n")
+    }
+}

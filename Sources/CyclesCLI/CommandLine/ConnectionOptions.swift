@@ -1,0 +1,133 @@
+import Cycles
+
+/// How the tool reaches a server: what every command that does so takes, and the configuration that comes of it.
+enum ConnectionOptions {
+    static let url = Option("url", "URL", "The server. (CYCLES_BASE_URL)", parse: Values.text)
+    static let apiKeyFile = Option(
+        "api-key-file",
+        "FILE",
+        "A file with the API key; - is standard input. (CYCLES_API_KEY_FILE; the key itself: CYCLES_API_KEY)",
+        completion: .file,
+        parse: Values.text
+    )
+    static let tenant = Option(
+        "tenant",
+        "TENANT",
+        "The tenant of subjects that name none. (CYCLES_TENANT)",
+        parse: Values.text
+    )
+    static let connectTimeout = Option(
+        "connect-timeout",
+        "TIME",
+        "How long connecting may take: 2s unless set. (CYCLES_CONNECT_TIMEOUT)",
+        parse: Values.positiveDuration
+    )
+    static let readTimeout = Option(
+        "read-timeout",
+        "TIME",
+        "How long an answer may take after that: 5s unless set. (CYCLES_READ_TIMEOUT)",
+        parse: Values.positiveDuration
+    )
+    static let authorities = Option(
+        "ca",
+        "FILE",
+        "Certificate authorities in PEM form to trust instead of the system's. (CYCLES_CA_FILE)",
+        completion: .file,
+        parse: Values.text
+    )
+    static let certificate = Option(
+        "client-certificate",
+        "FILE",
+        "The client's certificate in PEM form. (CYCLES_CLIENT_CERTIFICATE)",
+        completion: .file,
+        parse: Values.text
+    )
+    static let certificateKey = Option(
+        "client-key",
+        "FILE",
+        "The private key of the client's certificate. (CYCLES_CLIENT_KEY)",
+        completion: .file,
+        parse: Values.text
+    )
+    static let proxy = Option(
+        "proxy",
+        "URL",
+        "The proxy to go through; http_proxy and its like are not looked at. (CYCLES_PROXY)",
+        parse: Values.text
+    )
+    static let unixSocket = Option(
+        "unix-socket",
+        "PATH",
+        "A Unix socket to connect to instead of the host. (CYCLES_UNIX_SOCKET)",
+        completion: .file,
+        parse: Values.text
+    )
+    static let journal = Option(
+        "journal",
+        "DIR",
+        "Where settlements are kept until they are certain; off keeps none. (CYCLES_JOURNAL_DIR, CYCLES_JOURNAL_ENABLED)",
+        completion: .directory,
+        parse: Values.text
+    )
+
+    /// For commands that talk to a server.
+    static let section: (title: String, parameters: [any Parameter]) = (
+        "Connection",
+        [
+            url, apiKeyFile, tenant, connectTimeout, readTimeout, authorities, certificate, certificateKey, proxy,
+            unixSocket,
+        ]
+    )
+
+    /// The configuration by flags, then environment, then defaults.
+    ///
+    /// Single operations leave the journal alone: what it holds is settled by `run` and by `journal flush`.
+    static func configuration(_ arguments: Arguments, usesJournal: Bool = false) throws -> CyclesConfiguration {
+        let flags: [String: String?] = [
+            "CYCLES_BASE_URL": arguments[url], "CYCLES_TENANT": arguments[tenant],
+            // A key that is given by its file is the one that is meant.
+            "CYCLES_API_KEY": try arguments[apiKeyFile].map(key)
+                ?? Environment.text("CYCLES_API_KEY")
+                ?? Environment.text("CYCLES_API_KEY_FILE").map(key),
+        ]
+        var configuration: CyclesConfiguration
+        do throws(CyclesError) {
+            configuration = try .fromEnvironment { name in (flags[name] ?? nil) ?? Environment.text(name) }
+        } catch {
+            guard case .configuration(let issue) = error else { throw error }
+            let others = ["CYCLES_BASE_URL": "--url", "CYCLES_API_KEY": "--api-key-file"]
+            let advice = others[issue.name].map { " Or use \($0)." } ?? ""
+            throw ToolFailure("\(error)\(advice)", status: .misuse)
+        }
+        if let span = arguments[connectTimeout] { configuration.connectTimeout = span }
+        if let span = arguments[readTimeout] { configuration.readTimeout = span }
+        configuration.tls.caBundlePath = arguments[authorities] ?? Environment.text("CYCLES_CA_FILE")
+        configuration.tls.clientCertificatePath =
+            arguments[certificate] ?? Environment.text("CYCLES_CLIENT_CERTIFICATE")
+        configuration.tls.clientKeyPath = arguments[certificateKey] ?? Environment.text("CYCLES_CLIENT_KEY")
+        configuration.proxy = arguments[proxy] ?? Environment.text("CYCLES_PROXY")
+        configuration.unixSocketPath = arguments[unixSocket] ?? Environment.text("CYCLES_UNIX_SOCKET")
+        configuration.userAgentSuffix = "cycles-cli"
+        if !usesJournal {
+            configuration.journal = .disabled
+        } else if let place = arguments[journal] {
+            configuration.journal = place == "off" ? .disabled : .directory(place)
+        }
+        return configuration
+    }
+
+    /// The key in a file: its first line.
+    static func key(inFile path: String) throws -> String {
+        let contents: [UInt8]
+        do throws(SystemFailure) {
+            contents = try Files.read(path, limit: 64 * 1_024)
+        } catch {
+            throw ToolFailure("The API key cannot be read: \(error)", status: .misuse)
+        }
+        let key = contents.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        guard !key.isEmpty else {
+            throw ToolFailure("The API key cannot be read: \(path) has nothing on its first line", status: .misuse)
+        }
+        return String(decoding: key, as: UTF8.self)
+    }
+}

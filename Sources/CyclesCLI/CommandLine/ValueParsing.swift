@@ -1,0 +1,131 @@
+import Cycles
+
+/// How the texts of a command line become the protocol's values.
+enum Values {
+    static func text(_ text: String) throws(InvalidValue) -> String {
+        guard !text.isEmpty else { throw InvalidValue(expectation: "something") }
+        return text
+    }
+
+    /// Milliseconds, or a number with `ms`, `s`, `m` or `h`.
+    static func duration(_ text: String) throws(InvalidValue) -> Duration {
+        let units: [(suffix: String, milliseconds: Double)] = [
+            ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("", 1),
+        ]
+        for unit in units where text.hasSuffix(unit.suffix) {
+            let number = text.dropLast(unit.suffix.count)
+            guard let first = number.first, first.isASCII, first.isNumber, let value = Double(number), value.isFinite,
+                value * unit.milliseconds < 1e15
+            else { break }
+            return .milliseconds(Int64(value * unit.milliseconds))
+        }
+        throw InvalidValue(expectation: "a time such as 30s, 500ms, 2m or 1h")
+    }
+
+    static func positiveDuration(_ text: String) throws(InvalidValue) -> Duration {
+        let duration = try duration(text)
+        guard duration > .zero else { throw InvalidValue(expectation: "a time of more than zero, such as 2s") }
+        return duration
+    }
+
+    /// `1000:TOKENS`; the unit in any case.
+    static func amount(_ text: String) throws(InvalidValue) -> Amount {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, let number = Int64(parts[0]), number >= 0, let unit = unit(parts[1]) else {
+            throw InvalidValue(
+                expectation: "a whole number of zero or more and a unit, such as 1000:TOKENS; units are \(unitNames)"
+            )
+        }
+        return Amount(number, unit)
+    }
+
+    static let units: [BudgetUnit] = [.usdMicrocents, .tokens, .credits, .riskPoints]
+    private static var unitNames: String { units.map(\.rawValue).joined(separator: ", ") }
+
+    static func unit(_ text: some StringProtocol) -> BudgetUnit? {
+        units.first { $0.rawValue == text.uppercased() }
+    }
+
+    /// `tenant=acme,agent=bot`; names that are none of the standard ones are dimensions.
+    static func subject(_ text: String) throws(InvalidValue) -> Subject {
+        var subject = Subject()
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard pair.count == 2, !pair[0].isEmpty, !pair[1].isEmpty else {
+                throw InvalidValue(expectation: "names and values, such as tenant=acme,agent=bot")
+            }
+            switch pair[0] {
+            case "tenant": subject.tenant = pair[1]
+            case "workspace": subject.workspace = pair[1]
+            case "app": subject.app = pair[1]
+            case "workflow": subject.workflow = pair[1]
+            case "agent": subject.agent = pair[1]
+            case "toolset": subject.toolset = pair[1]
+            default: subject.dimensions = (subject.dimensions ?? [:]).merging([pair[0]: pair[1]]) { $1 }
+            }
+        }
+        return subject
+    }
+
+    /// `llm.completion/gpt-4o`: the kind has no slash, the name may have any.
+    static func action(_ text: String) throws(InvalidValue) -> Action {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+            throw InvalidValue(expectation: "a kind and a name, such as llm.completion/gpt-4o")
+        }
+        return Action(kind: String(parts[0]), name: String(parts[1]))
+    }
+
+    static func overagePolicy(_ text: String) throws(InvalidValue) -> CommitOveragePolicy {
+        let name = text.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
+        guard overagePolicies.contains(name) else {
+            throw InvalidValue(expectation: "one of \(overagePolicies.joined(separator: ", "))")
+        }
+        return CommitOveragePolicy(rawValue: name)
+    }
+
+    static let overagePolicies = [
+        CommitOveragePolicy.reject, .allowIfAvailable, .allowWithOverdraft,
+    ].map(\.rawValue)
+
+    static func status(_ text: String) throws(InvalidValue) -> ReservationStatus {
+        guard statuses.contains(text.uppercased()) else {
+            throw InvalidValue(expectation: "one of \(statuses.joined(separator: ", "))")
+        }
+        return ReservationStatus(rawValue: text.uppercased())
+    }
+
+    static let statuses = [ReservationStatus.active, .committed, .released, .expired].map(\.rawValue)
+
+    static func jsonObject(_ text: String) throws(InvalidValue) -> [String: JSONValue] {
+        do throws(JSONError) {
+            let value = try JSONValue(parsing: Array(text.utf8))
+            if let object = value.object { return object }
+        } catch {
+            throw InvalidValue(expectation: "a JSON object (\(error))")
+        }
+        throw InvalidValue(expectation: "a JSON object, such as {\"run\": 42}")
+    }
+
+    static func whole(from least: Int = 0, to most: Int = .max) -> @Sendable (String) throws(InvalidValue) -> Int {
+        { text throws(InvalidValue) in
+            guard let number = Int(text), (least...most).contains(number) else {
+                let range = most == .max ? "of \(least) or more" : "from \(least) to \(most)"
+                throw InvalidValue(expectation: "a whole number \(range)")
+            }
+            return number
+        }
+    }
+
+    static func word<Value: Sendable>(
+        _ words: KeyValuePairs<String, Value>
+    ) -> @Sendable (String) throws(InvalidValue) -> Value {
+        let known = words.map { ($0.key, $0.value) }
+        return { text throws(InvalidValue) in
+            guard let match = known.first(where: { $0.0 == text }) else {
+                throw InvalidValue(expectation: "one of \(known.map(\.0).joined(separator: ", "))")
+            }
+            return match.1
+        }
+    }
+}

@@ -1,0 +1,382 @@
+import Cycles
+import CyclesTesting
+import Synchronization
+
+/// `cycles serve`: an authority in memory, over HTTP.
+enum ServeCommand {
+    struct Budget: Sendable {
+        var scope: String
+        var allocated: Amount
+        var overdraftLimit: Int64 = 0
+        var caps: Caps?
+        var status = LocalAuthority.BudgetStatus.active
+    }
+
+    struct Key: Sendable {
+        /// Nil means the tenant of the first budget.
+        var tenant: String?
+        var key: String
+    }
+
+    struct Failure: Sendable {
+        var code: ErrorCode
+        var retryAfter: Duration?
+    }
+
+    // MARK: What it takes
+
+    private static let host = Option(
+        "host",
+        "ADDRESS",
+        "The address to listen on, in numbers: 127.0.0.1 unless set, which nobody else can reach.",
+        parse: Values.text
+    )
+    private static let port = Option(
+        "port",
+        "PORT",
+        "The port, 7878 unless set; 0 for a free one.",
+        parse: Values.whole(to: 65_535)
+    )
+    private static let budget = Option(
+        "budget",
+        "SCOPE=AMOUNT:UNIT",
+        """
+        A budget, such as tenant:acme/agent:bot=1000:TOKENS; may be repeated. ,overdraft=AMOUNT and ,max-tokens=COUNT \
+        and ,status=frozen or closed may follow.
+        """,
+        isRepeatable: true,
+        parse: parseBudget
+    )
+    private static let apiKey = Option(
+        "api-key",
+        "[TENANT=]KEY",
+        "A key to accept; may be repeated. Tenants without one get one, which is printed.",
+        isRepeatable: true,
+        parse: parseKey
+    )
+    private static let adminKey = Option(
+        "admin-key",
+        "KEY",
+        "An administrator's key to accept.",
+        isRepeatable: true,
+        parse: Values.text
+    )
+    private static let suspended = Option(
+        "suspend",
+        "TENANT",
+        "A tenant whose keys are answered 403.",
+        isRepeatable: true,
+        parse: parseTenant
+    )
+    private static let closed = Option(
+        "close",
+        "TENANT",
+        "A tenant of which nothing changes any more.",
+        isRepeatable: true,
+        parse: parseTenant
+    )
+    private static let state = Option(
+        "state",
+        "FILE",
+        "Keep everything but keys in this file across restarts: read at start, written at most half a second after a change.",
+        completion: .file,
+        parse: Values.text
+    )
+    private static let failure = Option(
+        "fail",
+        "CODE[:TIME]",
+        "Answer one request with this error, and with Retry-After if there is a time; several line up.",
+        isRepeatable: true,
+        parse: parseFailure
+    )
+    private static let maxExtensions = Option(
+        "max-extensions",
+        "COUNT",
+        "How often a reservation may be extended: 10 unless set.",
+        parse: Values.whole()
+    )
+    private static let maxTimeToLive = Option(
+        "max-ttl",
+        "TIME",
+        "The longest lease that one request is granted: 1h unless set.",
+        parse: Values.positiveDuration
+    )
+    private static let maxLead = Option(
+        "max-lead",
+        "TIME",
+        "How far ahead a lease may end; not limited unless set.",
+        parse: Values.positiveDuration
+    )
+    private static let evidence = Flag("evidence", "Refer to evidence in answers. Its signatures do not verify.")
+    private static let log = Flag("log", "Write a line for each request to standard error.")
+
+    static let command = Command(
+        name: "serve",
+        summary: "Runs a budget authority for development and tests.",
+        discussion: """
+            It keeps the protocol's ledger in memory and answers all eleven operations, so that programs can be tried
+            and tested without a Cycles server. It is no production server: it does not scale, has no operators'
+            interface, and its evidence is not signed. For production, run a Cycles server.
+
+            It listens on this machine only unless --host says otherwise. It speaks plain HTTP: whoever can reach it
+            can read what is sent, keys included. SIGTERM and SIGINT end it.
+
+            Without --budget there is one: tenant:acme with 1000000 TOKENS.
+            """,
+        sections: [
+            ("Options", [host, port, budget, apiKey, adminKey, state, log]),
+            ("Behaviour", [suspended, closed, failure, maxExtensions, maxTimeToLive, maxLead, evidence]),
+        ],
+        examples: [
+            "cycles serve --budget tenant:acme=1000000:TOKENS --state /tmp/cycles.json",
+            "cycles serve --api-key acme=dev-key --fail INTERNAL_ERROR --fail LIMIT_EXCEEDED:2s",
+        ],
+        takesSignals: true,
+        run: run
+    )
+
+    static func parseBudget(_ text: String) throws(InvalidValue) -> Budget {
+        let expected = InvalidValue(expectation: "a scope and an amount, such as tenant:acme=1000000:TOKENS")
+        var parts = text.split(separator: ",", omittingEmptySubsequences: false)[...]
+        guard let pair = parts.popFirst()?.split(separator: "=", omittingEmptySubsequences: false), pair.count == 2
+        else {
+            throw expected
+        }
+        let scope = String(pair[0])
+        guard LocalAuthority.isValidScope(scope) else {
+            throw InvalidValue(
+                expectation:
+                    "for a scope of levels in the order tenant, workspace, app, workflow, agent, toolset, such as tenant:acme/agent:bot"
+            )
+        }
+        var budget = Budget(scope: scope, allocated: try Values.amount(String(pair[1])))
+        for part in parts {
+            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            switch (pair[0], pair.count == 2 ? pair[1] : "") {
+            case ("overdraft", let value): budget.overdraftLimit = Int64(try Values.whole()(value))
+            case ("max-tokens", let value): budget.caps = Caps(maxTokens: Int64(try Values.whole()(value)))
+            case ("status", let value):
+                guard let status = LocalAuthority.BudgetStatus(rawValue: value) else { throw expected }
+                budget.status = status
+            default: throw InvalidValue(expectation: "followed by overdraft=, max-tokens= or status= only")
+            }
+        }
+        return budget
+    }
+
+    private static func parseTenant(_ text: String) throws(InvalidValue) -> String {
+        guard LocalAuthority.isValidScope("tenant:" + text) else {
+            throw InvalidValue(expectation: "a tenant of letters, digits, _, . and -")
+        }
+        return text
+    }
+
+    static func parseKey(_ text: String) throws(InvalidValue) -> Key {
+        let pair = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let key = Key(tenant: pair.count == 2 ? try parseTenant(pair[0]) : nil, key: pair[pair.count - 1])
+        guard !key.key.isEmpty else { throw InvalidValue(expectation: "a tenant and a key, such as acme=dev-key") }
+        return key
+    }
+
+    static func parseFailure(_ text: String) throws(InvalidValue) -> Failure {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let code = ErrorCode(rawValue: parts[0].uppercased())
+        if case .unrecognized = code {
+            throw InvalidValue(
+                expectation: "an error code of the protocol, such as INTERNAL_ERROR or LIMIT_EXCEEDED:2s"
+            )
+        }
+        return Failure(code: code, retryAfter: parts.count == 2 ? try Values.duration(parts[1]) : nil)
+    }
+
+    // MARK: Running
+
+    private static func run(_ arguments: Arguments) async throws -> ExitStatus {
+        let (signals, received) = AsyncStream.makeStream(of: Int32.self)
+        Signals.take { signal, _ in received.yield(signal) }
+
+        let file = try arguments[state].map { try StateFile($0) }
+        let authority = try authority(arguments, restoring: file)
+        let isEmpty = authority.balances().isEmpty
+        var budgets = arguments.all(budget)
+        if budgets.isEmpty && isEmpty { budgets = [Budget(scope: "tenant:acme", allocated: .tokens(1_000_000))] }
+        for budget in budgets { authority.add(budget) }
+        let keys = keys(arguments, authority)
+        for key in arguments.all(adminKey) { authority.addAdminAPIKey(key) }
+        for tenant in arguments.all(suspended) { authority.setTenant(tenant, status: .suspended) }
+        for tenant in arguments.all(closed) { authority.setTenant(tenant, status: .closed) }
+        for failure in arguments.all(failure) { authority.failNext(failure.code, retryAfter: failure.retryAfter) }
+        try file?.save(authority)
+
+        let front = ServedAuthority(authority, writesLog: arguments[log])
+        let server = LoopbackServer(
+            front,
+            host: arguments[host] ?? "127.0.0.1",
+            port: UInt16(arguments[port] ?? 7_878)
+        )
+        do throws(LoopbackServerError) {
+            try server.start()
+        } catch {
+            throw ToolFailure("cycles serve: \(error); choose another with --port or --host")
+        }
+        announce(server, authority, keys, file)
+        let saving = Task {
+            while (try? await Task.sleep(for: .milliseconds(500))) != nil { save(front, authority, in: file) }
+        }
+        for await _ in signals { break }
+        server.stop()
+        saving.cancel()
+        await saving.value
+        guard save(front, authority, in: file) else { return .failure }
+        Console.error("cycles serve: ended\(file.map { ", everything is in \($0.path)" } ?? "")")
+        return .success
+    }
+
+    private static func authority(_ arguments: Arguments, restoring file: StateFile?) throws -> LocalAuthority {
+        var options = LocalAuthority.Options()
+        if let count = arguments[maxExtensions] { options.maxExtensions = count }
+        if let span = arguments[maxTimeToLive] { options.maxTimeToLive = span }
+        options.maxLead = arguments[maxLead]
+        options.emitsEvidence = arguments[evidence]
+        guard let file, let contents = try file.contents() else { return LocalAuthority(options: options) }
+        do throws(LocalAuthority.RestoreError) {
+            return try LocalAuthority(restoring: contents, options: options)
+        } catch {
+            throw ToolFailure("cycles serve: \(file.path) cannot be used: \(error); name another file, or remove it")
+        }
+    }
+
+    /// All tenants, with the keys that were made up for those that have none.
+    private static func keys(_ arguments: Arguments, _ authority: LocalAuthority) -> [(tenant: String, key: String?)] {
+        var tenants: [String] = []
+        for scope in arguments.all(budget).map(\.scope) + authority.balances().map(\.scope) {
+            guard scope.hasPrefix("tenant:") else { continue }
+            let tenant = String(scope.dropFirst("tenant:".count).prefix { $0 != "/" })
+            if !tenants.contains(tenant) { tenants.append(tenant) }
+        }
+        var given: Set<String> = []
+        for key in arguments.all(apiKey) {
+            guard let tenant = key.tenant ?? tenants.first else { continue }
+            authority.addAPIKey(key.key, tenant: tenant)
+            given.insert(tenant)
+            if !tenants.contains(tenant) { tenants.append(tenant) }
+        }
+        return tenants.map { tenant in
+            if given.contains(tenant) { return (tenant, nil) }
+            let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz")
+            let key = "cyc_dev_" + String((0..<28).map { _ in digits[Int.random(in: 0..<digits.count)] })
+            authority.addAPIKey(key, tenant: tenant)
+            return (tenant, key)
+        }
+    }
+
+    private static func announce(
+        _ server: LoopbackServer,
+        _ authority: LocalAuthority,
+        _ keys: [(tenant: String, key: String?)],
+        _ file: StateFile?
+    ) {
+        Console.line("A budget authority for development and tests; for production, run a Cycles server.")
+        Console.line()
+        Console.lines(TextTable(authority.balances()).lines)
+        Console.line()
+        Console.line("export CYCLES_BASE_URL=\(server.baseURL)")
+        for (tenant, key) in keys {
+            let rest = key.map { " CYCLES_API_KEY=\($0)" } ?? "  # and the key that was given"
+            Console.line("export CYCLES_TENANT=\(tenant)\(rest)")
+        }
+        Console.line()
+        Console.line("Serving at \(server.baseURL)\(file.map { ", state in \($0.path)" } ?? ""); Ctrl-C ends it.")
+    }
+
+    @discardableResult
+    private static func save(_ front: ServedAuthority, _ authority: LocalAuthority, in file: StateFile?) -> Bool {
+        guard let file, front.takeChange() else { return true }
+        do {
+            try file.save(authority)
+            return true
+        } catch {
+            // It is tried again, since what changed is still to be kept.
+            front.markChanged()
+            Console.error("cycles serve: the state is not kept: \(error)")
+            return false
+        }
+    }
+}
+
+extension LocalAuthority {
+    fileprivate func add(_ budget: ServeCommand.Budget) {
+        setBudget(
+            scope: budget.scope,
+            allocated: budget.allocated,
+            overdraftLimit: budget.overdraftLimit,
+            caps: budget.caps,
+            status: budget.status
+        )
+    }
+}
+
+/// The authority as it is served: remembers whether anything may have changed, and writes a log if asked to.
+private final class ServedAuthority: BlockingHTTPTransport {
+    private let authority: LocalAuthority
+    private let writesLog: Bool
+    private let hasChanged = Atomic(false)
+
+    init(_ authority: LocalAuthority, writesLog: Bool) {
+        self.authority = authority
+        self.writesLog = writesLog
+    }
+
+    func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
+        let response = try authority.send(request)
+        if request.method == .post { markChanged() }
+        if writesLog { log(request, response) }
+        return response
+    }
+
+    func markChanged() { hasChanged.store(true, ordering: .sequentiallyConsistent) }
+
+    /// Whether anything may have changed since it was asked last.
+    func takeChange() -> Bool { hasChanged.exchange(false, ordering: .sequentiallyConsistent) }
+
+    private func log(_ request: HTTPRequest, _ response: HTTPResponse) {
+        let code = (try? JSONValue(parsing: response.body))?["error"]?.string.map { " " + $0 } ?? ""
+        let id = response.headers["X-Request-Id"].map { " (\($0))" } ?? ""
+        // What follows the scheme and the host.
+        let parts = request.url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+        let path = "/" + (parts.count > 3 ? parts[3] : "")
+        Console.error("\(request.method.rawValue) \(path): \(response.status)\(code)\(id)")
+    }
+}
+
+/// Where the authority's state is kept. Another server that uses the same file is refused.
+private struct StateFile: Sendable {
+    let path: String
+
+    init(_ path: String) throws {
+        self.path = path
+        let isFree: Bool
+        do throws(SystemFailure) {
+            isFree = try Files.lock(path + ".lock")
+        } catch {
+            throw ToolFailure("cycles serve: \(error); name another file with --state")
+        }
+        guard isFree else {
+            throw ToolFailure("cycles serve: another server keeps its state in \(path); name another file with --state")
+        }
+    }
+
+    /// Nil if there is no file yet.
+    func contents() throws -> [UInt8]? {
+        guard Files.exists(path) else { return nil }
+        do throws(SystemFailure) {
+            return try Files.read(path, limit: 1 << 30)
+        } catch {
+            throw ToolFailure("cycles serve: \(error)")
+        }
+    }
+
+    func save(_ authority: LocalAuthority) throws(SystemFailure) {
+        try Files.replace(path, with: authority.snapshot())
+    }
+}

@@ -1,0 +1,61 @@
+import Cycles
+
+/// Why the tool ends without having done what it was asked.
+struct ToolFailure: Error {
+    var message: String
+    var status: ExitStatus
+
+    init(_ message: String, status: ExitStatus = .failure) {
+        self.message = message
+        self.status = status
+    }
+}
+
+/// What an error means for whoever runs the tool.
+enum ErrorReport {
+    static func status(of error: CyclesError) -> ExitStatus {
+        switch error {
+        case .denied: .denied
+        case .configuration, .validation: .misuse
+        case .transport(let failure):
+            switch failure.kind {
+            case .connectionFailed, .timedOut, .tls: .unreachable
+            default: .failure
+            }
+        default:
+            if error.status == 401 || error.status == 403 {
+                .unauthorized
+            } else if error.isRetryable {
+                .temporary
+            } else {
+                .failure
+            }
+        }
+    }
+
+    /// For people.
+    static func text(_ error: CyclesError) -> String {
+        var text = "\(error)"
+        // What may have been applied is repeated under its key only.
+        if error.isRetryable, let key = error.idempotencyKey, !text.contains(key.rawValue) {
+            text += "\nTo repeat it without doing it twice: --idempotency-key \(key)"
+        }
+        return text
+    }
+
+    /// For programs: the members of the protocol's error answer, with the status and the key.
+    static func json(_ error: CyclesError) -> [UInt8] {
+        let members: [(String, JSONValue?)] = [
+            ("error", code(of: error).map(JSONValue.string)), ("message", .string("\(error)")),
+            ("request_id", error.requestID.map(JSONValue.string)), ("trace_id", error.traceID.map(JSONValue.string)),
+            ("status", error.status.map { .number(JSONNumber(Int64($0))) }),
+            ("idempotency_key", error.idempotencyKey.map { .string($0.rawValue) }),
+        ]
+        return JSONValue.object(Dictionary(uniqueKeysWithValues: members.map { ($0, $1 ?? nil) })).encoded
+    }
+
+    private static func code(of error: CyclesError) -> String? {
+        if case .denied(let denial) = error { return error.errorCode?.rawValue ?? denial.reason.rawValue }
+        return error.errorCode?.rawValue
+    }
+}

@@ -1,0 +1,44 @@
+/// What the tool's end means. The numbers of `sysexits.h`, where it has one, so that no common command uses them.
+struct ExitStatus: Hashable, Sendable {
+    let code: Int32
+
+    init(code: Int32) { self.code = code }
+
+    static let success = ExitStatus(code: 0)
+    /// The server refused for a reason that has no status of its own, or a check of the doctor failed.
+    static let failure = ExitStatus(code: 1)
+    /// The command line or the configuration cannot be used. Nothing was sent.
+    static let misuse = ExitStatus(code: 2)
+    /// The server cannot be reached.
+    static let unreachable = ExitStatus(code: 69)
+    /// The same may succeed later: 429, 5xx, no valid answer.
+    static let temporary = ExitStatus(code: 75)
+    /// A command under `run` ended without saying what it used, and nothing was sent.
+    static let unreported = ExitStatus(code: 76)
+    /// The budget authority says no.
+    static let denied = ExitStatus(code: 77)
+    /// The API key is not accepted: 401 or 403.
+    static let unauthorized = ExitStatus(code: 78)
+    /// The command under `run` was found but cannot be started.
+    static let notExecutable = ExitStatus(code: 126)
+    /// The command under `run` was not found.
+    static let notFound = ExitStatus(code: 127)
+
+    /// As shells have it for a process that a signal ended.
+    static func signal(_ number: Int32) -> ExitStatus { ExitStatus(code: 128 + number) }
+
+    /// For the help: what each status means.
+    static let table = """
+          0    success
+          1    the server refuses, or something failed that has no status of its own
+          2    the command line or the configuration cannot be used; nothing was sent
+          69   the server cannot be reached
+          75   the same may succeed later: 429, 5xx, or an answer that makes no sense
+          76   run: the command did not say what it used, and --no-report is fail
+          77   denied: there is no budget, or the authority says no
+          78   the API key is not accepted
+          126  run: the command cannot be started
+          127  run: the command was not found
+          128+ run: the command was ended by this signal
+        """
+}

@@ -1,0 +1,37 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Instants for people.
+enum Instants {
+    /// `2026-11-25 09:12:00Z`, from milliseconds since 1970.
+    static func text(_ milliseconds: Int64) -> String {
+        let seconds = milliseconds / 1_000 - (milliseconds % 1_000 < 0 ? 1 : 0)
+        var time = time_t(seconds)
+        var parts = tm()
+        guard gmtime_r(&time, &parts) != nil else { return "\(milliseconds) ms" }
+        let date = [Int(parts.tm_year) + 1_900, Int(parts.tm_mon) + 1, Int(parts.tm_mday)].map(padded)
+        let clock = [Int(parts.tm_hour), Int(parts.tm_min), Int(parts.tm_sec)].map(padded)
+        return date.joined(separator: "-") + " " + clock.joined(separator: ":") + "Z"
+    }
+
+    private static func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+
+    /// Milliseconds since 1970, by the system's clock.
+    static var now: Int64 { Int64(time(nil)) * 1_000 }
+
+    /// A span in words that say no more than matters: `45 s`, `3 min`, `2 h`, `5 d`.
+    static func span(_ milliseconds: Int64) -> String {
+        let seconds = max(0, milliseconds) / 1_000
+        return switch seconds {
+        case ..<100: "\(seconds) s"
+        case ..<6_000: "\(seconds / 60) min"
+        case ..<172_800: "\(seconds / 3_600) h"
+        default: "\(seconds / 86_400) d"
+        }
+    }
+}

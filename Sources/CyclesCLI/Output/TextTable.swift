@@ -1,0 +1,47 @@
+import Cycles
+
+/// Rows of text in aligned columns. A column of numbers is aligned to the right, any other to the left.
+struct TextTable {
+    private let heading: [String]
+    private var rows: [[String]] = []
+
+    init(_ heading: [String]) { self.heading = heading }
+
+    mutating func add(_ row: [String]) { rows.append(row) }
+
+    /// The lines, without spaces at their ends.
+    var lines: [String] {
+        let all = [heading] + rows
+        let columns = heading.indices
+        let widths = columns.map { column in all.map { $0[column].count }.max() ?? 0 }
+        let areNumbers = columns.map { column in rows.allSatisfy { TextTable.isNumber($0[column]) } }
+        return all.map { row in
+            let cells = columns.map { column in
+                let padding = String(repeating: " ", count: widths[column] - row[column].count)
+                return areNumbers[column] ? padding + row[column] : row[column] + padding
+            }
+            let line = cells.joined(separator: "  ")
+            return String(line.reversed().drop { $0 == " " }.reversed())
+        }
+    }
+
+    private static func isNumber(_ text: String) -> Bool { text == "-" || Int64(text) != nil }
+}
+
+extension TextTable {
+    /// What stands in the ledger, a row for each scope and unit.
+    init(_ balances: [Balance]) {
+        // Debt is rare: its column appears with it.
+        let hasDebt = balances.contains { ($0.debt?.amount ?? 0) > 0 || $0.isOverLimit }
+        self.init(["SCOPE", "ALLOCATED", "SPENT", "RESERVED", "REMAINING"] + (hasDebt ? ["DEBT"] : []) + ["UNIT"])
+        for balance in balances {
+            let amounts =
+                [balance.allocated, balance.spent, balance.reserved].map(TextTable.number)
+                + [String(balance.remaining.amount)]
+            let debt = hasDebt ? [TextTable.number(balance.debt) + (balance.isOverLimit ? " (over limit)" : "")] : []
+            add([balance.scope] + amounts + debt + [balance.remaining.unit.rawValue])
+        }
+    }
+
+    private static func number(_ amount: Amount?) -> String { amount.map { String($0.amount) } ?? "-" }
+}

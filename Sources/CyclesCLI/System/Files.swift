@@ -1,0 +1,156 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A system call that failed: on what, and why.
+struct SystemFailure: Error, CustomStringConvertible {
+    var action: String
+    var subject: String
+    var code: Int32
+
+    init(_ action: String, _ subject: String, code: Int32 = errno) {
+        self.action = action
+        self.subject = subject
+        self.code = code
+    }
+
+    var description: String { "cannot \(action) \(subject): \(String(cString: strerror(code)))" }
+}
+
+/// Files, as the tool needs them.
+enum Files {
+    /// What a file contains; `-` is standard input.
+    static func read(_ path: String, limit: Int) throws(SystemFailure) -> [UInt8] {
+        let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw SystemFailure("open", path) }
+        defer { if descriptor != STDIN_FILENO { close(descriptor) } }
+        var contents: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16 * 1_024)
+        while true {
+            let count = buffer.withUnsafeMutableBytes { SystemCalls.read(descriptor, $0) }
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw SystemFailure("read", path) }
+            if count == 0 { return contents }
+            contents += buffer[..<count]
+            guard contents.count <= limit else { throw SystemFailure("read", path, code: EFBIG) }
+        }
+    }
+
+    /// Takes a lock that lasts as long as this process; false if another has it.
+    static func lock(_ path: String) throws(SystemFailure) -> Bool {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw SystemFailure("open", path) }
+        if SystemCalls.lock(descriptor) { return true }
+        let code = errno
+        close(descriptor)
+        guard code == EWOULDBLOCK else { throw SystemFailure("lock", path, code: code) }
+        return false
+    }
+
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Replaces a file's contents at once: whoever reads it sees the old ones or the new ones, also after a crash.
+    static func replace(_ path: String, with contents: [UInt8]) throws(SystemFailure) {
+        let temporary = "\(path).\(getpid()).tmp"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw SystemFailure("create", temporary) }
+        var failure: SystemFailure?
+        if !SystemCalls.writeAll(descriptor, contents) { failure = SystemFailure("write", temporary) }
+        if failure == nil, fsync(descriptor) != 0 { failure = SystemFailure("sync", temporary) }
+        if close(descriptor) != 0, failure == nil { failure = SystemFailure("close", temporary) }
+        if failure == nil, SystemCalls.rename(temporary, path) != 0 { failure = SystemFailure("rename to", path) }
+        if let failure {
+            unlink(temporary)
+            throw failure
+        }
+        // The new name lasts once its directory does. A file system that cannot sync one keeps the name all the same.
+        let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if directory >= 0 {
+            fsync(directory)
+            close(directory)
+        }
+    }
+}
+
+/// Calls whose names are taken by others here.
+enum SystemCalls {
+    static func read(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
+        #if canImport(Glibc)
+            Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+        #elseif canImport(Musl)
+            Musl.read(descriptor, buffer.baseAddress, buffer.count)
+        #else
+            Darwin.read(descriptor, buffer.baseAddress, buffer.count)
+        #endif
+    }
+
+    static func rename(_ path: String, _ other: String) -> Int32 {
+        #if canImport(Glibc)
+            Glibc.rename(path, other)
+        #elseif canImport(Musl)
+            Musl.rename(path, other)
+        #else
+            Darwin.rename(path, other)
+        #endif
+    }
+
+    /// Whether all bytes were written.
+    @discardableResult
+    static func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let slice = UnsafeRawBufferPointer(rebasing: rest)
+                #if canImport(Glibc)
+                    let count = Glibc.write(descriptor, slice.baseAddress, slice.count)
+                #elseif canImport(Musl)
+                    let count = Musl.write(descriptor, slice.baseAddress, slice.count)
+                #else
+                    let count = Darwin.write(descriptor, slice.baseAddress, slice.count)
+                #endif
+                if count < 0 && errno == EINTR { continue }
+                guard count > 0 else { return false }
+                rest = rest.dropFirst(count)
+            }
+            return true
+        }
+    }
+
+    static func lock(_ descriptor: Int32) -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 }
+
+    static func signal(_ number: Int32, _ handler: @escaping @convention(c) (Int32) -> Void) -> Bool {
+        #if canImport(Glibc)
+            Glibc.signal(number, handler) != nil
+        #elseif canImport(Musl)
+            Musl.signal(number, handler) != nil
+        #else
+            Darwin.signal(number, handler) != nil
+        #endif
+    }
+
+    /// Waits for a signal.
+    static func pause() {
+        #if canImport(Glibc)
+            _ = Glibc.pause()
+        #elseif canImport(Musl)
+            _ = Musl.pause()
+        #else
+            _ = Darwin.pause()
+        #endif
+    }
+
+    static func exit(_ status: Int32) -> Never {
+        #if canImport(Glibc)
+            Glibc.exit(status)
+        #elseif canImport(Musl)
+            Musl.exit(status)
+        #else
+            Darwin.exit(status)
+        #endif
+    }
+}

@@ -1,0 +1,121 @@
+import Cycles
+import CyclesTesting
+import Foundation
+import Synchronization
+
+/// Runs the tool until it ends.
+func cycles(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Programs.Outcome {
+    try Programs.run(Programs.executable("cycles"), arguments, environment: environment)
+}
+
+/// An authority with one tenant, one key and one budget.
+func testAuthority(_ allocated: Amount = .tokens(100_000)) -> LocalAuthority {
+    let authority = LocalAuthority()
+    authority.addAPIKey("key-of-the-test", tenant: "acme")
+    authority.setBudget(scope: "tenant:acme", allocated: allocated)
+    return authority
+}
+
+/// Serves an authority, or what stands before it; `environment` tells the tool where.
+func withServer<Result>(
+    _ transport: any BlockingHTTPTransport,
+    _ body: (_ environment: [String: String]) throws -> Result
+) throws -> Result {
+    let server = LoopbackServer(transport)
+    try server.start()
+    defer { server.stop() }
+    return try body(environment(of: server))
+}
+
+func withServer<Result>(
+    _ transport: any BlockingHTTPTransport,
+    _ body: (_ environment: [String: String]) async throws -> Result
+) async throws -> Result {
+    let server = LoopbackServer(transport)
+    try server.start()
+    defer { server.stop() }
+    return try await body(environment(of: server))
+}
+
+private func environment(of server: LoopbackServer) -> [String: String] {
+    ["CYCLES_BASE_URL": server.baseURL, "CYCLES_API_KEY": "key-of-the-test", "CYCLES_TENANT": "acme"]
+}
+
+/// The tool while it runs. Ends with whoever holds it.
+final class RunningTool {
+    struct Outcome {
+        var status: Int32
+        var isSignal: Bool
+        var output: String
+        var errors: String
+    }
+
+    private let process = Process()
+    private let folder: URL
+    private final class Flag: Sendable { let isSet = Atomic(false) }
+    private let hasEnded = Flag()
+
+    /// - Parameter home: Where it finds what it kept the last time; nil means a folder of its own.
+    init(_ arguments: [String], _ environment: [String: String] = [:], home: URL? = nil) throws {
+        folder = try Programs.temporaryFolder()
+        // Whoever tests may have signals ignored, and what is ignored is inherited.
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments =
+            ["--default-signal=INT,QUIT,TERM,HUP", Programs.executable("cycles").path] + arguments
+        var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("CYCLES_") }
+        variables["HOME"] = (home ?? folder).path
+        process.environment = variables.merging(environment) { $1 }
+        for file in [outputFile, errorsFile] { try Data().write(to: file) }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = try FileHandle(forWritingTo: outputFile)
+        process.standardError = try FileHandle(forWritingTo: errorsFile)
+        process.terminationHandler = { [hasEnded] _ in
+            hasEnded.isSet.store(true, ordering: .sequentiallyConsistent)
+        }
+        try process.run()
+    }
+
+    deinit {
+        if isRunning { kill(process.processIdentifier, SIGKILL) }
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    private var outputFile: URL { folder.appendingPathComponent("output") }
+    private var errorsFile: URL { folder.appendingPathComponent("errors") }
+
+    var identifier: Int32 { process.processIdentifier }
+    var isRunning: Bool { !hasEnded.isSet.load(ordering: .sequentiallyConsistent) }
+    var output: String { (try? String(contentsOf: outputFile, encoding: .utf8)) ?? "" }
+    var errors: String { (try? String(contentsOf: errorsFile, encoding: .utf8)) ?? "" }
+
+    func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+    /// Waits until its output has a text, or it has ended.
+    func says(_ text: String) async {
+        await until { output.contains(text) || !isRunning }
+    }
+
+    /// Waits until it has ended.
+    func outcome() async -> Outcome {
+        await until { !isRunning }
+        return Outcome(
+            status: isRunning ? -1 : process.terminationStatus,
+            isSignal: !isRunning && process.terminationReason == .uncaughtSignal,
+            output: output,
+            errors: errors
+        )
+    }
+
+    /// The variables that `cycles serve` prints, once it does.
+    func servedEnvironment() async -> [String: String] {
+        await says("Serving at")
+        var result: [String: String] = [:]
+        for line in output.split(separator: "\n") where line.hasPrefix("export ") {
+            for word in line.dropFirst("export ".count).split(separator: " ") where word.contains("=") {
+                let pair = word.split(separator: "=", maxSplits: 1).map(String.init)
+                if pair.count == 2, result[pair[0]] == nil { result[pair[0]] = pair[1] }
+            }
+        }
+        return result
+    }
+}
