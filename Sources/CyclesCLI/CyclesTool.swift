@@ -29,7 +29,7 @@ struct CyclesTool {
             \(ExitStatus.table)
             """,
         version: CyclesVersion.current,
-        subcommands: OperationCommands.all + [ServeCommand.command, Demo.command]
+        subcommands: [RunCommand.command] + OperationCommands.all + [ServeCommand.command, Demo.command]
     )
 
     private static func status(of invocation: Invocation) async -> ExitStatus {

@@ -53,9 +53,9 @@ package final class LifecycleCore: Sendable {
         flushTimeout = configuration.retry.flushTimeout
         if let journal {
             // What an earlier process left behind goes on.
-            let ticket = pending.begin()
+            let ticket = pending.begin(counts: false)
             journal.load { [engine, pending] records in
-                engine.replay(records)
+                engine.replay(records, after: ticket)
                 pending.end(ticket)
             }
         }
@@ -114,32 +114,34 @@ package final class LifecycleCore: Sendable {
     }
 
     /// Gives a hold back that nobody will use. Its failure is reported, and not waited for.
-    func giveBack(_ id: ReservationID, reason: String, trace: TraceContext?) {
+    /// - Parameter cause: What it follows from, if somebody may wait for that.
+    func giveBack(_ id: ReservationID, reason: String, trace: TraceContext?, after cause: PendingWork.Ticket? = nil) {
         engine.release(
             id,
             ReleaseRequest(reason: reason),
             leaseEnd: nil,
             trace: trace,
-            isAwaited: false
+            isAwaited: false,
+            after: cause
         ) { _ in }
     }
 
     /// Lets what goes on in the background now happen, for a limited time.
     @discardableResult
     func flush(timeout: Duration?) async -> FlushReport {
-        let before = pending.current
+        let watch = pending.watch()
         engine.hurry()
-        let left = await pending.wait(for: before, atMost: timeout ?? flushTimeout, time)
-        return FlushReport(settled: before.count - left.count, stillPending: left.count)
+        let (ended, left) = await pending.wait(for: watch, atMost: timeout ?? flushTimeout, time)
+        return FlushReport(settled: ended, stillPending: left)
     }
 
     /// The same for a thread that may block.
     @discardableResult
     func flushBlocking(timeout: Duration?) -> FlushReport {
-        let before = pending.current
+        let watch = pending.watch()
         engine.hurry()
-        let left = pending.wait(for: before, atMost: timeout ?? flushTimeout)
-        return FlushReport(settled: before.count - left.count, stillPending: left.count)
+        let (ended, left) = pending.wait(for: watch, atMost: timeout ?? flushTimeout)
+        return FlushReport(settled: ended, stillPending: left)
     }
 
     /// Uses another API key from now on, and goes on with what the old one held back.

@@ -53,7 +53,10 @@ final class Reserving: Sendable {
             case .granted(let grant):
                 finish(.success(grant), holding: grant.reservationID)
             case .failed(let error, let holding):
-                if let holding { core.giveBack(holding, reason: "the answer was not usable", trace: trace) }
+                if let holding {
+                    let ticket = state.withLock { $0.ticket }
+                    core.giveBack(holding, reason: "the answer was not usable", trace: trace, after: ticket)
+                }
                 finish(.failure(error), holding: nil)
             }
         }
@@ -72,7 +75,7 @@ final class Reserving: Sendable {
             case .failure(let error): waiter.resume(returning: .failure(error))
             }
         } else if let holding {
-            core.giveBack(holding, reason: "the reserving task was cancelled", trace: trace)
+            core.giveBack(holding, reason: "the reserving task was cancelled", trace: trace, after: ticket)
         }
         if let ticket { core.pending.end(ticket) }
     }
@@ -81,7 +84,7 @@ final class Reserving: Sendable {
         let waiter = state.withLock { state in
             state.isAbandoned = true
             // With a waiter the request is on its way, and is seen through.
-            if state.waiter != nil { state.ticket = core.pending.begin() }
+            if state.waiter != nil { state.ticket = core.pending.begin(counts: false) }
             defer { state.waiter = nil }
             return state.waiter
         }

@@ -106,7 +106,8 @@ package final class SettlementEngine: Sendable {
     }
 
     /// Goes on with what a journal holds, apart from what is under way already.
-    package func replay(_ records: [JournalRecord]) {
+    /// - Parameter cause: What it follows from, for those who wait for that.
+    package func replay(_ records: [JournalRecord], after cause: PendingWork.Ticket? = nil) {
         let now = background.time.monotonic
         let wall = background.time.wallMilliseconds
         var ready: [SettlementJob] = []
@@ -116,7 +117,7 @@ package final class SettlementEngine: Sendable {
                 record.reservationID,
                 .settlement(record, SettlementProcess(record.mode, policy)),
                 trace: nil,
-                ticket: pending.begin()
+                ticket: pending.begin(after: cause)
             ) { _ in }
             let asked = Duration.milliseconds(entry.notBeforeMilliseconds.map { $0.saturatingSubtracting(wall) } ?? 0)
             let floor = min(max(.zero, asked), RetryDelays.longestFloor)
@@ -172,7 +173,9 @@ package final class SettlementEngine: Sendable {
     }
 
     /// Gives a hold back.
-    /// - Parameter leaseEnd: When there will be nothing left to give back; nil if that is not known.
+    /// - Parameters:
+    ///   - leaseEnd: When there will be nothing left to give back; nil if that is not known.
+    ///   - cause: What it follows from, for those who wait for that.
     package func release(
         _ id: ReservationID,
         _ request: ReleaseRequest,
@@ -180,12 +183,13 @@ package final class SettlementEngine: Sendable {
         trace: TraceContext?,
         isAwaited: Bool,
         firstOver transport: (any CallbackTransport)? = nil,
+        after cause: PendingWork.Ticket? = nil,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) {
         var request = request
         request.idempotencyKey = request.idempotencyKey ?? .random()
         let kind = SettlementJob.Kind.release(request, ReleaseProcess(policy), leaseEnd: leaseEnd)
-        let job = begin(id, kind, trace, isAwaited, progress)
+        let job = begin(id, kind, trace, isAwaited, after: cause, progress)
         send(job, job.nextRequest, over: transport)
     }
 
@@ -259,9 +263,10 @@ package final class SettlementEngine: Sendable {
         _ kind: SettlementJob.Kind,
         _ trace: TraceContext?,
         _ isAwaited: Bool,
+        after cause: PendingWork.Ticket? = nil,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) -> SettlementJob {
-        let job = SettlementJob(id, kind, trace: trace, ticket: pending.begin(), progress: progress)
+        let job = SettlementJob(id, kind, trace: trace, ticket: pending.begin(after: cause), progress: progress)
         let awaited = isAwaited ? Awaited(job, until: background.time.monotonic + policy.inlineBudget) : nil
         job.awaited = awaited
         state.withLock { state in
@@ -553,16 +558,23 @@ package final class SettlementEngine: Sendable {
             if let awaited = job.awaited { state.awaited.remove(awaited) }
             if case .settlement = job.kind { state.active[job.reservationID] = nil }
         }
-        if let journal, !keepsRecord, case .settlement = job.kind {
-            if case .success = result { journal.remove(job.reservationID) } else { journal.setAside(job.reservationID) }
-        }
         if case .failure(let error) = result { passOn(job, error, delay: nil) } else { passOn(job, nil, delay: nil) }
         switch result {
         case .success(let settlement): background.observer.observe(.settled(job.reservationID, settlement))
         case .failure(let error): background.observer.observe(.settlementFailed(job.reservationID, error))
         }
         job.progress(.finished(result))
-        pending.end(job.ticket)
+        guard let journal, !keepsRecord, case .settlement = job.kind else {
+            pending.end(job.ticket)
+            return
+        }
+        // Whoever waits for its end may end the process next: the record must not be found again then.
+        let end: @Sendable () -> Void = { [pending] in pending.end(job.ticket) }
+        if case .success = result {
+            journal.remove(job.reservationID, end)
+        } else {
+            journal.setAside(job.reservationID, end)
+        }
     }
 }
 

@@ -344,7 +344,7 @@ extension [Command] {
     /// The help of the last of these commands, for a terminal of 80 columns.
     var helpText: String {
         guard let command = last else { return "" }
-        var blocks = ["usage: \(usage(command))", HelpText.wrapped(command.summary)]
+        var blocks = [HelpText.wrapped("usage: " + usage(command), hanging: 7), HelpText.wrapped(command.summary)]
         blocks += command.discussion.split(separator: "\n\n").map { paragraph in
             // What is indented is laid out already.
             paragraph.hasPrefix("  ")
@@ -406,18 +406,20 @@ private enum HelpText {
         return title + ":\n" + lines.joined(separator: "\n")
     }
 
-    static func wrapped(_ text: some StringProtocol, indentation: Int = 0) -> String {
-        let margin = String(repeating: " ", count: indentation)
+    /// - Parameter hanging: By how much lines but the first are indented further.
+    static func wrapped(_ text: some StringProtocol, indentation: Int = 0, hanging: Int = 0) -> String {
         var lines: [String] = []
         var line = ""
         for word in text.split(separator: " ") {
-            if !line.isEmpty && indentation + line.count + 1 + word.count > width {
-                lines.append(margin + line)
+            let margin = indentation + (lines.isEmpty ? 0 : hanging)
+            if !line.isEmpty && margin + line.count + 1 + word.count > width {
+                lines.append(String(repeating: " ", count: margin) + line)
                 line = ""
             }
             line += (line.isEmpty ? "" : " ") + word
         }
-        if !line.isEmpty { lines.append(margin + line) }
+        let margin = indentation + (lines.isEmpty ? 0 : hanging)
+        if !line.isEmpty { lines.append(String(repeating: " ", count: margin) + line) }
         return lines.joined(separator: "\n")
     }
 }

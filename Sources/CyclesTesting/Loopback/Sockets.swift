@@ -286,7 +286,7 @@ struct ListeningSocket: Sendable {
         // Connections of an earlier server that still wait for their end would otherwise keep the port.
         Platform.setOption(descriptor, SOL_SOCKET, SO_REUSEADDR)
         let failure: SocketError? = address.withPointer { pointer, length in
-            if bind(descriptor, pointer, length) != 0 { return SocketError("bind to \(host) port \(port)") }
+            if bind(descriptor, pointer, length) != 0 { return SocketError("bind to \(host):\(port)") }
             if listen(descriptor, SOMAXCONN) != 0 { return SocketError("listen") }
             var length = length
             if getsockname(descriptor, pointer, &length) != 0 { return SocketError("getsockname") }

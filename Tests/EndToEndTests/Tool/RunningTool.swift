@@ -41,6 +41,13 @@ private func environment(of server: LoopbackServer) -> [String: String] {
     ["CYCLES_BASE_URL": server.baseURL, "CYCLES_API_KEY": "key-of-the-test", "CYCLES_TENANT": "acme"]
 }
 
+/// Something that happens once, and that others look for.
+final class Flag: Sendable {
+    private let value = Atomic(false)
+    var isSet: Bool { value.load(ordering: .sequentiallyConsistent) }
+    func set() { value.store(true, ordering: .sequentiallyConsistent) }
+}
+
 /// The tool while it runs. Ends with whoever holds it.
 final class RunningTool {
     struct Outcome {
@@ -52,7 +59,6 @@ final class RunningTool {
 
     private let process = Process()
     private let folder: URL
-    private final class Flag: Sendable { let isSet = Atomic(false) }
     private let hasEnded = Flag()
 
     /// - Parameter home: Where it finds what it kept the last time; nil means a folder of its own.
@@ -70,7 +76,7 @@ final class RunningTool {
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
         process.standardError = try FileHandle(forWritingTo: errorsFile)
         process.terminationHandler = { [hasEnded] _ in
-            hasEnded.isSet.store(true, ordering: .sequentiallyConsistent)
+            hasEnded.set()
         }
         try process.run()
     }
@@ -84,7 +90,7 @@ final class RunningTool {
     private var errorsFile: URL { folder.appendingPathComponent("errors") }
 
     var identifier: Int32 { process.processIdentifier }
-    var isRunning: Bool { !hasEnded.isSet.load(ordering: .sequentiallyConsistent) }
+    var isRunning: Bool { !hasEnded.isSet }
     var output: String { (try? String(contentsOf: outputFile, encoding: .utf8)) ?? "" }
     var errors: String { (try? String(contentsOf: errorsFile, encoding: .utf8)) ?? "" }
 

@@ -18,10 +18,9 @@ package final class CommitJournal: Sendable {
 
     private enum Job: Sendable {
         case write(JournalRecord, @Sendable (Bool) -> Void)
-        case remove(ReservationID)
-        case setAside(ReservationID)
+        case remove(ReservationID, @Sendable () -> Void)
+        case setAside(ReservationID, @Sendable () -> Void)
         case load(@Sendable ([JournalRecord]) -> Void)
-        case notify(@Sendable () -> Void)
         case changeKey(Secret, @Sendable () -> Void)
     }
 
@@ -75,10 +74,14 @@ package final class CommitJournal: Sendable {
     }
 
     /// Forgets a reservation: it is settled.
-    package func remove(_ id: ReservationID) { enqueue(.remove(id)) }
+    package func remove(_ id: ReservationID, _ completion: @escaping @Sendable () -> Void) {
+        enqueue(.remove(id, completion))
+    }
 
     /// Keeps a record for an operator to look at: the server refuses it for good.
-    package func setAside(_ id: ReservationID) { enqueue(.setAside(id)) }
+    package func setAside(_ id: ReservationID, _ completion: @escaping @Sendable () -> Void) {
+        enqueue(.setAside(id, completion))
+    }
 
     /// Reads all records, and tidies up.
     package func load(_ completion: @escaping @Sendable ([JournalRecord]) -> Void) { enqueue(.load(completion)) }
@@ -88,9 +91,6 @@ package final class CommitJournal: Sendable {
     package func changeKey(_ key: Secret, _ completion: @escaping @Sendable () -> Void) {
         enqueue(.changeKey(key, completion))
     }
-
-    /// Calls back once everything that was asked for before is done.
-    package func whenDone(_ body: @escaping @Sendable () -> Void) { enqueue(.notify(body)) }
 
     // MARK: The thread
 
@@ -148,7 +148,6 @@ package final class CommitJournal: Sendable {
             case .write, .remove, .setAside: true
             case .load: hasAnything
             case .changeKey: hasAnything
-            case .notify: false
             }
         }
         var folder = isNeeded ? preparedFolder() : nil
@@ -162,9 +161,11 @@ package final class CommitJournal: Sendable {
                 let isWritten = folder.map { write(record, in: $0) } ?? false
                 needsSync = needsSync || isWritten
                 written.append((completion, isWritten))
-            case .remove(let id):
+            case .remove(let id, let completion):
                 for path in paths(of: id, in: folder) { attempt { () throws(FileError) in try files.remove(path) } }
-            case .setAside(let id):
+                callbacks.append(completion)
+            case .setAside(let id, let completion):
+                callbacks.append(completion)
                 for path in paths(of: id, in: folder) {
                     attempt { () throws(FileError) in try files.rename(path, to: path + ".rejected") }
                     needsSync = true
@@ -173,7 +174,6 @@ package final class CommitJournal: Sendable {
                 let records = folder.map { load(from: $0) } ?? []
                 needsSync = needsSync || folder != nil
                 callbacks.append { completion(records) }
-            case .notify(let body): callbacks.append(body)
             case .changeKey(let key, let completion):
                 if needsSync, let folder { isSynced = isSynced && sync(folder) }
                 needsSync = false

@@ -1,0 +1,250 @@
+import Cycles
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// `cycles run`: another program as guarded work.
+enum RunCommand {
+    private static let noReport = Option(
+        "no-report",
+        "WHAT",
+        """
+        What happens when the command succeeds without saying what it used: estimate (unless set) commits the \
+        estimate, marked as such; fail sends nothing, lets the hold run out and ends with 76.
+        """,
+        completion: .words(["estimate", "fail"]),
+        parse: Values.word(["estimate": UnknownActualPolicy.commitEstimate, "fail": .fail])
+    )
+    private static let leaseLost = Option(
+        "lease-lost",
+        "WHAT",
+        "What happens when the hold cannot be kept alive: warn (unless set) goes on; terminate sends SIGTERM.",
+        completion: .words(["warn", "terminate"]),
+        parse: Values.word(["warn": HeartbeatPolicy.warn, "terminate": .cancel])
+    )
+    private static let settleTimeout = Option(
+        "settle-timeout",
+        "TIME",
+        "How long to wait at the end for a ledger that does not answer: 10s unless set. The journal keeps the rest.",
+        parse: Values.duration
+    )
+    private static let verbose = Flag("verbose", short: "v", "Say what is reserved and how it was settled.")
+
+    static let command = Command(
+        name: "run",
+        summary: "Runs a command on a budget: reserves, keeps the hold alive, commits what was used or releases.",
+        discussion: """
+            The command finds in its environment: CYCLES_RESERVATION_ID, CYCLES_DECISION, CYCLES_ESTIMATE and
+            CYCLES_UNIT; the limits that come with permission as CYCLES_MAX_TOKENS, CYCLES_MAX_STEPS_REMAINING,
+            CYCLES_TOOL_ALLOWLIST, CYCLES_TOOL_DENYLIST and CYCLES_COOLDOWN_MS, as far as there are any; and
+            CYCLES_USAGE_FILE and CYCLES_USAGE_FD, a file and a descriptor that appends to it.
+
+            There it says what it used, in lines that are summed, as often as it likes:
+
+              echo "tokens 42" >> "$CYCLES_USAGE_FILE"
+
+            The names are tokens, credits, usd_microcents and risk_points, the one that is reserved; tokens_input,
+            tokens_output and model_version become metrics of the commit.
+
+            What was reported is committed, whether the command succeeds or fails. A command that fails without a
+            report gives everything back. Denied: the command is not started, and the status is 77. Otherwise the
+            status is the command's. Signals go to the command.
+            """,
+        sections: [
+            (
+                "Options",
+                [
+                    OperationCommands.estimate, OperationCommands.action, OperationCommands.tag,
+                    OperationCommands.subject, OperationCommands.timeToLive, OperationCommands.gracePeriod,
+                    OperationCommands.overage, OperationCommands.metadata, noReport, leaseLost, settleTimeout,
+                    ConnectionOptions.journal, verbose,
+                ]
+            ), ConnectionOptions.section,
+        ],
+        rest: .init(name: "COMMAND …", summary: "The command, and its arguments."),
+        examples: [
+            "cycles run --estimate 1000:TOKENS --action llm.completion/gpt-4o -- ./agent.py"
+        ],
+        takesSignals: true,
+        run: run
+    )
+
+    /// A command that ended without a report; thrown where the work's cost is asked for.
+    private struct NoReport: Error, CustomStringConvertible {
+        let description = "the command did not report what it used"
+    }
+
+    /// A command that failed without a report: everything is given back.
+    private struct CommandFailed: Error { var ending: ChildProcess.Ending }
+
+    /// A signal came before there was a command to send it to.
+    private struct CalledOff: Error {}
+
+    private struct Result {
+        var ending: ChildProcess.Ending
+        var spend: Amount?
+        var isEstimate = false
+    }
+
+    private static func run(_ arguments: Arguments) async throws -> ExitStatus {
+        var configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
+        if let span = arguments[settleTimeout] { configuration.retry.flushTimeout = span }
+        configuration.heartbeat = arguments[leaseLost] ?? .warn
+        let client = try CyclesClient(configuration: configuration)
+        let command = GuardedCommand()
+        let options = options(arguments)
+        let work = Task { try await guarded(arguments, options, client, command) }
+        Signals.take { signal, isFromTerminal in
+            switch command.take(signal, isFromTerminal: isFromTerminal) {
+            case .passedOn: break
+            case .callOff: work.cancel()
+            case .askForPatience:
+                Console.error("cycles run: waiting for the settlement; the same again leaves it to the journal")
+            case .leave: SystemCalls.exit(ExitStatus.signal(signal).code)
+            }
+        }
+        let status: ExitStatus
+        do {
+            status = try await work.value
+        } catch {
+            command.ended()
+            await end(client)
+            throw error
+        }
+        await end(client)
+        return status
+    }
+
+    /// The settlement goes on for a while; what is left then is in the journal, or lost with it.
+    private static func end(_ client: CyclesClient) async {
+        let report = await client.flush()
+        if report.stillPending > 0 {
+            Console.error(
+                "cycles run: \(report.stillPending) settlement(s) are not certain yet; "
+                    + (client.configuration.journal == .disabled
+                        ? "there is no journal, and they end with this process"
+                        : "they are in the journal: cycles journal flush goes on with them")
+            )
+        }
+        await client.shutdown(timeout: .zero)
+    }
+
+    private static func options(_ arguments: Arguments) -> CyclesOptions {
+        var options = CyclesOptions(
+            estimate: arguments.required(OperationCommands.estimate),
+            action: OperationCommands.action(arguments),
+            subject: arguments[OperationCommands.subject] ?? Subject()
+        )
+        if let span = arguments[OperationCommands.timeToLive] { options.timeToLive = span }
+        options.gracePeriod = arguments[OperationCommands.gracePeriod]
+        options.overagePolicy = arguments[OperationCommands.overage]
+        options.metadata = arguments[OperationCommands.metadata] ?? [:]
+        options.whenActualUnknown = arguments[noReport] ?? .commitEstimate
+        return options
+    }
+
+    private static func guarded(
+        _ arguments: Arguments,
+        _ options: CyclesOptions,
+        _ client: CyclesClient,
+        _ command: GuardedCommand
+    ) async throws -> ExitStatus {
+        do {
+            let (result, settlement) = try await client.withCyclesOutcome(
+                options,
+                actual: { (result: Result) throws -> Amount in
+                    guard let spend = result.spend else { throw NoReport() }
+                    return spend
+                }
+            ) { context -> Result in
+                if arguments[verbose] {
+                    Console.error("cycles run: \(options.estimate) reserved as \(context.reservationID)")
+                }
+                return try await perform(arguments.rest, options, context, command)
+            }
+            return report(settlement, of: result, isVerbose: arguments[verbose])
+        } catch let failed as CommandFailed {
+            if arguments[verbose] {
+                Console.error("cycles run: the command failed without a report; everything is given back")
+            }
+            return failed.ending.status
+        } catch  where command.interruption != nil {
+            return .signal(command.interruption ?? 0)
+        } catch let failure as SystemFailure {
+            let isMissing = failure.code == ENOENT
+            let status = failure.action != "start" ? ExitStatus.failure : isMissing ? .notFound : .notExecutable
+            throw ToolFailure("cycles run: \(failure); everything is given back", status: status)
+        }
+    }
+
+    /// Starts the command, waits for it, and reads its report.
+    private static func perform(
+        _ words: [String],
+        _ options: CyclesOptions,
+        _ context: CyclesContext,
+        _ command: GuardedCommand
+    ) async throws -> Result {
+        let start = ContinuousClock.now
+        let usage = try UsageFile()
+        let (path, descriptor) = (usage.path, usage.descriptor)
+        let number = ChildProcess.freeDescriptor ?? descriptor
+        let started = try command.start { () throws(SystemFailure) in
+            let environment = CommandEnvironment.variables(
+                context.reservationID,
+                context.decision,
+                context.caps,
+                estimate: options.estimate,
+                usageFile: path,
+                usageDescriptor: number,
+                inherited: Environment.all
+            )
+            return try ChildProcess(words, environment: environment, inheriting: descriptor, as: number)
+        }
+        guard let child = started else { throw CalledOff() }
+        let ending = await withTaskCancellationHandler {
+            await child.wait { command.ended() }
+        } onCancel: {
+            // The lease was lost, and the command is not to go on without.
+            command.terminate()
+        }
+        var report = UsageReport("", unit: options.estimate.unit)
+        do throws(SystemFailure) {
+            report = UsageReport(try usage.contents(), unit: options.estimate.unit)
+        } catch {
+            Console.error("cycles run: the usage report cannot be read: \(error)")
+        }
+        for problem in report.problems { Console.error("cycles run: left out of the usage report: \(problem)") }
+        context.metrics = report.metrics
+        context.updateMetrics { $0.latency = ContinuousClock.now - start }
+        guard report.spend == nil else { return Result(ending: ending, spend: report.spend) }
+        guard ending.isSuccess else { throw CommandFailed(ending: ending) }
+        guard options.whenActualUnknown == .commitEstimate else { return Result(ending: ending, spend: nil) }
+        // As the library marks it where it stands in for an amount that could not be determined.
+        context.updateMetadata { $0["actual_source"] = "estimate" }
+        return Result(ending: ending, spend: options.estimate, isEstimate: true)
+    }
+
+    private static func report(
+        _ settlement: Swift.Result<Settlement, CyclesError>,
+        of result: Result,
+        isVerbose: Bool
+    ) -> ExitStatus {
+        switch settlement {
+        case .success(let settlement):
+            if isVerbose {
+                let source = result.isEstimate ? " (the estimate: nothing was reported)" : ""
+                Console.error("cycles run: \(settlement)\(source)")
+            }
+        // The client has said so.
+        case .failure(.validation) where result.spend == nil: return .unreported
+        case .failure(let error):
+            Console.error("cycles run: what was spent is not in the ledger: \(ErrorReport.text(error))")
+        }
+        return result.ending.status
+    }
+}
