@@ -17,7 +17,7 @@ struct CyclesTool {
         }
     }
 
-    static let command = Command(
+    static let command: Command = Command(
         name: "cycles",
         summary: "Asks a Cycles budget authority before money is spent, and tells it what was spent.",
         discussion: """
@@ -29,7 +29,10 @@ struct CyclesTool {
             \(ExitStatus.table)
             """,
         version: CyclesVersion.current,
-        subcommands: [RunCommand.command] + OperationCommands.all + [ServeCommand.command, Demo.command]
+        subcommands: [RunCommand.command] + OperationCommands.all + [
+            WatchCommand.command, JournalCommand.command, DoctorCommand.command, ServeCommand.command, Demo.command,
+            CompletionCommand.command,
+        ]
     )
 
     private static func status(of invocation: Invocation) async -> ExitStatus {

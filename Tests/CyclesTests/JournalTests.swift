@@ -348,6 +348,61 @@ private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"
         #expect(world.problems.first?.message.hasPrefix("1 settlements") == true)
     }
 
+    // MARK: For operators
+
+    @Test func operatorsSeeWhatWaitsAndWhatWasPutAside() async throws {
+        let world = try World()
+        var journal: SettlementJournal { SettlementJournal(world.bench.client.configuration) }
+        let none = try journal.identities()
+        #expect(none.isEmpty && journal.problem == nil)
+        #expect(journal.ownName.map { world.identityFolder.hasSuffix($0) } == true)
+
+        for _ in 0..<2 { world.bench.wire.answer("commit", status: 401, unauthorized) }
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        let id = guarded.reservationID
+        _ = try await guarded.commit(.tokens(420))
+        await world.bench.client.shutdown(timeout: .zero)
+        try world.plant("v2-00.corrupt", "{")
+        try world.plant("v2-44.json.rejected", record("rsv_9", mode: "event"))
+        try world.plant("v2-55.json.1.0a.tmp", "")
+        let other = world.folder.path + "/0123456789abcdef"
+        try SystemFileSystem().prepareDirectory(other)
+        try SystemFileSystem().createFile(other + "/v2-00.json", Array(record("rsv_2", "http://other.test").utf8))
+        // A folder that is none of the journal's is left out.
+        try SystemFileSystem().prepareDirectory(world.folder.path + "/lost+found")
+        try SystemFileSystem().createFile(world.folder.path + "/lost+found/a.json", [])
+
+        let identities = try journal.identities()
+        #expect(identities.map(\.isOwn).filter { $0 }.count == 1 && identities.count == 2)
+        let own = try #require(identities.first { $0.isOwn })
+        let states = Set(own.entries.map(\.state))
+        #expect(own.entries.count == 3 && states == [.pending, .rejected, .corrupt])
+        let waiting = own.entries.first { $0.state == .pending }
+        let pending = try #require(waiting)
+        #expect(pending.reservationID == id && pending.actual == .tokens(420) && pending.path == world.file(id))
+        #expect(pending.baseURL == "http://authority.test" && pending.idempotencyKey != nil && pending.problem == nil)
+        #expect(own.entries.first { $0.state == .corrupt }?.problem != nil)
+        #expect(own.entries.first { $0.state == .rejected }?.isEvent == true)
+        #expect(identities.first { !$0.isOwn }?.entries.first?.baseURL == "http://other.test")
+        // Without a configuration nothing is the own one's.
+        let files = SettlementJournal(.directory(world.folder.path))
+        #expect(try files.ownName == nil && files.identities().allSatisfy { !$0.isOwn })
+
+        #expect(try String(decoding: journal.discard(pending), as: UTF8.self).contains(id.rawValue))
+        #expect(try journal.identities().flatMap(\.entries).count == 3)
+        #expect(throws: JournalProblem.self) { try journal.discard(pending) }
+        #expect(SettlementJournal(.disabled).directory == nil && SettlementJournal(.disabled).problem != nil)
+    }
+
+    @Test func operatorsSeeWhyAPlaceCannotBeUsed() throws {
+        let world = try World()
+        try world.plant("v2-00.json", record("rsv_1"))
+        try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: world.identityFolder)
+        let journal = SettlementJournal(world.bench.client.configuration)
+        #expect(journal.problem?.path == world.identityFolder)
+        #expect(try journal.identities().count == 1)
+    }
+
     // MARK: Places that cannot be used
 
     private func commit(_ world: World) async throws -> [JournalProblem] {

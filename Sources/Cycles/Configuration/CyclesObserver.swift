@@ -192,7 +192,7 @@ public struct LeaseAttemptFailure: Hashable, Sendable {
 }
 
 /// Something that the journal of settlements could not do, or found and cannot use.
-public struct JournalProblem: Hashable, Sendable, CustomStringConvertible {
+public struct JournalProblem: Error, Hashable, Sendable, CustomStringConvertible {
     /// The file or directory; nil if there is none.
     public let path: String?
     /// What is wrong, and what became of it.

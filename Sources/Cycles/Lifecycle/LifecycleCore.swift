@@ -37,11 +37,7 @@ package final class LifecycleCore: Sendable {
             : CommitJournal(
                 files: files.system,
                 directory: directory,
-                identity: CommitJournal.Identity(
-                    baseURL: configuration.baseURL,
-                    apiKey: Secret(configuration.apiKey),
-                    tenant: configuration.tenant
-                ),
+                identity: CommitJournal.Identity(configuration),
                 observer: background.observer,
                 isInline: files.isInline
             )

@@ -85,10 +85,7 @@ enum ConnectionOptions {
     static func configuration(_ arguments: Arguments, usesJournal: Bool = false) throws -> CyclesConfiguration {
         let flags: [String: String?] = [
             "CYCLES_BASE_URL": arguments[url], "CYCLES_TENANT": arguments[tenant],
-            // A key that is given by its file is the one that is meant.
-            "CYCLES_API_KEY": try arguments[apiKeyFile].map(key)
-                ?? Environment.text("CYCLES_API_KEY")
-                ?? Environment.text("CYCLES_API_KEY_FILE").map(key),
+            "CYCLES_API_KEY": try usedKeyFile(arguments).map(key),
         ]
         var configuration: CyclesConfiguration
         do throws(CyclesError) {
@@ -96,8 +93,8 @@ enum ConnectionOptions {
         } catch {
             guard case .configuration(let issue) = error else { throw error }
             let others = ["CYCLES_BASE_URL": "--url", "CYCLES_API_KEY": "--api-key-file"]
-            let advice = others[issue.name].map { " Or use \($0)." } ?? ""
-            throw ToolFailure("\(error)\(advice)", status: .misuse)
+            let advice = others[issue.name].map { ", or use \($0)" } ?? ""
+            throw ToolFailure("\(issue.name) \(issue.message)\(advice)", status: .misuse)
         }
         if let span = arguments[connectTimeout] { configuration.connectTimeout = span }
         if let span = arguments[readTimeout] { configuration.readTimeout = span }
@@ -114,6 +111,23 @@ enum ConnectionOptions {
             configuration.journal = place == "off" ? .disabled : .directory(place)
         }
         return configuration
+    }
+
+    /// The file that the key comes from, if it comes from one. A file that is named by a flag is the one that is meant.
+    static func usedKeyFile(_ arguments: Arguments) -> String? {
+        if let path = arguments[apiKeyFile] { return path }
+        return Environment.text("CYCLES_API_KEY") == nil ? Environment.text("CYCLES_API_KEY_FILE") : nil
+    }
+
+    /// Where the journal is, for commands that can do without a server.
+    static func journalPlace(_ arguments: Arguments) -> JournalConfiguration {
+        if let place = arguments[journal] { return place == "off" ? .disabled : .directory(place) }
+        // Of the whole configuration only this counts: the rest is made up.
+        let made = ["CYCLES_BASE_URL": "http://localhost", "CYCLES_API_KEY": "none"]
+        let configuration = try? CyclesConfiguration.fromEnvironment { name in
+            name.hasPrefix("CYCLES_JOURNAL_") ? Environment.text(name) : made[name]
+        }
+        return configuration?.journal ?? .automatic
     }
 
     /// The key in a file: its first line.

@@ -19,6 +19,24 @@ enum Instants {
         return date.joined(separator: "-") + " " + clock.joined(separator: ":") + "Z"
     }
 
+    /// Milliseconds since 1970 of a date as HTTP has it, such as `Wed, 25 Nov 2026 09:12:00 GMT` (RFC 9110 section
+    /// 5.6.7); nil for anything else.
+    static func milliseconds(httpDate text: String) -> Int64? {
+        let words = text.split(separator: " ")
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        guard words.count == 6, words[5] == "GMT", let day = Int32(words[1]), let year = Int32(words[3]),
+            let month = months.firstIndex(of: String(words[2]))
+        else { return nil }
+        let clock = words[4].split(separator: ":").compactMap { Int32($0) }
+        guard clock.count == 3 else { return nil }
+        var parts = tm()
+        parts.tm_year = year - 1_900
+        parts.tm_mon = Int32(month)
+        parts.tm_mday = day
+        (parts.tm_hour, parts.tm_min, parts.tm_sec) = (clock[0], clock[1], clock[2])
+        return Int64(timegm(&parts)) * 1_000
+    }
+
     private static func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 
     /// Milliseconds since 1970, by the system's clock.

@@ -51,6 +51,12 @@ enum Files {
         return false
     }
 
+    /// Whether others than its owner may read a file.
+    static func isReadableByOthers(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & 0o044 != 0
+    }
+
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     /// Replaces a file's contents at once: whoever reads it sees the old ones or the new ones, also after a crash.

@@ -10,6 +10,9 @@ import Synchronization
 
 /// Signals that ask a process to end, taken by a thread of their own instead of ending it.
 enum Signals {
+    /// What Ctrl-C sends.
+    static let interrupt = SIGINT
+
     private static let ending = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
     /// What `nohup` and shells ignore on purpose for programs in the background stays ignored.
     private static let taken = ending.filter { !isIgnored($0) }

@@ -61,8 +61,15 @@ final class RunningTool {
     private let folder: URL
     private let hasEnded = Flag()
 
-    /// - Parameter home: Where it finds what it kept the last time; nil means a folder of its own.
-    init(_ arguments: [String], _ environment: [String: String] = [:], home: URL? = nil) throws {
+    /// - Parameters:
+    ///   - home: Where it finds what it kept the last time; nil means a folder of its own.
+    ///   - terminal: Where its output goes, if it goes to a terminal.
+    init(
+        _ arguments: [String],
+        _ environment: [String: String] = [:],
+        home: URL? = nil,
+        terminal: Pseudoterminal? = nil
+    ) throws {
         folder = try Programs.temporaryFolder()
         // Whoever tests may have signals ignored, and what is ignored is inherited.
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
@@ -73,7 +80,7 @@ final class RunningTool {
         process.environment = variables.merging(environment) { $1 }
         for file in [outputFile, errorsFile] { try Data().write(to: file) }
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try FileHandle(forWritingTo: outputFile)
+        process.standardOutput = try terminal?.program ?? FileHandle(forWritingTo: outputFile)
         process.standardError = try FileHandle(forWritingTo: errorsFile)
         process.terminationHandler = { [hasEnded] _ in
             hasEnded.set()

@@ -9,6 +9,14 @@ package final class CommitJournal: Sendable {
         package var apiKey: Secret
         package let tenant: String?
 
+        package init(_ configuration: CyclesConfiguration) {
+            self.init(
+                baseURL: configuration.baseURL,
+                apiKey: Secret(configuration.apiKey),
+                tenant: configuration.tenant
+            )
+        }
+
         package init(baseURL: String, apiKey: Secret, tenant: String?) {
             self.baseURL = baseURL
             self.apiKey = apiKey
@@ -198,7 +206,7 @@ package final class CommitJournal: Sendable {
         return folders.map { $0 + JournalNames.file(id) }.filter { files.age(of: $0) != nil }
     }
 
-    private var base: String? { configuredBase ?? files.homeDirectory.map { $0 + "/.runcycles/commit-journal" } }
+    private var base: String? { configuredBase ?? JournalNames.base(inHome: files.homeDirectory) }
 
     /// Whether there are records of anyone.
     private var hasAnything: Bool { base.map { (try? files.list($0))?.isEmpty == false } ?? false }

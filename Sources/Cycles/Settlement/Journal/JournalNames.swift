@@ -47,6 +47,21 @@ package enum JournalNames {
 
     private static let knownFolders = Monitor([[UInt8]: String]())
 
+    /// Where the folders of all identities are unless configured otherwise; nil without a home.
+    package static func base(inHome home: String?) -> String? { home.map { $0 + "/.runcycles/commit-journal" } }
+
+    /// Whether a folder is an identity's, by its name.
+    package static func isFolder(_ name: String) -> Bool {
+        name.utf8.count == 16 && name.utf8.allSatisfy { $0 &- 0x30 < 10 || $0 &- 0x61 < 6 }
+    }
+
+    /// What a file stands for; nil if it is neither a record nor was one.
+    package static func state(_ name: String) -> SettlementJournal.State? {
+        if isRecord(name) { return .pending }
+        if name.hasSuffix(".json.rejected") { return .rejected }
+        return name.hasSuffix(".corrupt") ? .corrupt : nil
+    }
+
     /// Whether a file is a record, by its name.
     package static func isRecord(_ name: String) -> Bool { name.hasSuffix(".json") }
 

@@ -1,0 +1,187 @@
+/// The journal's files as an operator sees them: what waits to be settled, what was put aside, and whose it is.
+///
+/// It reads and removes files and talks to no server: ``CyclesClient/flush(timeout:)`` settles what waits. A client may use
+/// the same journal meanwhile. Everything blocks.
+public struct SettlementJournal: Sendable {
+    /// What a file stands for, by its name.
+    public enum State: String, Hashable, Sendable, CaseIterable {
+        /// A settlement that is not certain yet (`.json`).
+        case pending
+        /// A settlement that the server refused for good (`.json.rejected`).
+        case rejected
+        /// What is no record, or of a version that is not known (`.corrupt`).
+        case corrupt
+    }
+
+    /// One file.
+    public struct Entry: Hashable, Sendable {
+        /// Where it is.
+        public let path: String
+        /// What it stands for.
+        public let state: State
+        /// The reservation that it settles; nil if the file cannot be read.
+        public let reservationID: ReservationID?
+        /// The server that it is for; nil if the file cannot be read.
+        public let baseURL: String?
+        /// Whether it is sent as an event, since the reservation has expired.
+        public let isEvent: Bool
+        /// What was spent; nil if the file does not say so.
+        public let actual: Amount?
+        /// The key under which it is charged once.
+        public let idempotencyKey: IdempotencyKey?
+        /// When the spend became known, in milliseconds since 1970.
+        public let recordedAtMilliseconds: Int64?
+        /// Before this the server does not want to be asked, in milliseconds since 1970.
+        public let notBeforeMilliseconds: Int64?
+        /// Why the file cannot be read as a record; nil if it can.
+        public let problem: String?
+    }
+
+    /// The files of one base URL and tenant, or without a tenant of one API key.
+    public struct Identity: Hashable, Sendable {
+        /// The name of its folder. The key cannot be read or guessed from it.
+        public let name: String
+        /// Whether it is that of the configuration. Others are settled by clients that are configured as theirs was.
+        public let isOwn: Bool
+        /// Its files, by their names.
+        public let entries: [Entry]
+        /// Why the folder cannot be read; nil if it can.
+        public let problem: String?
+    }
+
+    /// Where the folders of all identities are; nil if the journal is disabled, or there is no home directory.
+    public let directory: String?
+    private let identity: CommitJournal.Identity?
+    private let files: any FileSystem
+
+    /// The journal that a client with this configuration uses.
+    public init(_ configuration: CyclesConfiguration) {
+        self.init(configuration.journal, CommitJournal.Identity(configuration), SystemFileSystem())
+    }
+
+    /// A journal without the knowledge whose it is: no identity of it is the own one.
+    public init(_ place: JournalConfiguration) { self.init(place, nil, SystemFileSystem()) }
+
+    package init(_ place: JournalConfiguration, _ identity: CommitJournal.Identity?, _ files: any FileSystem) {
+        self.identity = identity
+        self.files = files
+        switch place {
+        case .automatic: directory = JournalNames.base(inHome: files.homeDirectory)
+        case .directory(let path): directory = path
+        case .disabled: directory = nil
+        }
+    }
+
+    /// The name of the configuration's folder, whether it is there or not; nil without a configuration.
+    ///
+    /// Takes about 40 ms the first time: the name is derived slowly on purpose.
+    public var ownName: String? { identity.map { JournalNames.folder($0) } }
+
+    /// Why a client could not keep settlements there; nil if it could. Nothing is made: directories that are missing are
+    /// made when there is something to keep.
+    public var problem: JournalProblem? {
+        guard let directory else {
+            return JournalProblem(path: nil, message: "the journal is disabled, or there is no home directory for it")
+        }
+        for path in [directory, ownName.map { directory + "/" + $0 }].compactMap({ $0 })
+        where files.age(of: path) != nil {
+            do throws(FileError) {
+                try files.prepareDirectory(path)
+            } catch {
+                return JournalProblem(path: path, message: error.description)
+            }
+        }
+        return nil
+    }
+
+    /// Everybody's files, by the names of the folders. Folders without any are left out.
+    /// - Throws: ``JournalProblem`` if the directory cannot be read. One that is not there has no files.
+    public func identities() throws(JournalProblem) -> [Identity] {
+        guard let directory else { return [] }
+        let own = ownName
+        var result: [Identity] = []
+        for name in try list(directory).sorted() where JournalNames.isFolder(name) {
+            let folder = directory + "/" + name
+            do throws(JournalProblem) {
+                let entries = try list(folder).sorted().compactMap { entry(folder + "/" + $0) }
+                if !entries.isEmpty {
+                    result.append(Identity(name: name, isOwn: name == own, entries: entries, problem: nil))
+                }
+            } catch {
+                result.append(Identity(name: name, isOwn: name == own, entries: [], problem: error.message))
+            }
+        }
+        return result
+    }
+
+    /// Removes a file for good. A pending one's spend will not reach the ledger, unless a client has it in hand already.
+    /// - Returns: What the file contained.
+    /// - Throws: ``JournalProblem`` if it cannot be read or removed.
+    @discardableResult
+    public func discard(_ entry: Entry) throws(JournalProblem) -> [UInt8] {
+        do throws(FileError) {
+            let contents = try files.read(entry.path, limit: JournalRecord.maxBytes)
+            try files.remove(entry.path)
+            return contents
+        } catch {
+            throw JournalProblem(path: entry.path, message: error.description)
+        }
+    }
+
+    private func list(_ path: String) throws(JournalProblem) -> [String] {
+        do throws(FileError) {
+            return try files.list(path)
+        } catch {
+            throw JournalProblem(path: path, message: error.description)
+        }
+    }
+
+    /// Nil for what is neither a record nor was one.
+    private func entry(_ path: String) -> Entry? {
+        guard let state = JournalNames.state(path) else { return nil }
+        do throws(FileError) {
+            let contents = try files.read(path, limit: JournalRecord.maxBytes)
+            do throws(JournalRecord.Defect) {
+                return Entry(path, state, try JournalRecord(parsing: contents))
+            } catch {
+                return Entry(path, state, problem: "\(error)")
+            }
+        } catch {
+            return Entry(path, state, problem: error.description)
+        }
+    }
+}
+
+extension SettlementJournal.Entry {
+    fileprivate init(_ path: String, _ state: SettlementJournal.State, _ record: JournalRecord) {
+        let body = record.mode == .event ? record.eventBody ?? record.commitBody : record.commitBody
+        let actual = (try? JSONValue(parsing: body))?["actual"]
+        self.path = path
+        self.state = state
+        reservationID = record.reservationID
+        baseURL = record.baseURL
+        isEvent = record.mode == .event
+        if let number = actual?["amount"]?.int64, let unit = actual?["unit"]?.string {
+            self.actual = Amount(number, BudgetUnit(rawValue: unit))
+        } else {
+            self.actual = nil
+        }
+        idempotencyKey = JournalRecord.key(in: body)
+        recordedAtMilliseconds = record.recordedAtMilliseconds
+        notBeforeMilliseconds = record.notBeforeMilliseconds
+        problem = nil
+    }
+
+    fileprivate init(_ path: String, _ state: SettlementJournal.State, problem: String) {
+        self.path = path
+        self.state = state
+        reservationID = nil
+        baseURL = nil
+        isEvent = false
+        actual = nil
+        idempotencyKey = nil
+        recordedAtMilliseconds = nil
+        notBeforeMilliseconds = nil
+        self.problem = problem
+    }
+}

@@ -1,0 +1,207 @@
+import Cycles
+
+/// `cycles doctor`: what may be wrong, and what to do about it.
+enum DoctorCommand {
+    static let command = Command(
+        name: "doctor",
+        summary: "Checks configuration, server, TLS, key, clock and journal.",
+        discussion: """
+            Each line says ok, warn or FAIL, and what to do. It reads one page of reservations, and changes nothing. The
+            status is 1 if anything fails.
+            """,
+        sections: [("Options", [ConnectionOptions.journal]), ConnectionOptions.section]
+    ) { arguments in
+        var findings: [Finding] = []
+        var journal = SettlementJournal(ConnectionOptions.journalPlace(arguments))
+        do {
+            let configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
+            // What a client would refuse is refused here, before it is spoken of as if it were fine.
+            _ = try CyclesClient(configuration: configuration.withoutJournal)
+            findings.append(Finding(.ok, "configuration", describe(configuration)))
+            findings += keyFile(arguments)
+            findings += await server(configuration)
+            journal = SettlementJournal(configuration)
+        } catch let failure as ToolFailure {
+            findings.append(Finding(.fail, "configuration", failure.message))
+        } catch CyclesError.configuration(let issue) {
+            findings.append(Finding(.fail, "configuration", "\(issue.name) \(issue.message)"))
+        }
+        findings += check(journal)
+        Console.lines(findings.map(\.line))
+        return findings.contains { $0.result == .fail } ? .failure : .success
+    }
+
+    struct Finding: Hashable, Sendable {
+        enum Result: String, Hashable, Sendable {
+            case ok = "ok"
+            case warn = "warn"
+            case fail = "FAIL"
+        }
+
+        var result: Result
+        var subject: String
+        var text: String
+
+        init(_ result: Result, _ subject: String, _ text: String) {
+            self.result = result
+            self.subject = subject
+            self.text = text
+        }
+
+        var line: String {
+            func padded(_ text: String, _ width: Int) -> String {
+                text + String(repeating: " ", count: max(1, width - text.count))
+            }
+            return padded(result.rawValue, 6) + padded(subject, 15) + text
+        }
+    }
+
+    private static func describe(_ configuration: CyclesConfiguration) -> String {
+        let tenant = configuration.tenant.map { "tenant \($0)" } ?? "no tenant: subjects have to name one"
+        return "\(configuration.baseURL), \(tenant)"
+    }
+
+    // MARK: Key
+
+    private static func keyFile(_ arguments: Arguments) -> [Finding] {
+        guard let path = ConnectionOptions.usedKeyFile(arguments), path != "-", Files.isReadableByOthers(path) else {
+            return []
+        }
+        return [Finding(.warn, "key file", "\(path) can be read by others; chmod 600 \(path)")]
+    }
+
+    // MARK: Server
+
+    private static func server(_ configuration: CyclesConfiguration) async -> [Finding] {
+        var findings: [Finding] = []
+        let isSecure = configuration.baseURL.lowercased().hasPrefix("https:")
+        let start = ContinuousClock.now
+        do throws(CyclesError) {
+            let client = try CyclesClient(configuration: configuration.withoutJournal)
+            let answer = try await client.listReservations(ReservationQuery(limit: 1))
+            await client.shutdown()
+            let span = ContinuousClock.now - start
+            findings.append(Finding(.ok, "server", "answered in \(milliseconds(span)) ms"))
+            findings.append(transport(isSecure, configuration.baseURL))
+            findings.append(key(configuration, tenant: answer.http.tenant))
+            findings.append(clock(answer.http.headers["Date"], tolerance: max(5_000, milliseconds(span) + 1_000)))
+        } catch {
+            findings += explain(error, isSecure: isSecure, baseURL: configuration.baseURL)
+        }
+        return findings
+    }
+
+    private static func explain(_ error: CyclesError, isSecure: Bool, baseURL: String) -> [Finding] {
+        if case .transport(let failure) = error {
+            guard failure.kind == .tls else {
+                return [Finding(.fail, "server", failure.message)]
+            }
+            return [
+                Finding(.ok, "server", "is there"),
+                Finding(
+                    .fail,
+                    "TLS",
+                    "\(failure.message); if its authority is your own, name its certificate with --ca"
+                ),
+            ]
+        }
+        guard let status = error.status else { return [Finding(.fail, "server", "\(error)")] }
+        let reached = [Finding(.ok, "server", "answered \(status)"), transport(isSecure, baseURL)]
+        switch status {
+        case 401, 403: return reached + [Finding(.fail, "API key", "\(error)")]
+        default: return reached + [Finding(.fail, "protocol", "\(error)")]
+        }
+    }
+
+    private static func transport(_ isSecure: Bool, _ baseURL: String) -> Finding {
+        if isSecure { return Finding(.ok, "TLS", "the certificate is valid") }
+        let isLocal = ["127.", "localhost", "[::1]"].contains { baseURL.dropFirst("http://".count).hasPrefix($0) }
+        if isLocal { return Finding(.ok, "TLS", "none, and none is needed on this machine") }
+        return Finding(
+            .warn,
+            "TLS",
+            "none: whoever is between can read the key; use https unless the network is your own"
+        )
+    }
+
+    private static func key(_ configuration: CyclesConfiguration, tenant: String?) -> Finding {
+        guard let tenant else { return Finding(.ok, "API key", "accepted") }
+        guard let configured = configuration.tenant, configured != tenant else {
+            return Finding(.ok, "API key", "accepted, of tenant \(tenant)")
+        }
+        return Finding(
+            .fail,
+            "API key",
+            "it is of tenant \(tenant), not \(configured); use another key, or --tenant \(tenant)"
+        )
+    }
+
+    private static func clock(_ date: String?, tolerance: Int64) -> Finding {
+        guard let date, let server = Instants.milliseconds(httpDate: date) else {
+            return Finding(.ok, "clock", "the server does not say what time it is")
+        }
+        let difference = abs(server - Instants.now)
+        guard difference > tolerance else { return Finding(.ok, "clock", "agrees with the server's") }
+        return Finding(
+            .warn,
+            "clock",
+            "differs from the server's by \(Instants.span(difference)): leases do not depend on it, records and logs do; "
+                + "synchronise it"
+        )
+    }
+
+    private static func milliseconds(_ span: Duration) -> Int64 {
+        span.components.seconds * 1_000 + span.components.attoseconds / 1_000_000_000_000_000
+    }
+
+    // MARK: Journal
+
+    private static func check(_ journal: SettlementJournal) -> [Finding] {
+        if let problem = journal.problem {
+            let result = journal.directory == nil ? Finding.Result.warn : .fail
+            return [Finding(result, "journal", "\(problem.message): what is not settled at once ends with its process")]
+        }
+        do throws(JournalProblem) {
+            let identities = try journal.identities()
+            let entries = identities.flatMap(\.entries)
+            func count(_ state: SettlementJournal.State, isOwn: Bool) -> Int {
+                identities.filter { $0.isOwn == isOwn }.flatMap(\.entries).count { $0.state == state }
+            }
+            var findings = [
+                Finding(.ok, "journal", "\(journal.directory ?? ""), \(count(.pending, isOwn: true)) pending")
+            ]
+            let others = count(.pending, isOwn: false)
+            if others > 0 {
+                findings.append(
+                    Finding(
+                        .warn,
+                        "journal",
+                        "\(others) pending of another base URL, tenant or key; cycles journal list shows them"
+                    )
+                )
+            }
+            let aside = entries.count { $0.state != .pending }
+            if aside > 0 {
+                findings.append(
+                    Finding(
+                        .warn,
+                        "journal",
+                        "\(aside) rejected or corrupt; settle them by hand, see cycles journal list"
+                    )
+                )
+            }
+            return findings
+        } catch {
+            return [Finding(.fail, "journal", "\(error)")]
+        }
+    }
+}
+
+extension CyclesConfiguration {
+    /// The same for a client that leaves the journal alone.
+    fileprivate var withoutJournal: CyclesConfiguration {
+        var copy = self
+        copy.journal = .disabled
+        return copy
+    }
+}

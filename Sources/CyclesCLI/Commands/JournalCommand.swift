@@ -1,0 +1,205 @@
+import Cycles
+
+/// `cycles journal`: what is not certain to be in the ledger.
+enum JournalCommand {
+    static let command = Command(
+        name: "journal",
+        summary: "Shows and settles what is not certain to be in the ledger.",
+        subcommands: [list, flush, discard]
+    )
+
+    // MARK: Listing
+
+    private static let json = Flag("json", "Print a JSON document, for programs.")
+
+    private static let list = Command(
+        name: "list",
+        summary: "Lists the files of the journal.",
+        discussion: """
+            A pending settlement is attempted while a client of its identity runs: a base URL and tenant, or without a
+            tenant an API key. A rejected one was refused by the server for good, and a corrupt file is none: both stay
+            until somebody looks at them.
+
+            Without a server and a key all identities are listed as if they were others'.
+            """,
+        sections: [("Options", [ConnectionOptions.journal, json]), ConnectionOptions.section]
+    ) { arguments in
+        let journal = try journal(arguments)
+        let identities = try journal.identities()
+        if arguments[json] {
+            Console.line(document(journal, identities).encoded)
+            return .success
+        }
+        Console.line("The journal is in \(journal.directory ?? "no directory: it is disabled, or there is no home").")
+        guard !identities.isEmpty else {
+            Console.line("It is empty: everything is settled.")
+            return .success
+        }
+        var table = TextTable(["IDENTITY", "STATE", "RESERVATION", "ACTUAL", "AGE", "SERVER"])
+        for identity in identities {
+            for entry in identity.entries {
+                table.add([
+                    identity.name + (identity.isOwn ? " (own)" : ""), state(entry),
+                    entry.reservationID?.rawValue ?? fileName(entry), entry.actual.map { "\($0)" } ?? "-",
+                    entry.recordedAtMilliseconds.map { Instants.span(Instants.now - $0) } ?? "-", entry.baseURL ?? "-",
+                ])
+            }
+        }
+        Console.line()
+        Console.lines(table.lines)
+        Console.line()
+        for identity in identities {
+            if let problem = identity.problem { Console.line("\(identity.name) cannot be read: \(problem)") }
+        }
+        if let advice = advice(identities) { Console.line(advice) }
+        return .success
+    }
+
+    private static func state(_ entry: SettlementJournal.Entry) -> String {
+        let wait = entry.notBeforeMilliseconds.map { $0 - Instants.now } ?? 0
+        guard entry.state == .pending, wait > 0 else { return entry.state.rawValue }
+        return "pending, in \(Instants.span(wait))"
+    }
+
+    private static func advice(_ identities: [SettlementJournal.Identity]) -> String? {
+        let entries = identities.flatMap(\.entries)
+        var sentences: [String] = []
+        if identities.contains(where: { $0.isOwn && $0.entries.contains { $0.state == .pending } }) {
+            sentences.append("cycles journal flush settles what is pending under this configuration.")
+        }
+        if identities.contains(where: { !$0.isOwn && $0.entries.contains { $0.state == .pending } }) {
+            sentences.append("What is another's is settled by a client with its base URL, and its tenant or key.")
+        }
+        if entries.contains(where: { $0.state != .pending }) {
+            sentences.append("Settle rejected and corrupt ones by hand, then cycles journal discard them.")
+        }
+        return sentences.isEmpty ? nil : sentences.joined(separator: "\n")
+    }
+
+    private static func document(_ journal: SettlementJournal, _ identities: [SettlementJournal.Identity]) -> JSONValue
+    {
+        .object([
+            "directory": journal.directory.map(JSONValue.string) ?? nil,
+            "identities": .array(
+                identities.map { identity in
+                    .object([
+                        "name": .string(identity.name), "is_own": .bool(identity.isOwn),
+                        "problem": identity.problem.map(JSONValue.string) ?? nil,
+                        "entries": .array(identity.entries.map(document)),
+                    ])
+                }
+            ),
+        ])
+    }
+
+    private static func document(_ entry: SettlementJournal.Entry) -> JSONValue {
+        .object([
+            "path": .string(entry.path), "state": .string(entry.state.rawValue),
+            "reservation_id": entry.reservationID.map { .string($0.rawValue) } ?? nil,
+            "base_url": entry.baseURL.map(JSONValue.string) ?? nil, "is_event": .bool(entry.isEvent),
+            "actual": entry.actual.map {
+                ["amount": .number(JSONNumber($0.amount)), "unit": .string($0.unit.rawValue)]
+            } ?? nil,
+            "idempotency_key": entry.idempotencyKey.map { .string($0.rawValue) } ?? nil,
+            "recorded_at_ms": entry.recordedAtMilliseconds.map { .number(JSONNumber($0)) } ?? nil,
+            "not_before_ms": entry.notBeforeMilliseconds.map { .number(JSONNumber($0)) } ?? nil,
+            "problem": entry.problem.map(JSONValue.string) ?? nil,
+        ])
+    }
+
+    // MARK: Settling
+
+    private static let timeout = Option("timeout", "TIME", "How long to wait: 30s unless set.", parse: Values.duration)
+
+    private static let flush = Command(
+        name: "flush",
+        summary: "Settles what is pending under this configuration.",
+        discussion: "The status is 75 if something is still pending afterwards, and 1 if something was rejected.",
+        sections: [("Options", [timeout, ConnectionOptions.journal]), ConnectionOptions.section]
+    ) { arguments in
+        var configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
+        guard configuration.journal != .disabled else {
+            throw ToolFailure("cycles journal flush: the journal is disabled; name one with --journal", status: .misuse)
+        }
+        let refusals = RefusedSettlements()
+        configuration.observer = refusals
+        let client = try CyclesClient(configuration: configuration)
+        let report = await client.flush(timeout: arguments[timeout] ?? .seconds(30))
+        let pending = await client.pendingSettlements()
+        await client.shutdown(timeout: .zero)
+        for line in refusals.lines { Console.error(line) }
+        Console.line(
+            "\(report.settled - refusals.count) settled, \(refusals.count) rejected, \(pending.count) still pending."
+        )
+        for settlement in pending {
+            let reason =
+                settlement.lastError.map { "\($0)" }
+                ?? "it was not attempted: the server asked to wait, or others come first"
+            Console.line("  \(settlement.reservationID): \(reason)")
+        }
+        if report.stillPending > pending.count {
+            Console.error(
+                "cycles journal flush: the journal was not read to its end in that time; give it more with --timeout"
+            )
+        }
+        guard report.stillPending == 0, pending.isEmpty else { return .temporary }
+        return refusals.count == 0 ? .success : .failure
+    }
+
+    // MARK: Discarding
+
+    private static let names = Operand(
+        "NAME",
+        "A reservation, or the name or path of a file.",
+        isRepeatable: true,
+        parse: Values.text
+    )
+    private static let pending = Flag("pending", "Also what is pending: its spend will not reach the ledger.")
+
+    private static let discard = Command(
+        name: "discard",
+        summary: "Removes files of the journal for good, and prints what was in them.",
+        discussion: "Removes what was rejected, and what is corrupt, once it has been dealt with by hand.",
+        sections: [("Options", [names, pending, ConnectionOptions.journal]), ConnectionOptions.section]
+    ) { arguments in
+        let journal = try journal(arguments)
+        let entries = try journal.identities().flatMap(\.entries)
+        var chosen: [SettlementJournal.Entry] = []
+        for name in arguments.all(names) {
+            let matches = entries.filter {
+                $0.path == name || fileName($0) == name || $0.reservationID?.rawValue == name
+            }
+            guard !matches.isEmpty else {
+                throw ToolFailure("cycles journal discard: \(name) is not in the journal; see cycles journal list")
+            }
+            chosen += matches
+        }
+        // All or none: what is not to go must not go because of its place in the line.
+        if let kept = chosen.first(where: { $0.state == .pending }), !arguments[pending] {
+            throw ToolFailure(
+                "cycles journal discard: \(kept.reservationID?.rawValue ?? kept.path) is pending: discarded, its spend would not "
+                    + "reach the ledger; cycles journal flush settles it, --pending discards it all the same"
+            )
+        }
+        for entry in chosen {
+            Console.line(try journal.discard(entry))
+            Console.error("discarded \(entry.path)")
+        }
+        return .success
+    }
+
+    // MARK: Which journal
+
+    /// That of the configuration, or, without a server and a key, the files alone.
+    private static func journal(_ arguments: Arguments) throws -> SettlementJournal {
+        do {
+            return SettlementJournal(try ConnectionOptions.configuration(arguments, usesJournal: true))
+        } catch let failure as ToolFailure where failure.status == .misuse {
+            return SettlementJournal(ConnectionOptions.journalPlace(arguments))
+        }
+    }
+
+    private static func fileName(_ entry: SettlementJournal.Entry) -> String {
+        entry.path.split(separator: "/").last.map(String.init) ?? entry.path
+    }
+}

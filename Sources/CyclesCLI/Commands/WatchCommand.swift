@@ -1,0 +1,107 @@
+import Cycles
+
+/// `cycles watch`: balances as they change.
+enum WatchCommand {
+    private static let interval = Option(
+        "interval",
+        "TIME",
+        "How often to look: 2s unless set.",
+        parse: Values.positiveDuration
+    )
+    private static let count = Option("count", "COUNT", "End after so many looks.", parse: Values.whole(from: 1))
+
+    static let command = Command(
+        name: "watch",
+        summary: "Shows balances as they change.",
+        discussion: """
+            On a terminal the figures are refreshed in place, with a bar of spent, reserved and remaining for each
+            scope. Elsewhere there is a line for each balance at first, and one whenever it has changed.
+            """,
+        sections: [
+            ("Options", [OperationCommands.subject, OperationCommands.children, interval, count]),
+            ConnectionOptions.section,
+        ],
+        takesSignals: true,
+        run: run
+    )
+
+    private static func run(_ arguments: Arguments) async throws -> ExitStatus {
+        let isTerminal = Console.isTerminal
+        Signals.take { signal, _ in
+            if isTerminal { Console.write(Terminal.leave) }
+            // Ctrl-C is how one ends it.
+            SystemCalls.exit(signal == Signals.interrupt ? 0 : ExitStatus.signal(signal).code)
+        }
+        let query = try await OperationCommands.balanceQuery(arguments)
+        let client = try CyclesClient(configuration: ConnectionOptions.configuration(arguments))
+        var view = View(isTerminal: isTerminal, server: client.configuration.baseURL)
+        if isTerminal { Console.write(Terminal.enter) }
+        defer { if isTerminal { Console.write(Terminal.leave) } }
+        let span = arguments[interval] ?? .seconds(2)
+        for round in 1... {
+            do throws(CyclesError) {
+                var balances: [Balance] = []
+                for try await balance in client.balances(query) { balances.append(balance) }
+                view.show(balances)
+            } catch {
+                // What may get better is waited for, once there was something to show.
+                guard error.isRetryable, view.hasShown else { throw error }
+                view.show(error)
+            }
+            if round == arguments[count] { break }
+            try await Task.sleep(for: span)
+        }
+        await client.shutdown()
+        return .success
+    }
+
+    private struct View {
+        let isTerminal: Bool
+        let server: String
+        private var known: [Balance] = []
+        private(set) var hasShown = false
+        private var lastError: String?
+        private var lastSeen = ""
+
+        init(isTerminal: Bool, server: String) {
+            self.isTerminal = isTerminal
+            self.server = server
+        }
+
+        mutating func show(_ balances: [Balance]) {
+            lastSeen = Instants.text(Instants.now)
+            lastError = nil
+            if isTerminal {
+                known = balances
+                draw(note: nil)
+            } else {
+                let changed = hasShown ? balances.filter { !known.contains($0) } : balances
+                Console.lines(
+                    changed.map { BalanceBoard.line($0, at: lastSeen.split(separator: " ").joined(separator: "T")) }
+                )
+                known = balances
+            }
+            hasShown = true
+        }
+
+        mutating func show(_ error: CyclesError) {
+            if isTerminal {
+                draw(note: "As of \(lastSeen); now: \(error)")
+            } else if lastError != "\(error)" {
+                lastError = "\(error)"
+                Console.error("\(error)")
+            }
+        }
+
+        private func draw(note: String?) {
+            let lines = BalanceBoard.screen(
+                known,
+                title: "Balances at \(server)   \(lastSeen)",
+                note: note,
+                size: Terminal.size,
+                style: Terminal.hasBlocks ? .blocks : .ascii
+            )
+            Console.write(Terminal.frame(lines))
+        }
+    }
+}

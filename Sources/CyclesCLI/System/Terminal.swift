@@ -1,0 +1,35 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The terminal behind standard output.
+enum Terminal {
+    /// How many columns and rows it has; those of a classic one if it does not say.
+    static var size: (columns: Int, rows: Int) {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
+            return (80, 24)
+        }
+        return (Int(size.ws_col), Int(size.ws_row))
+    }
+
+    /// Whether it shows more than ASCII, by what the locale says of it.
+    static var hasBlocks: Bool {
+        let locale = Environment.text("LC_ALL") ?? Environment.text("LC_CTYPE") ?? Environment.text("LANG") ?? ""
+        let name = locale.uppercased()
+        return name.contains("UTF-8") || name.contains("UTF8")
+    }
+
+    /// A second screen, so that what was on the first is there again afterwards; without a cursor.
+    static let enter = "\u{1b}[?1049h\u{1b}[?25l"
+    static let leave = "\u{1b}[?25h\u{1b}[?1049l"
+
+    /// Puts lines where others were, without a moment in which nothing is there.
+    static func frame(_ lines: [String]) -> String {
+        "\u{1b}[H" + lines.map { $0 + "\u{1b}[K" }.joined(separator: "\n") + "\u{1b}[J"
+    }
+}

@@ -1,0 +1,83 @@
+import Cycles
+import Testing
+
+@testable import CyclesCLI
+
+@Suite struct OutputTests {
+    private func balance(_ spent: Int64, _ reserved: Int64, _ remaining: Int64) -> Balance {
+        Balance(
+            scope: "tenant:acme",
+            scopePath: "tenant:acme",
+            remaining: .tokens(remaining),
+            reserved: .tokens(reserved),
+            spent: .tokens(spent)
+        )
+    }
+
+    @Test(arguments: [
+        (50, 25, 25, "#####===.."), (0, 0, 100, ".........."), (100, 0, 0, "##########"),
+        (1, 1, 1_000_000, "#=........"),
+        (1_000_000, 1, 1, "########=."), (0, 0, 0, ".........."), (120, 0, -20, "##########"),
+        (Int64.max, Int64.max, Int64.max, "####===..."),
+    ])
+    func barsAreAsLongAsTheyShouldBe(spent: Int64, reserved: Int64, remaining: Int64, bar: String) {
+        let drawn = BalanceBoard.bar(balance(spent, reserved, remaining), width: 10, .ascii)
+        #expect(drawn.count == 10)
+        #expect(drawn == bar)
+    }
+
+    @Test func aScreenThatIsFullSaysSo() {
+        let lines = BalanceBoard.screen(
+            Array(repeating: balance(1, 2, 3), count: 30),
+            title: "T",
+            note: nil,
+            size: (40, 15),
+            style: .ascii
+        )
+        #expect(lines.count <= 15 && lines.contains("and 25 more: the screen is full"), "\(lines)")
+        #expect(BalanceBoard.screen([], title: "T", note: "N", size: (40, 15), style: .ascii).last == "N")
+    }
+
+    @Test func debtIsSeen() {
+        var owing = balance(1_000_000, 0, -5)
+        owing.debt = .tokens(12_345)
+        owing.isOverLimit = true
+        let lines = BalanceBoard.screen([owing], title: "", note: nil, size: (120, 20), style: .ascii)
+        #expect(lines[2].hasSuffix("remaining -5 TOKENS, debt 12 345, OVER LIMIT"), "\(lines)")
+        #expect(BalanceBoard.line(owing, at: "t").hasSuffix("remaining=-5 debt=12345 over_limit"))
+        #expect(TextTable([owing]).lines.last?.hasSuffix("12345 (over limit)  TOKENS") == true)
+        #expect(BalanceBoard.grouped(-1_234_567) == "-1 234 567" && BalanceBoard.grouped(nil) == "-")
+    }
+
+    @Test func instantsAreInUTC() {
+        #expect(Instants.text(1_795_598_362_338) == "2026-11-25 09:19:22Z")
+        #expect(Instants.text(-1) == "1969-12-31 23:59:59Z")
+        #expect(Instants.milliseconds(httpDate: "Wed, 25 Nov 2026 09:19:22 GMT") == 1_795_598_362_000)
+        for text in [
+            "", "Wednesday, 25-Nov-26 09:19:22 GMT", "Wed, 25 Nov 2026 09:19 GMT", "Wed, 25 Foo 2026 09:19:22 GMT",
+        ] {
+            #expect(Instants.milliseconds(httpDate: text) == nil)
+        }
+        #expect(
+            [0, 99_999, 100_000, 6_000_000, 200_000_000].map(Instants.span) == ["0 s", "99 s", "1 min", "1 h", "2 d"]
+        )
+    }
+
+    @Test func errorsHaveTheirStatus() {
+        func status(_ kind: HTTPTransportError.Kind) -> CyclesCLI.ExitStatus {
+            ErrorReport.status(of: .transport(HTTPTransportError(kind: kind, message: "m")))
+        }
+        #expect(status(.connectionFailed) == .unreachable && status(.tls) == .unreachable && status(.other) == .failure)
+        func api(_ number: Int) -> CyclesCLI.ExitStatus {
+            ErrorReport.status(of: .api(APIError(operation: "o", status: number, message: "m")))
+        }
+        #expect(
+            [400, 401, 403, 404, 429, 500].map(api) == [
+                .failure, .unauthorized, .unauthorized, .failure, .temporary, .temporary,
+            ]
+        )
+        #expect(ErrorReport.status(of: .validation(ValidationIssue(field: "f", message: "m"))) == .misuse)
+        let unclear = AmbiguousOutcome(operation: "o", message: "m", idempotencyKey: "k")
+        #expect(ErrorReport.status(of: .ambiguous(unclear)) == .temporary)
+    }
+}
