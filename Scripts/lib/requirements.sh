@@ -39,6 +39,21 @@ require_pkg_config() {
     pkg-config --exists "$1" || install_package "$2" "the headers of $1"
 }
 
+# require_file FILE PACKAGE WHAT-FOR
+require_file() {
+    [ -e "$1" ] || install_package "$2" "$3"
+}
+
+# first_file FILE ...: the first of these files that exists.
+first_file() {
+    local file
+    for file in "$@"; do
+        [ -e "$file" ] && echo "$file" && return
+    done
+    echo "None of these files exists: $*" >&2
+    return 1
+}
+
 require_swift() {
     if ! command -v swift >/dev/null 2>&1; then
         echo "Swift 6.2 or later is missing: install it from https://www.swift.org/install and put it on PATH." >&2

@@ -73,6 +73,26 @@ static inline CURLMcode cycles_multi_set_long(CURLM *multi, CURLMoption option, 
     return curl_multi_setopt(multi, option, value);
 }
 
+/*
+ * Where this libcurl was built to look for certificate authorities: a file, then a directory. NULL where there is none,
+ * or where it is too old to say.
+ */
+static inline const char *cycles_built_in_authority_file(void) {
+#if LIBCURL_VERSION_NUM >= 0x074600
+    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+    if (info->age >= CURLVERSION_SEVENTH) return info->cainfo;
+#endif
+    return NULL;
+}
+
+static inline const char *cycles_built_in_authority_directory(void) {
+#if LIBCURL_VERSION_NUM >= 0x074600
+    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+    if (info->age >= CURLVERSION_SEVENTH) return info->capath;
+#endif
+    return NULL;
+}
+
 /* The union in CURLMsg is imported awkwardly: its one member that a finished transfer has. */
 static inline CURLcode cycles_message_result(const CURLMsg *message) {
     return message->data.result;

@@ -53,6 +53,7 @@ import Testing
         #expect(Instants.text(1_795_598_362_338) == "2026-11-25 09:19:22Z")
         #expect(Instants.text(-1) == "1969-12-31 23:59:59Z")
         #expect(Instants.milliseconds(httpDate: "Wed, 25 Nov 2026 09:19:22 GMT") == 1_795_598_362_000)
+        #expect(Instants.httpDate(1_795_598_362_338) == "Wed, 25 Nov 2026 09:19:22 GMT")
         for text in [
             "", "Wednesday, 25-Nov-26 09:19:22 GMT", "Wed, 25 Nov 2026 09:19 GMT", "Wed, 25 Foo 2026 09:19:22 GMT",
         ] {

@@ -101,3 +101,21 @@ import Testing
         #expect(queue.next() == 0)
     }
 }
+
+@Suite struct SystemAuthoritiesTests {
+    private func choice(_ file: String?, _ directory: String?, _ present: String...) -> String? {
+        SystemAuthorities.choice(file: file, directory: directory) { present.contains($0) }
+    }
+
+    @Test func authoritiesAreFoundOnSystemsThatAreNotTheOneOfTheBuild() {
+        let debian = "/etc/ssl/certs/ca-certificates.crt"
+        #expect(choice(debian, nil, debian, "/etc/ssl/cert.pem") == nil)
+        #expect(choice(debian, nil, "/etc/ssl/cert.pem") == "/etc/ssl/cert.pem")
+        #expect(choice(debian, nil, "/etc/pki/tls/certs/ca-bundle.crt") == "/etc/pki/tls/certs/ca-bundle.crt")
+        #expect(choice("/opt/ca.pem", "/etc/ssl/certs", "/etc/ssl/certs", debian) == nil)
+        #expect(choice("/opt/ca.pem", nil, debian) == debian)
+        // Whatever the system has instead of files is left to libcurl.
+        #expect(choice(nil, nil, debian) == nil)
+        #expect(choice(debian, nil) == nil)
+    }
+}

@@ -13,9 +13,11 @@ func pause(_ span: Duration) {
     nanosleep(&wait, nil)
 }
 
-/// Waits until something holds that another thread brings about; gives up after a minute.
+/// Waits until something holds that another thread brings about; gives up after a minute, or ten where everything is
+/// slowed down.
 func until(_ condition: () -> Bool) async {
-    let deadline = ContinuousClock.now + .seconds(60)
+    let isSlowed = getenv("CYCLES_TESTS_ARE_SLOWED") != nil
+    let deadline = ContinuousClock.now + .seconds(isSlowed ? 600 : 60)
     while !condition(), .now < deadline { try? await Task.sleep(for: .milliseconds(1)) }
 }
 

@@ -345,7 +345,7 @@ extension [Command] {
     var helpText: String {
         guard let command = last else { return "" }
         var blocks = [HelpText.wrapped("usage: " + usage(command), hanging: 7), HelpText.wrapped(command.summary)]
-        blocks += command.discussion.split(separator: "\n\n").map { paragraph in
+        blocks += HelpText.paragraphs(command.discussion).map { paragraph in
             // What is indented is laid out already.
             paragraph.hasPrefix("  ")
                 ? String(paragraph) : HelpText.wrapped(paragraph.split(separator: "\n").joined(separator: " "))
@@ -404,6 +404,12 @@ private enum HelpText {
             return start + text.dropFirst(start.count)
         }
         return title + ":\n" + lines.joined(separator: "\n")
+    }
+
+    /// What stands between empty lines.
+    static func paragraphs(_ text: String) -> [String] {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        return lines.split { $0.isEmpty }.map { $0.joined(separator: "\n") }
     }
 
     /// - Parameter hanging: By how much lines but the first are indented further.

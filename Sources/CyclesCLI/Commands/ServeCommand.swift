@@ -328,7 +328,9 @@ private final class ServedAuthority: BlockingHTTPTransport {
     }
 
     func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
-        let response = try authority.send(request)
+        var response = try authority.send(request)
+        // By which clients see how far their clocks are off.
+        response.headers["Date"] = Instants.httpDate(Instants.now)
         if request.method == .post { markChanged() }
         if writesLog { log(request, response) }
         return response

@@ -35,12 +35,9 @@ enum ErrorReport {
 
     /// For people.
     static func text(_ error: CyclesError) -> String {
-        var text = "\(error)"
         // What may have been applied is repeated under its key only.
-        if error.isRetryable, let key = error.idempotencyKey, !text.contains(key.rawValue) {
-            text += "\nTo repeat it without doing it twice: --idempotency-key \(key)"
-        }
-        return text
+        guard error.isRetryable, let key = error.idempotencyKey else { return "\(error)" }
+        return "\(error)\nTo repeat it without doing it twice: --idempotency-key \(key)"
     }
 
     /// For programs: the members of the protocol's error answer, with the status and the key.

@@ -10,20 +10,24 @@
 enum Instants {
     /// `2026-11-25 09:12:00Z`, from milliseconds since 1970.
     static func text(_ milliseconds: Int64) -> String {
-        let seconds = milliseconds / 1_000 - (milliseconds % 1_000 < 0 ? 1 : 0)
-        var time = time_t(seconds)
-        var parts = tm()
-        guard gmtime_r(&time, &parts) != nil else { return "\(milliseconds) ms" }
+        guard let parts = parts(milliseconds) else { return "\(milliseconds) ms" }
         let date = [Int(parts.tm_year) + 1_900, Int(parts.tm_mon) + 1, Int(parts.tm_mday)].map(padded)
-        let clock = [Int(parts.tm_hour), Int(parts.tm_min), Int(parts.tm_sec)].map(padded)
-        return date.joined(separator: "-") + " " + clock.joined(separator: ":") + "Z"
+        return date.joined(separator: "-") + " " + clock(parts) + "Z"
     }
 
-    /// Milliseconds since 1970 of a date as HTTP has it, such as `Wed, 25 Nov 2026 09:12:00 GMT` (RFC 9110 section
-    /// 5.6.7); nil for anything else.
+    private static let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+    /// As HTTP has it, such as `Wed, 25 Nov 2026 09:12:00 GMT` (RFC 9110 section 5.6.7); nil for what no calendar has.
+    static func httpDate(_ milliseconds: Int64) -> String? {
+        guard let parts = parts(milliseconds) else { return nil }
+        let (day, month) = (days[Int(parts.tm_wday)], months[Int(parts.tm_mon)])
+        return "\(day), \(padded(Int(parts.tm_mday))) \(month) \(Int(parts.tm_year) + 1_900) \(clock(parts)) GMT"
+    }
+
+    /// Milliseconds since 1970 of such a date; nil for anything else.
     static func milliseconds(httpDate text: String) -> Int64? {
         let words = text.split(separator: " ")
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
         guard words.count == 6, words[5] == "GMT", let day = Int32(words[1]), let year = Int32(words[3]),
             let month = months.firstIndex(of: String(words[2]))
         else { return nil }
@@ -35,6 +39,16 @@ enum Instants {
         parts.tm_mday = day
         (parts.tm_hour, parts.tm_min, parts.tm_sec) = (clock[0], clock[1], clock[2])
         return Int64(timegm(&parts)) * 1_000
+    }
+
+    private static func parts(_ milliseconds: Int64) -> tm? {
+        var time = time_t(milliseconds / 1_000 - (milliseconds % 1_000 < 0 ? 1 : 0))
+        var parts = tm()
+        return gmtime_r(&time, &parts) == nil ? nil : parts
+    }
+
+    private static func clock(_ parts: tm) -> String {
+        [Int(parts.tm_hour), Int(parts.tm_min), Int(parts.tm_sec)].map(padded).joined(separator: ":")
     }
 
     private static func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }

@@ -20,8 +20,9 @@ enum Terminal {
     /// Whether it shows more than ASCII, by what the locale says of it.
     static var hasBlocks: Bool {
         let locale = Environment.text("LC_ALL") ?? Environment.text("LC_CTYPE") ?? Environment.text("LANG") ?? ""
-        let name = locale.uppercased()
-        return name.contains("UTF-8") || name.contains("UTF8")
+        // A modifier may follow, such as @euro.
+        let name = locale.prefix { $0 != "@" }.uppercased()
+        return name.hasSuffix("UTF-8") || name.hasSuffix("UTF8")
     }
 
     /// A second screen, so that what was on the first is there again afterwards; without a cursor.

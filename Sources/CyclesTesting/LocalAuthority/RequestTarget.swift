@@ -14,7 +14,8 @@ struct RequestTarget: Sendable {
         let resource = beforeFragment.prefix { $0 != "?" }
         let parts = resource.split(separator: "/", omittingEmptySubsequences: false)
         // "http:", "", the host, and then the path.
-        let pathStart = resource.contains("://") ? 3 : 1
+        let hasHost = parts.count > 1 && parts[0].hasSuffix(":") && parts[1].isEmpty
+        let pathStart = hasHost ? 3 : 1
         guard let version = parts.indices.dropFirst(pathStart).first(where: { parts[$0] == "v1" }) else {
             throw Refusal(.notFound, "There is nothing at this path")
         }

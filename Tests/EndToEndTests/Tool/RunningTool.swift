@@ -2,10 +2,14 @@ import Cycles
 import CyclesTesting
 import Foundation
 import Synchronization
+import Testing
 
-/// Runs the tool until it ends.
-func cycles(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Programs.Outcome {
-    try Programs.run(Programs.executable("cycles"), arguments, environment: environment)
+/// The tool as people run it: a process of its own, one at a time, since each has a processor's worth of work to do.
+@Suite(.serialized) struct ToolSuites {}
+
+/// Runs the tool until it ends. Nothing is blocked meanwhile: other tests share the threads.
+func cycles(_ arguments: [String], _ environment: [String: String] = [:]) async throws -> RunningTool.Outcome {
+    await (try RunningTool(arguments, environment)).outcome()
 }
 
 /// An authority with one tenant, one key and one budget.
@@ -17,16 +21,6 @@ func testAuthority(_ allocated: Amount = .tokens(100_000)) -> LocalAuthority {
 }
 
 /// Serves an authority, or what stands before it; `environment` tells the tool where.
-func withServer<Result>(
-    _ transport: any BlockingHTTPTransport,
-    _ body: (_ environment: [String: String]) throws -> Result
-) throws -> Result {
-    let server = LoopbackServer(transport)
-    try server.start()
-    defer { server.stop() }
-    return try body(environment(of: server))
-}
-
 func withServer<Result>(
     _ transport: any BlockingHTTPTransport,
     _ body: (_ environment: [String: String]) async throws -> Result

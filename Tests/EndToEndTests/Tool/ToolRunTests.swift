@@ -4,199 +4,207 @@ import Foundation
 import Testing
 
 /// `cycles run`: commands on a budget, and whatever may happen to them.
-@Suite struct ToolRunTests {
-    private let run = ["run", "--estimate", "1000:TOKENS", "--action", "llm.completion/gpt-4o"]
+extension ToolSuites {
+    @Suite struct ToolRunTests {
+        private let run = ["run", "--estimate", "1000:TOKENS", "--action", "llm.completion/gpt-4o"]
 
-    /// What the ledger says: spent, reserved.
-    private func figures(_ authority: LocalAuthority) -> [Int64] {
-        let balance = authority.balances().first
-        return [balance?.spent?.amount ?? -1, balance?.reserved?.amount ?? -1]
-    }
-
-    private func shell(_ script: String) -> [String] { ["--", "/bin/sh", "-c", script] }
-
-    @Test func whatIsReportedIsCommitted() throws {
-        let authority = testAuthority()
-        try withServer(authority) { environment in
-            let script = """
-                echo "tokens 40" >> "$CYCLES_USAGE_FILE"
-                echo "tokens 2" >&$CYCLES_USAGE_FD
-                echo "model_version m-1" >&$CYCLES_USAGE_FD
-                echo "$CYCLES_RESERVATION_ID $CYCLES_DECISION $CYCLES_ESTIMATE $CYCLES_UNIT"
-                exit 3
-                """
-            let outcome = try cycles(run + ["--subject", "agent=bot", "--tag", "x"] + shell(script), environment)
-            #expect(outcome.status == 3 && outcome.errors.isEmpty, "\(outcome)")
-            #expect(outcome.output == "rsv_000001 ALLOW 1000 TOKENS\n")
-            #expect(figures(authority) == [42, 0])
+        /// What the ledger says: spent, reserved.
+        private func figures(_ authority: LocalAuthority) -> [Int64] {
+            let balance = authority.balances().first
+            return [balance?.spent?.amount ?? -1, balance?.reserved?.amount ?? -1]
         }
-    }
 
-    @Test func withoutAReportTheEstimateIsCommitted() throws {
-        let authority = testAuthority()
-        try withServer(authority) { environment in
-            #expect(try cycles(run + ["--", "true"], environment).status == 0)
-            #expect(figures(authority) == [1_000, 0])
-            let detail = try cycles(["reservations", "--json"], environment).output
-            #expect(!detail.contains("estimate"))
-            // The mark is what the ledger keeps of the commit.
-            let marked = try cycles(["reservation", "rsv_000001", "--json"], environment).output
-            #expect(marked.contains("\"actual_source\":\"estimate\""), "\(marked)")
+        private func shell(_ script: String) -> [String] { ["--", "/bin/sh", "-c", script] }
+
+        @Test func whatIsReportedIsCommitted() async throws {
+            let authority = testAuthority()
+            try await withServer(authority) { environment in
+                let script = """
+                    echo "tokens 40" >> "$CYCLES_USAGE_FILE"
+                    echo "tokens 2" >&$CYCLES_USAGE_FD
+                    echo "model_version m-1" >&$CYCLES_USAGE_FD
+                    echo "$CYCLES_RESERVATION_ID $CYCLES_DECISION $CYCLES_ESTIMATE $CYCLES_UNIT"
+                    exit 3
+                    """
+                let outcome = try await cycles(
+                    run + ["--subject", "agent=bot", "--tag", "x"] + shell(script),
+                    environment
+                )
+                #expect(outcome.status == 3 && outcome.errors.isEmpty, "\(outcome)")
+                #expect(outcome.output == "rsv_000001 ALLOW 1000 TOKENS\n")
+                #expect(figures(authority) == [42, 0])
+            }
         }
-    }
 
-    @Test func withoutAReportNothingIsSentUnderThePolicy() throws {
-        let authority = testAuthority()
-        try withServer(authority) { environment in
-            let outcome = try cycles(run + ["--no-report", "fail", "--", "true"], environment)
-            #expect(outcome.status == 76 && outcome.errors.contains("did not report what it used"), "\(outcome)")
-            #expect(figures(authority) == [0, 1_000])
-            // A report is a report.
-            let reported = try cycles(
-                run + ["--no-report", "fail"] + shell("echo tokens 1 >> $CYCLES_USAGE_FILE"),
-                environment
-            )
-            #expect(reported.status == 0 && figures(authority) == [1, 1_000])
+        @Test func withoutAReportTheEstimateIsCommitted() async throws {
+            let authority = testAuthority()
+            try await withServer(authority) { environment in
+                #expect(try await cycles(run + ["--", "true"], environment).status == 0)
+                #expect(figures(authority) == [1_000, 0])
+                let detail = try await cycles(["reservations", "--json"], environment).output
+                #expect(!detail.contains("estimate"))
+                // The mark is what the ledger keeps of the commit.
+                let marked = try await cycles(["reservation", "rsv_000001", "--json"], environment).output
+                #expect(marked.contains("\"actual_source\":\"estimate\""), "\(marked)")
+            }
         }
-    }
 
-    @Test func aCommandThatFailsGivesEverythingBack() throws {
-        let authority = testAuthority()
-        try withServer(authority) { environment in
-            #expect(try cycles(run + shell("exit 9"), environment).status == 9)
-            #expect(try cycles(run + shell("kill -KILL $$"), environment).status == 128 + 9)
-            let missing = try cycles(run + ["--", "no-such-command"], environment)
-            #expect(missing.status == 127 && missing.errors.contains("no-such-command"), "\(missing)")
-            let broken = try cycles(run + ["--", "/etc/hostname"], environment)
-            #expect(broken.status == 126 && broken.errors.contains("/etc/hostname"), "\(broken)")
-            #expect(figures(authority) == [0, 0])
-            #expect(authority.activeReservations.isEmpty)
+        @Test func withoutAReportNothingIsSentUnderThePolicy() async throws {
+            let authority = testAuthority()
+            try await withServer(authority) { environment in
+                let outcome = try await cycles(run + ["--no-report", "fail", "--", "true"], environment)
+                #expect(outcome.status == 76 && outcome.errors.contains("did not report what it used"), "\(outcome)")
+                #expect(figures(authority) == [0, 1_000])
+                // A report is a report.
+                let reported = try await cycles(
+                    run + ["--no-report", "fail"] + shell("echo tokens 1 >> $CYCLES_USAGE_FILE"),
+                    environment
+                )
+                #expect(reported.status == 0 && figures(authority) == [1, 1_000])
+            }
         }
-    }
 
-    @Test func whatIsDeniedIsNotStarted() throws {
-        let authority = testAuthority(.tokens(999))
-        try withServer(authority) { environment in
-            let outcome = try cycles(run + shell("echo started"), environment)
-            #expect(outcome.status == 77 && outcome.output.isEmpty && outcome.errors.contains("BUDGET_EXCEEDED"))
+        @Test func aCommandThatFailsGivesEverythingBack() async throws {
+            let authority = testAuthority()
+            try await withServer(authority) { environment in
+                #expect(try await cycles(run + shell("exit 9"), environment).status == 9)
+                #expect(try await cycles(run + shell("kill -KILL $$"), environment).status == 128 + 9)
+                let missing = try await cycles(run + ["--", "no-such-command"], environment)
+                #expect(missing.status == 127 && missing.errors.contains("no-such-command"), "\(missing)")
+                let broken = try await cycles(run + ["--", "/etc/hostname"], environment)
+                #expect(broken.status == 126 && broken.errors.contains("/etc/hostname"), "\(broken)")
+                #expect(figures(authority) == [0, 0])
+                #expect(authority.activeReservations.isEmpty)
+            }
         }
-        let nobody = [
-            "CYCLES_BASE_URL": "http://127.0.0.1:\(try freePort())", "CYCLES_API_KEY": "k", "CYCLES_TENANT": "acme",
-        ]
-        let unreachable = try cycles(run + shell("echo started"), nobody)
-        #expect([69, 75].contains(unreachable.status) && unreachable.output.isEmpty, "\(unreachable)")
-    }
 
-    @Test func limitsReachTheCommand() throws {
-        let authority = testAuthority()
-        let caps = Caps(maxTokens: 256, maxStepsRemaining: 3, toolDenylist: ["web.search"], cooldown: .seconds(2))
-        authority.setBudget(scope: "tenant:acme", allocated: .tokens(5_000), caps: caps)
-        try withServer(authority) { environment in
-            let script =
-                "echo $CYCLES_MAX_TOKENS $CYCLES_MAX_STEPS_REMAINING $CYCLES_TOOL_DENYLIST $CYCLES_COOLDOWN_MS [$CYCLES_TOOL_ALLOWLIST]"
-            let outer = environment.merging(["CYCLES_TOOL_ALLOWLIST": "of-another"]) { $1 }
-            let outcome = try cycles(run + shell(script), outer)
-            #expect(outcome.output == "256 3 web.search 2000 []\n")
+        @Test func whatIsDeniedIsNotStarted() async throws {
+            let authority = testAuthority(.tokens(999))
+            try await withServer(authority) { environment in
+                let outcome = try await cycles(run + shell("echo started"), environment)
+                #expect(outcome.status == 77 && outcome.output.isEmpty && outcome.errors.contains("BUDGET_EXCEEDED"))
+            }
+            let nobody = [
+                "CYCLES_BASE_URL": "http://127.0.0.1:\(try freePort())", "CYCLES_API_KEY": "k", "CYCLES_TENANT": "acme",
+            ]
+            let unreachable = try await cycles(run + shell("echo started"), nobody)
+            #expect([69, 75].contains(unreachable.status) && unreachable.output.isEmpty, "\(unreachable)")
         }
-    }
 
-    @Test(arguments: [SIGTERM, SIGINT, SIGHUP])
-    func signalsGoToTheCommand(signal: Int32) async throws {
-        let authority = testAuthority()
-        try await withServer(authority) { environment in
-            let script = """
-                trap 'echo got it; echo tokens 5 >> "$CYCLES_USAGE_FILE"; exit 4' TERM INT HUP
-                echo ready
-                while :; do sleep 0.05; done
-                """
-            let tool = try RunningTool(run + shell(script), environment)
-            await tool.says("ready")
-            tool.signal(signal)
-            let outcome = await tool.outcome()
-            #expect(outcome.status == 4 && outcome.output.contains("got it"), "\(outcome)")
-            #expect(figures(authority) == [5, 0])
+        @Test func limitsReachTheCommand() async throws {
+            let authority = testAuthority()
+            let caps = Caps(maxTokens: 256, maxStepsRemaining: 3, toolDenylist: ["web.search"], cooldown: .seconds(2))
+            authority.setBudget(scope: "tenant:acme", allocated: .tokens(5_000), caps: caps)
+            try await withServer(authority) { environment in
+                let script =
+                    "echo $CYCLES_MAX_TOKENS $CYCLES_MAX_STEPS_REMAINING $CYCLES_TOOL_DENYLIST $CYCLES_COOLDOWN_MS [$CYCLES_TOOL_ALLOWLIST]"
+                let outer = environment.merging(["CYCLES_TOOL_ALLOWLIST": "of-another"]) { $1 }
+                let outcome = try await cycles(run + shell(script), outer)
+                #expect(outcome.output == "256 3 web.search 2000 []\n")
+            }
         }
-    }
 
-    @Test func aSignalBeforeTheCommandCallsItOff() async throws {
-        let authority = testAuthority()
-        let slow = DelayedTransport(authority)
-        try await withServer(slow) { environment in
-            // However busy the machine is, the answer is not given up.
-            let tool = try RunningTool(run + ["--read-timeout", "5m"] + shell("echo started"), environment)
-            await until { slow.isHolding }
-            tool.signal(SIGTERM)
-            // The tool does not wait for the answer that it has no use for.
-            slow.letGo()
-            let outcome = await tool.outcome()
-            #expect(outcome.status == 128 + SIGTERM && outcome.output.isEmpty && outcome.errors.isEmpty, "\(outcome)")
-            await until { authority.activeReservations.isEmpty }
-            #expect(figures(authority) == [0, 0])
+        @Test(arguments: [SIGTERM, SIGINT, SIGHUP])
+        func signalsGoToTheCommand(signal: Int32) async throws {
+            let authority = testAuthority()
+            try await withServer(authority) { environment in
+                let script = """
+                    trap 'echo got it; echo tokens 5 >> "$CYCLES_USAGE_FILE"; exit 4' TERM INT HUP
+                    echo ready
+                    while :; do sleep 0.05; done
+                    """
+                let tool = try RunningTool(run + shell(script), environment)
+                await tool.says("ready")
+                tool.signal(signal)
+                let outcome = await tool.outcome()
+                #expect(outcome.status == 4 && outcome.output.contains("got it"), "\(outcome)")
+                #expect(figures(authority) == [5, 0])
+            }
         }
-    }
 
-    @Test func theLeaseIsKeptAlive() async throws {
-        let authority = testAuthority()
-        try await withServer(authority) { environment in
-            let tool = try RunningTool(run + ["--ttl", "5s", "--grace", "0s"] + ["--", "sleep", "9"], environment)
-            let outcome = await tool.outcome()
-            #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
-            #expect(figures(authority) == [1_000, 0])
+        @Test func aSignalBeforeTheCommandCallsItOff() async throws {
+            let authority = testAuthority()
+            let slow = DelayedTransport(authority)
+            try await withServer(slow) { environment in
+                // However busy the machine is, the answer is not given up.
+                let tool = try RunningTool(run + ["--read-timeout", "5m"] + shell("echo started"), environment)
+                await until { slow.isHolding }
+                tool.signal(SIGTERM)
+                // The tool does not wait for the answer that it has no use for.
+                slow.letGo()
+                let outcome = await tool.outcome()
+                #expect(
+                    outcome.status == 128 + SIGTERM && outcome.output.isEmpty && outcome.errors.isEmpty,
+                    "\(outcome)"
+                )
+                await until { authority.activeReservations.isEmpty }
+                #expect(figures(authority) == [0, 0])
+            }
         }
-    }
 
-    @Test func whatIsKilledLeavesNothingBehindItsLease() async throws {
-        let authority = testAuthority()
-        try await withServer(authority) { environment in
-            let tool = try RunningTool(
-                run + ["--ttl", "6s", "--grace", "0s"] + shell("echo $$; exec sleep 300"),
-                environment
-            )
-            await tool.says("\n")
-            let command = try #require(Int32(tool.output.trimmingCharacters(in: .newlines)))
-            defer { kill(command, SIGKILL) }
-            #expect(figures(authority) == [0, 1_000])
-            tool.signal(SIGKILL)
-            await until { authority.activeReservations.isEmpty }
-            #expect(figures(authority) == [0, 0])
-            // The command goes on: nobody can end it in the name of a process that is gone.
-            #expect(kill(command, 0) == 0)
+        @Test func theLeaseIsKeptAlive() async throws {
+            let authority = testAuthority()
+            try await withServer(authority) { environment in
+                let tool = try RunningTool(run + ["--ttl", "5s", "--grace", "0s"] + ["--", "sleep", "9"], environment)
+                let outcome = await tool.outcome()
+                #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
+                #expect(figures(authority) == [1_000, 0])
+            }
         }
-    }
 
-    @Test func aLeaseThatIsLostCanEndTheCommand() async throws {
-        let authority = testAuthority()
-        try await withServer(authority) { environment in
-            let tool = try RunningTool(
-                run + ["--ttl", "4s", "--lease-lost", "terminate"] + shell("echo ready; exec sleep 60"),
-                environment
-            )
-            await tool.says("ready")
-            // An operator gives it back.
-            let id = try #require(authority.activeReservations.first)
-            #expect(try cycles(["release", id.rawValue], environment).status == 0)
-            let outcome = await tool.outcome()
-            #expect(outcome.status == 128 + SIGTERM, "\(outcome)")
-            #expect(figures(authority) == [0, 0])
+        @Test func whatIsKilledLeavesNothingBehindItsLease() async throws {
+            let authority = testAuthority()
+            try await withServer(authority) { environment in
+                let tool = try RunningTool(
+                    run + ["--ttl", "6s", "--grace", "0s"] + shell("echo $$; exec sleep 300"),
+                    environment
+                )
+                await tool.says("\n")
+                let command = try #require(Int32(tool.output.trimmingCharacters(in: .newlines)))
+                defer { kill(command, SIGKILL) }
+                #expect(figures(authority) == [0, 1_000])
+                tool.signal(SIGKILL)
+                await until { authority.activeReservations.isEmpty }
+                #expect(figures(authority) == [0, 0])
+                // The command goes on: nobody can end it in the name of a process that is gone.
+                #expect(kill(command, 0) == 0)
+            }
         }
-    }
 
-    @Test func whatCannotBeSettledIsInTheJournal() async throws {
-        let authority = testAuthority()
-        let home = try Programs.temporaryFolder()
-        defer { try? FileManager.default.removeItem(at: home) }
-        let failing = FailingCommits(authority)
-        try await withServer(failing) { environment in
-            let script = shell("echo tokens 7 >> $CYCLES_USAGE_FILE")
-            let tool = try RunningTool(run + ["--settle-timeout", "0s"] + script, environment, home: home)
-            let outcome = await tool.outcome()
-            #expect(outcome.status == 0 && outcome.errors.contains("cycles journal flush"), "\(outcome)")
-            #expect(figures(authority) == [0, 1_000])
-            failing.recover()
-            // The next client of the same identity settles it.
-            let next = try RunningTool(run + shell("exit 1"), environment, home: home)
-            #expect(await next.outcome().status == 1)
-            #expect(figures(authority) == [7, 0])
+        @Test func aLeaseThatIsLostCanEndTheCommand() async throws {
+            let authority = testAuthority()
+            try await withServer(authority) { environment in
+                let tool = try RunningTool(
+                    run + ["--ttl", "4s", "--lease-lost", "terminate"] + shell("echo ready; exec sleep 60"),
+                    environment
+                )
+                await tool.says("ready")
+                // An operator gives it back.
+                let id = try #require(authority.activeReservations.first)
+                #expect(try await cycles(["release", id.rawValue], environment).status == 0)
+                let outcome = await tool.outcome()
+                #expect(outcome.status == 128 + SIGTERM, "\(outcome)")
+                #expect(figures(authority) == [0, 0])
+            }
+        }
+
+        @Test func whatCannotBeSettledIsInTheJournal() async throws {
+            let authority = testAuthority()
+            let home = try Programs.temporaryFolder()
+            defer { try? FileManager.default.removeItem(at: home) }
+            let failing = FailingCommits(authority)
+            try await withServer(failing) { environment in
+                let script = shell("echo tokens 7 >> $CYCLES_USAGE_FILE")
+                let tool = try RunningTool(run + ["--settle-timeout", "0s"] + script, environment, home: home)
+                let outcome = await tool.outcome()
+                #expect(outcome.status == 0 && outcome.errors.contains("cycles journal flush"), "\(outcome)")
+                #expect(figures(authority) == [0, 1_000])
+                failing.recover()
+                // The next client of the same identity settles it.
+                let next = try RunningTool(run + shell("exit 1"), environment, home: home)
+                #expect(await next.outcome().status == 1)
+                #expect(figures(authority) == [7, 0])
+            }
         }
     }
 }

@@ -4,136 +4,148 @@ import Foundation
 import Testing
 
 /// `cycles serve`, as developers and tests use it.
-@Suite struct ToolServeTests {
-    private let work = ["--estimate", "1000:TOKENS", "--action", "llm.completion/gpt-4o"]
+extension ToolSuites {
+    @Suite struct ToolServeTests {
+        private let work = ["--estimate", "1000:TOKENS", "--action", "llm.completion/gpt-4o"]
 
-    @Test func whatItPrintsIsEnoughToUseIt() async throws {
-        let server = try RunningTool(["serve", "--port", "0"])
-        let environment = await server.servedEnvironment()
-        #expect(environment["CYCLES_TENANT"] == "acme" && environment["CYCLES_API_KEY"]?.hasPrefix("cyc_dev_") == true)
-        #expect(server.output.contains("for production, run a Cycles server"))
-        #expect(try cycles(["reserve"] + work, environment).status == 0)
-        let balances = try cycles(["balances"], environment).output.split(separator: "\n")
-        #expect(balances.last?.split(separator: " ") == ["tenant:acme", "1000000", "0", "1000", "999000", "TOKENS"])
-        server.signal(SIGTERM)
-        let outcome = await server.outcome()
-        #expect(outcome.status == 0 && !outcome.isSignal, "\(outcome)")
-    }
-
-    @Test func theStateOutlivesTheServer() async throws {
-        let folder = try Programs.temporaryFolder()
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appendingPathComponent("state.json").path
-        let arguments = [
-            "serve", "--port", "0", "--state", file, "--api-key", "acme=given-key", "--budget",
-            "tenant:acme=5000:TOKENS",
-        ]
-        let first = try RunningTool(arguments)
-        var environment = await first.servedEnvironment()
-        environment["CYCLES_API_KEY"] = "given-key"
-        let id = try cycles(["reserve", "-q"] + work, environment).output.trimmingCharacters(in: .newlines)
-        let second = try cycles(arguments)
-        #expect(second.status == 1 && second.errors.contains("another server"), "\(second)")
-        first.signal(SIGINT)
-        let ended = await first.outcome()
-        #expect(ended.status == 0, "\(ended)")
-        #expect(!ended.output.contains("given-key"))
-        let stored = try String(contentsOfFile: file, encoding: .utf8)
-        #expect(!stored.contains("given-key"))
-        #expect(try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int == 0o600)
-
-        // What is killed loses half a second at most.
-        let killed = try RunningTool(arguments)
-        environment["CYCLES_BASE_URL"] = await killed.servedEnvironment()["CYCLES_BASE_URL"]
-        #expect(try cycles(["commit", id, "--actual", "400:TOKENS"], environment).status == 0)
-        await until { (try? String(contentsOfFile: file, encoding: .utf8))?.contains("COMMITTED") == true }
-        killed.signal(SIGKILL)
-        _ = await killed.outcome()
-
-        let last = try RunningTool(arguments)
-        environment["CYCLES_BASE_URL"] = await last.servedEnvironment()["CYCLES_BASE_URL"]
-        #expect(try cycles(["balances"], environment).output.contains(" 400 "))
-        #expect(try cycles(["reservation", id], environment).output.contains("COMMITTED"))
-    }
-
-    @Test func whatIsNoStateIsNotOverwritten() throws {
-        let folder = try Programs.temporaryFolder()
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appendingPathComponent("state.json").path
-        try "precious".write(toFile: file, atomically: true, encoding: .utf8)
-        let outcome = try cycles(["serve", "--port", "0", "--state", file])
-        #expect(outcome.status == 1 && outcome.errors.contains(file), "\(outcome)")
-        #expect(try String(contentsOfFile: file, encoding: .utf8) == "precious")
-    }
-
-    @Test func failuresAndTenantsAreAsTold() async throws {
-        let server = try RunningTool([
-            "serve", "--port", "0", "--budget", "tenant:acme=5000:TOKENS", "--budget", "tenant:gone=5:TOKENS",
-            "--budget", "tenant:late=5:TOKENS", "--close", "gone", "--suspend", "late", "--fail", "LIMIT_EXCEEDED:2s",
-            "--api-key", "acme=a", "--api-key", "gone=g", "--api-key", "late=l", "--log",
-        ])
-        let environment = await server.servedEnvironment()
-        func status(_ key: String) throws -> Programs.Outcome {
-            // The subject has no tenant but the one of the key.
-            let tenants = ["a": "acme", "g": "gone", "l": "late"]
-            let variables = ["CYCLES_API_KEY": key, "CYCLES_TENANT": tenants[key] ?? ""]
-            return try cycles(["reserve"] + work, environment.merging(variables) { $1 })
+        @Test func whatItPrintsIsEnoughToUseIt() async throws {
+            let server = try RunningTool(["serve", "--port", "0"])
+            let environment = await server.servedEnvironment()
+            #expect(
+                environment["CYCLES_TENANT"] == "acme" && environment["CYCLES_API_KEY"]?.hasPrefix("cyc_dev_") == true
+            )
+            #expect(server.output.contains("for production, run a Cycles server"))
+            #expect(try await cycles(["reserve"] + work, environment).status == 0)
+            let balances = try await cycles(["balances"], environment).output.split(separator: "\n")
+            #expect(
+                balances.last?.split(separator: " ") == ["tenant:acme", "1000000", "0", "1000", "999000", "TOKENS"]
+            )
+            server.signal(SIGTERM)
+            let outcome = await server.outcome()
+            #expect(outcome.status == 0 && !outcome.isSignal, "\(outcome)")
         }
-        let throttled = try status("a")
-        #expect(
-            throttled.status == 75 && throttled.errors.contains("LIMIT_EXCEEDED") && throttled.errors.contains("2 s")
-        )
-        #expect(try status("a").status == 0)
-        #expect(try status("g").errors.contains("TENANT_CLOSED"))
-        #expect(try status("l").status == 78)
-        #expect(server.errors.contains("POST /v1/reservations: 429 LIMIT_EXCEEDED (req_"), "\(server.errors)")
-        server.signal(SIGHUP)
-        #expect(await server.outcome().status == 0)
-    }
 
-    @Test func aPortThatIsTakenIsExplained() async throws {
-        let first = try RunningTool(["serve", "--port", "0"])
-        let port = try #require(await first.servedEnvironment()["CYCLES_BASE_URL"]?.split(separator: ":").last)
-        let second = try cycles(["serve", "--port", String(port)])
-        #expect(second.status == 1 && second.errors.contains("in use") && second.errors.contains("--port"), "\(second)")
-        #expect(try cycles(["serve", "--host", "localhost"]).errors.contains("in numbers"))
-    }
+        @Test func theStateOutlivesTheServer() async throws {
+            let folder = try Programs.temporaryFolder()
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let file = folder.appendingPathComponent("state.json").path
+            let arguments = [
+                "serve", "--port", "0", "--state", file, "--api-key", "acme=given-key", "--budget",
+                "tenant:acme=5000:TOKENS",
+            ]
+            let first = try RunningTool(arguments)
+            var environment = await first.servedEnvironment()
+            environment["CYCLES_API_KEY"] = "given-key"
+            let id = try await cycles(["reserve", "-q"] + work, environment).output.trimmingCharacters(in: .newlines)
+            let second = try await cycles(arguments)
+            #expect(second.status == 1 && second.errors.contains("another server"), "\(second)")
+            first.signal(SIGINT)
+            let ended = await first.outcome()
+            #expect(ended.status == 0, "\(ended)")
+            #expect(!ended.output.contains("given-key"))
+            let stored = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(!stored.contains("given-key"))
+            #expect(try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int == 0o600)
 
-    /// Sixty-four clients at once, while others send what is no HTTP.
-    @Test func theLedgerAddsUpUnderManyClients() async throws {
-        let server = try RunningTool(["serve", "--port", "0", "--api-key", "acme=key-of-the-test"])
-        let environment = await server.servedEnvironment()
-        let url = try #require(environment["CYCLES_BASE_URL"])
-        let port = try #require(UInt16(url.split(separator: ":").last ?? ""))
-        let clients = try (0..<64).map { _ in
-            var configuration = CyclesConfiguration(baseURL: url, apiKey: "key-of-the-test")
-            configuration.journal = .disabled
-            configuration.readTimeout = .seconds(60)
-            return try CyclesClient(configuration: configuration)
+            // What is killed loses half a second at most.
+            let killed = try RunningTool(arguments)
+            environment["CYCLES_BASE_URL"] = await killed.servedEnvironment()["CYCLES_BASE_URL"]
+            #expect(try await cycles(["commit", id, "--actual", "400:TOKENS"], environment).status == 0)
+            await until { (try? String(contentsOfFile: file, encoding: .utf8))?.contains("COMMITTED") == true }
+            killed.signal(SIGKILL)
+            _ = await killed.outcome()
+
+            let last = try RunningTool(arguments)
+            environment["CYCLES_BASE_URL"] = await last.servedEnvironment()["CYCLES_BASE_URL"]
+            #expect(try await cycles(["balances"], environment).output.contains(" 400 "))
+            #expect(try await cycles(["reservation", id], environment).output.contains("COMMITTED"))
         }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for client in clients {
-                group.addTask {
-                    for number in 1...10 {
-                        let options = CyclesOptions(
-                            estimate: .tokens(100),
-                            action: Action(kind: "llm.completion", name: "m"),
-                            subject: Subject(tenant: "acme")
-                        )
-                        try await client.withCycles(options) { _ in ((), .tokens(Int64(number))) }
+
+        @Test func whatIsNoStateIsNotOverwritten() async throws {
+            let folder = try Programs.temporaryFolder()
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let file = folder.appendingPathComponent("state.json").path
+            try "precious".write(toFile: file, atomically: true, encoding: .utf8)
+            let outcome = try await cycles(["serve", "--port", "0", "--state", file])
+            #expect(outcome.status == 1 && outcome.errors.contains(file), "\(outcome)")
+            #expect(try String(contentsOfFile: file, encoding: .utf8) == "precious")
+        }
+
+        @Test func failuresAndTenantsAreAsTold() async throws {
+            let server = try RunningTool([
+                "serve", "--port", "0", "--budget", "tenant:acme=5000:TOKENS", "--budget", "tenant:gone=5:TOKENS",
+                "--budget", "tenant:late=5:TOKENS", "--close", "gone", "--suspend", "late", "--fail",
+                "LIMIT_EXCEEDED:2s",
+                "--api-key", "acme=a", "--api-key", "gone=g", "--api-key", "late=l", "--log",
+            ])
+            let environment = await server.servedEnvironment()
+            func status(_ key: String) async throws -> RunningTool.Outcome {
+                // The subject has no tenant but the one of the key.
+                let tenants = ["a": "acme", "g": "gone", "l": "late"]
+                let variables = ["CYCLES_API_KEY": key, "CYCLES_TENANT": tenants[key] ?? ""]
+                return try await cycles(["reserve"] + work, environment.merging(variables) { $1 })
+            }
+            let throttled = try await status("a")
+            #expect(
+                throttled.status == 75 && throttled.errors.contains("LIMIT_EXCEEDED")
+                    && throttled.errors.contains("2 s")
+            )
+            #expect(try await status("a").status == 0)
+            #expect(try await status("g").errors.contains("TENANT_CLOSED"))
+            #expect(try await status("l").status == 78)
+            #expect(server.errors.contains("POST /v1/reservations: 429 LIMIT_EXCEEDED (req_"), "\(server.errors)")
+            server.signal(SIGHUP)
+            #expect(await server.outcome().status == 0)
+        }
+
+        @Test func aPortThatIsTakenIsExplained() async throws {
+            let first = try RunningTool(["serve", "--port", "0"])
+            let port = try #require(await first.servedEnvironment()["CYCLES_BASE_URL"]?.split(separator: ":").last)
+            let second = try await cycles(["serve", "--port", String(port)])
+            #expect(
+                second.status == 1 && second.errors.contains("in use") && second.errors.contains("--port"),
+                "\(second)"
+            )
+            #expect(try await cycles(["serve", "--host", "localhost"]).errors.contains("in numbers"))
+        }
+
+        /// Sixty-four clients at once, while others send what is no HTTP.
+        @Test func theLedgerAddsUpUnderManyClients() async throws {
+            let server = try RunningTool(["serve", "--port", "0", "--api-key", "acme=key-of-the-test"])
+            let environment = await server.servedEnvironment()
+            let url = try #require(environment["CYCLES_BASE_URL"])
+            let port = try #require(UInt16(url.split(separator: ":").last ?? ""))
+            let clients = try (0..<64).map { _ in
+                var configuration = CyclesConfiguration(baseURL: url, apiKey: "key-of-the-test")
+                configuration.journal = .disabled
+                configuration.readTimeout = .seconds(60)
+                return try CyclesClient(configuration: configuration)
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for client in clients {
+                    group.addTask {
+                        for number in 1...10 {
+                            let options = CyclesOptions(
+                                estimate: .tokens(100),
+                                action: Action(kind: "llm.completion", name: "m"),
+                                subject: Subject(tenant: "acme")
+                            )
+                            try await client.withCycles(options) { _ in ((), .tokens(Int64(number))) }
+                        }
+                        await client.shutdown()
                     }
-                    await client.shutdown()
                 }
+                for nonsense in Nonsense.all {
+                    group.addTask { nonsense.send(to: port) }
+                }
+                try await group.waitForAll()
             }
-            for nonsense in Nonsense.all {
-                group.addTask { nonsense.send(to: port) }
-            }
-            try await group.waitForAll()
+            let rows = try await cycles(["balances"], environment.merging(["CYCLES_API_KEY": "key-of-the-test"]) { $1 })
+                .output
+                .split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+            #expect(rows.last == ["tenant:acme", "1000000", "3520", "0", "996480", "TOKENS"], "\(rows)")
+            #expect(server.isRunning)
         }
-        let rows = try cycles(["balances"], environment.merging(["CYCLES_API_KEY": "key-of-the-test"]) { $1 }).output
-            .split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
-        #expect(rows.last == ["tenant:acme", "1000000", "3520", "0", "996480", "TOKENS"], "\(rows)")
-        #expect(server.isRunning)
     }
 }
 

@@ -3,64 +3,69 @@ import CyclesTesting
 import Testing
 
 /// The executable as a whole, and its demonstration.
-@Suite struct ToolTests {
-    @Test func theDemonstrationRunsByItself() throws {
-        let outcome = try cycles(["demo"])
-        #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
-        for text in [
-            "1000 TOKENS for llm.completion by demo-model: ALLOW", "420 TOKENS charged, 580 TOKENS given back",
-            "createReservation was denied: BUDGET_EXCEEDED", "ALLOW_WITH_CAPS", "limited to 256 tokens",
-            "everything is given back",
-        ] { #expect(outcome.output.contains(text), "\(outcome.output)") }
-        let rows = outcome.output.split(separator: "\n").filter { $0.hasPrefix("  tenant:") }
-            .map { $0.split(separator: " ").map(String.init) }
-        #expect(
-            rows == [
-                ["tenant:acme", "100000", "0", "0", "100000", "TOKENS"],
-                ["tenant:acme/agent:writer", "20000", "0", "0", "20000", "TOKENS"],
-                ["tenant:acme", "100000", "676", "0", "99324", "TOKENS"],
-                ["tenant:acme/agent:writer", "20000", "256", "0", "19744", "TOKENS"],
-            ]
-        )
-    }
-
-    @Test func theDemonstrationUsesTheServerOfTheEnvironment() throws {
-        let authority = testAuthority(.credits(5_000))
-        try withServer(authority) { environment in
-            // The server knows whose key it is.
-            let outcome = try cycles(["demo"], environment.filter { $0.key != "CYCLES_TENANT" })
+extension ToolSuites {
+    @Suite struct ToolTests {
+        @Test func theDemonstrationRunsByItself() async throws {
+            let outcome = try await cycles(["demo"])
             #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
-            #expect(outcome.output.contains("500 CREDITS for llm.completion by demo-model: ALLOW"))
-            #expect(outcome.output.contains("BUDGET_EXCEEDED"))
-            #expect(outcome.output.contains("left out"))
-            #expect(!outcome.output.contains("key-of-the-test"))
+            for text in [
+                "1000 TOKENS for llm.completion by demo-model: ALLOW", "420 TOKENS charged, 580 TOKENS given back",
+                "createReservation was denied: BUDGET_EXCEEDED", "ALLOW_WITH_CAPS", "limited to 256 tokens",
+                "everything is given back",
+            ] { #expect(outcome.output.contains(text), "\(outcome.output)") }
+            let rows = outcome.output.split(separator: "\n").filter { $0.hasPrefix("  tenant:") }
+                .map { $0.split(separator: " ").map(String.init) }
+            #expect(
+                rows == [
+                    ["tenant:acme", "100000", "0", "0", "100000", "TOKENS"],
+                    ["tenant:acme/agent:writer", "20000", "0", "0", "20000", "TOKENS"],
+                    ["tenant:acme", "100000", "676", "0", "99324", "TOKENS"],
+                    ["tenant:acme/agent:writer", "20000", "256", "0", "19744", "TOKENS"],
+                ]
+            )
         }
-        #expect(authority.activeReservations.isEmpty)
-        #expect(authority.balances().first?.spent == .credits(210))
-    }
 
-    @Test func aServerWithoutBudgetIsExplained() throws {
-        let authority = LocalAuthority()
-        authority.addAPIKey("key-of-the-test", tenant: "acme")
-        try withServer(authority) { environment in
-            let outcome = try cycles(["demo"], environment)
-            #expect(outcome.status == 1)
-            #expect(outcome.errors.hasPrefix("No budget of tenant acme has anything left"), "\(outcome.errors)")
+        @Test func theDemonstrationUsesTheServerOfTheEnvironment() async throws {
+            let authority = testAuthority(.credits(5_000))
+            try await withServer(authority) { environment in
+                // The server knows whose key it is.
+                let outcome = try await cycles(["demo"], environment.filter { $0.key != "CYCLES_TENANT" })
+                #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
+                #expect(outcome.output.contains("500 CREDITS for llm.completion by demo-model: ALLOW"))
+                #expect(outcome.output.contains("BUDGET_EXCEEDED"))
+                #expect(outcome.output.contains("left out"))
+                #expect(!outcome.output.contains("key-of-the-test"))
+            }
+            #expect(authority.activeReservations.isEmpty)
+            #expect(authority.balances().first?.spent == .credits(210))
         }
-    }
 
-    @Test func failuresSayWhatToDo() throws {
-        try withServer(testAuthority(.credits(5_000))) { environment in
-            let refused = try cycles(["demo"], environment.merging(["CYCLES_API_KEY": "another-key"]) { $1 })
-            #expect(refused.status == 78)
-            #expect(refused.errors.contains("401") && refused.errors.contains("check the API key"), "\(refused)")
-            #expect(!(refused.errors + refused.output).contains("another-key"))
-            let halfConfigured = try cycles(["demo"], ["CYCLES_BASE_URL": environment["CYCLES_BASE_URL"] ?? ""])
-            #expect(halfConfigured.status == 2 && halfConfigured.errors.contains("CYCLES_API_KEY is not set"))
+        @Test func aServerWithoutBudgetIsExplained() async throws {
+            let authority = LocalAuthority()
+            authority.addAPIKey("key-of-the-test", tenant: "acme")
+            try await withServer(authority) { environment in
+                let outcome = try await cycles(["demo"], environment)
+                #expect(outcome.status == 1)
+                #expect(outcome.errors.hasPrefix("No budget of tenant acme has anything left"), "\(outcome.errors)")
+            }
         }
-        let misused = try cycles(["frobnicate"])
-        #expect(misused.status == 2 && misused.errors.contains("frobnicate"))
-        #expect(try cycles(["--help"]).output.hasPrefix("usage: cycles"))
-        #expect(try cycles(["--version"]).output == "cycles \(CyclesVersion.current)\n")
+
+        @Test func failuresSayWhatToDo() async throws {
+            try await withServer(testAuthority(.credits(5_000))) { environment in
+                let refused = try await cycles(["demo"], environment.merging(["CYCLES_API_KEY": "another-key"]) { $1 })
+                #expect(refused.status == 78)
+                #expect(refused.errors.contains("401") && refused.errors.contains("check the API key"), "\(refused)")
+                #expect(!(refused.errors + refused.output).contains("another-key"))
+                let halfConfigured = try await cycles(
+                    ["demo"],
+                    ["CYCLES_BASE_URL": environment["CYCLES_BASE_URL"] ?? ""]
+                )
+                #expect(halfConfigured.status == 2 && halfConfigured.errors.contains("CYCLES_API_KEY is not set"))
+            }
+            let misused = try await cycles(["frobnicate"])
+            #expect(misused.status == 2 && misused.errors.contains("frobnicate"))
+            #expect(try await cycles(["--help"]).output.hasPrefix("usage: cycles"))
+            #expect(try await cycles(["--version"]).output == "cycles \(CyclesVersion.current)\n")
+        }
     }
 }

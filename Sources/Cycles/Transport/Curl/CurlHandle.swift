@@ -110,7 +110,7 @@ final class CurlHandle {
         cycles_easy_set_long(easy, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         // Several requests to one server share a connection once it turns out to speak HTTP/2.
         cycles_easy_set_long(easy, CURLOPT_PIPEWAIT, 1)
-        try setString(CURLOPT_CAINFO, settings.tls.caBundlePath, "tls.caBundlePath")
+        try setString(CURLOPT_CAINFO, settings.tls.caBundlePath ?? SystemAuthorities.bundlePath, "tls.caBundlePath")
         try setString(CURLOPT_SSLCERT, settings.tls.clientCertificatePath, "tls.clientCertificatePath")
         try setString(CURLOPT_SSLKEY, settings.tls.clientKeyPath, "tls.clientKeyPath")
         try setString(CURLOPT_PINNEDPUBLICKEY, settings.tls.pinnedPublicKey, "tls.pinnedPublicKey")

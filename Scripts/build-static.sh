@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Builds the tool as one file that needs nothing of the system it runs on, HTTPS included, and shows that it works.
+# Everything that it makes is in .build-static; the result is in .build-static/cycles-VERSION-linux-ARCHITECTURE.
+# Installs what is missing: a C compiler, make, and the static libraries of OpenSSL and c-ares.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. Scripts/lib/requirements.sh
+
+if [ "$(uname -s)" != Linux ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "This builds on Debian and Ubuntu, whose source of libcurl it uses; the result runs on any Linux." >&2
+    exit 1
+fi
+
+require_swift
+require_command cc gcc
+require_command make make
+require_command pkg-config pkg-config
+require_command dpkg-source dpkg-dev
+require_command readelf binutils
+require_command time time
+require_file /usr/include/openssl/ssl.h libssl-dev "the static library of OpenSSL"
+require_file /usr/include/ares.h libc-ares-dev "the static library of c-ares"
+
+root=$PWD/.build-static
+curl_prefix=$root/curl
+architecture=$(uname -m)
+mkdir -p "$root"
+
+# The source package of the release that this system runs, by lists of our own: the system's stay as they are.
+fetch_curl() {
+    local apt=$root/apt version keyring=
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+    for file in /usr/share/keyrings/{debian,ubuntu}-archive-keyring.gpg; do
+        [ -e "$file" ] && keyring="[signed-by=$file]" && break
+    done
+    for origin in Debian Ubuntu; do
+        apt-get indextargets --format "deb-src $keyring \$(REPO_URI) \$(RELEASE) \$(COMPONENT)" \
+            "Created-By: Packages" "Origin: $origin"
+    done | sort -u > "$apt/sources.list"
+    if [ ! -s "$apt/sources.list" ]; then
+        echo "apt-get names no archive of Debian or Ubuntu to take libcurl's source from; run apt-get update first." >&2
+        exit 1
+    fi
+    local options=(
+        -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=- -o Dir::State::lists="$apt/lists"
+        -o Dir::Cache="$apt/cache" -o APT::Sandbox::User=
+    )
+    apt-get -qq "${options[@]}" update
+    (cd "$root" && apt-get -qq "${options[@]}" source curl > "$apt/log" 2>&1) || { cat "$apt/log" >&2; exit 1; }
+}
+
+# HTTP and HTTPS, OpenSSL, c-ares, and nothing else: what is left out needs no library and has no bugs.
+build_curl() {
+    echo "== libcurl" >&2
+    fetch_curl
+    local source
+    source=$(find "$root" -maxdepth 1 -type d -name 'curl-[0-9]*' | sort -V | tail -1)
+    (
+        cd "$source"
+        ./configure --quiet --prefix="$curl_prefix" --disable-shared --enable-static --with-openssl --enable-ares \
+            --with-ca-bundle=/etc/ssl/certs/ca-certificates.crt --without-ca-path \
+            --disable-{ftp,file,ldap,ldaps,rtsp,dict,telnet,tftp,pop3,imap,smb,smtp,gopher,mqtt} \
+            --disable-{manual,docs,ntlm,ntlm-wb,tls-srp,cookies,netrc,doh,alt-svc,hsts,mime,dateparse,aws} \
+            --disable-{kerberos-auth,negotiate-auth,digest-auth,bearer-auth,libcurl-option,progress-meter,sspi} \
+            --without-{zlib,brotli,zstd,libpsl,libidn2,libssh,libssh2,librtmp,nghttp2,gssapi,libgsasl} \
+            CFLAGS="-Os -ffunction-sections -fdata-sections" > "$root/configure.log" 2>&1
+        make -j"$(nproc)" -C lib install > "$root/make.log" 2>&1
+        make -C include install >> "$root/make.log" 2>&1
+        make install-pkgconfigDATA >> "$root/make.log" 2>&1
+    ) || { tail -30 "$root/configure.log" "$root/make.log" >&2; exit 1; }
+    cp "$source/COPYING" "$curl_prefix/COPYING"
+}
+
+[ -e "$curl_prefix/COPYING" ] || build_curl
+
+echo "== the tool" >&2
+# pkg-config names what libcurl needs in turn only when asked for a static library, and the package manager does not ask.
+PKG_CONFIG_PATH=$curl_prefix/lib/pkgconfig swift build --quiet -c release --product cycles --scratch-path "$root/swift" \
+    -Xswiftc -static-executable -Xlinker --gc-sections \
+    -Xlinker -lcares -Xlinker -lssl -Xlinker -lcrypto -Xlinker -ldl
+built=$root/swift/release/cycles
+
+version=$("$built" --version | cut -d ' ' -f 2)
+result=$root/cycles-$version-linux-$architecture
+rm -rf "$result"
+mkdir -p "$result"
+strip -o "$result/cycles" "$built"
+
+# What it contains, and on what terms.
+cp LICENSE "$result/LICENSE"
+{
+    echo "The program cycles contains the following, each on its own terms."
+    part() {
+        printf '\n======== %s\n\n' "$1"
+        cat "$2"
+    }
+    part "libcurl" "$curl_prefix/COPYING"
+    part "OpenSSL" /usr/share/doc/libssl-dev/copyright
+    part "c-ares" /usr/share/doc/libc-ares-dev/copyright
+    part "the GNU C library" /usr/share/doc/libc6-dev/copyright
+    part "the GNU C++ library and libgcc" "$(first_file /usr/share/doc/libstdc++6/copyright /usr/share/doc/gcc-*-base/copyright)"
+    part "the Swift runtime, with libdispatch" "$(first_file "$(dirname "$(dirname "$(readlink -f "$(command -v swift)")")")"/share/swift/LICENSE.txt /usr/share/swift/LICENSE.txt)"
+} > "$result/LICENSES-OF-PARTS"
+
+echo "== what it is" >&2
+if readelf -d "$result/cycles" | grep -q NEEDED; then
+    echo "The program needs shared libraries:" >&2
+    readelf -d "$result/cycles" >&2
+    exit 1
+fi
+readelf -d "$result/cycles" | sed 's/^$//;/^$/d'
+size=$(stat -c %s "$result/cycles")
+printf 'size %d bytes, %d.%02d MB\n' "$size" $((size / 1000000)) $((size % 1000000 / 10000))
+
+echo "== the demonstration" >&2
+env -u CYCLES_BASE_URL -u CYCLES_API_KEY -u CYCLES_API_KEY_FILE \
+    /usr/bin/time -f 'peak resident %M KiB' "$result/cycles" demo
+echo "The program is $result/cycles" >&2
