@@ -7,6 +7,12 @@ import Testing
         #expect(outcome.status == 0 && outcome.output == "everything holds\n", "\(outcome)")
     }
 
+    /// The tool shows what the libraries can do for others: it has nothing that others have not.
+    @Test func thePublicNamesAreEnoughForTheTool() throws {
+        let outcome = try Programs.compileTool()
+        #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
+    }
+
     @Test func theFrontPageOfTheRustCrateRuns() throws {
         let outcome = try Programs.compileAndRun("FrontPage")
         #expect(

@@ -57,14 +57,30 @@ enum Programs {
         try compile(repository.appendingPathComponent("Tests/Programs/\(name).swift"), to: executable)
     }
 
-    private static func compile(_ source: URL, to executable: URL?) throws -> Outcome {
+    /// What compiles sources against the modules of this build.
+    private static var compiler: [String] {
         let modules = buildFolder.appendingPathComponent("Modules")
-        var arguments = [
+        return [
             "swiftc", "-swift-version", "6", "-parse-as-library", "-module-name", "Program", "-Onone",
             "-I", FileManager.default.fileExists(atPath: modules.path) ? modules.path : buildFolder.path,
             "-I", repository.appendingPathComponent("Sources/CCurl").path,
-            source.path,
         ]
+    }
+
+    /// Compiles the sources of the tool as those of another package.
+    static func compileTool() throws -> Outcome {
+        let folder = repository.appendingPathComponent("Sources/CyclesCLI")
+        let names = FileManager.default.enumerator(atPath: folder.path)?.allObjects as? [String] ?? []
+        let sources = names.filter { $0.hasSuffix(".swift") }.map { folder.appendingPathComponent($0).path }
+        let features = [
+            "ExistentialAny", "MemberImportVisibility", "InternalImportsByDefault", "NonisolatedNonsendingByDefault",
+        ]
+        let flags = features.flatMap { ["-enable-upcoming-feature", $0] } + ["-typecheck"]
+        return try run(URL(fileURLWithPath: "/usr/bin/env"), compiler + flags + sources)
+    }
+
+    private static func compile(_ source: URL, to executable: URL?) throws -> Outcome {
+        var arguments = compiler + [source.path]
         if let executable {
             for module in ["Cycles", "CyclesTesting"] {
                 let folder = buildFolder.appendingPathComponent("\(module).build")

@@ -26,17 +26,17 @@ enum WatchCommand {
     )
 
     private static func run(_ arguments: Arguments) async throws -> ExitStatus {
-        let isTerminal = Console.isTerminal
+        let screen = Console.isTerminal ? SecondScreen() : nil
         Signals.take { signal, _ in
-            if isTerminal { Console.write(Terminal.leave) }
+            screen?.leave()
             // Ctrl-C is how one ends it.
             SystemCalls.exit(signal == Signals.interrupt ? 0 : ExitStatus.signal(signal).code)
         }
         let query = try await OperationCommands.balanceQuery(arguments)
         let client = try CyclesClient(configuration: ConnectionOptions.configuration(arguments))
-        var view = View(isTerminal: isTerminal, server: client.configuration.baseURL)
-        if isTerminal { Console.write(Terminal.enter) }
-        defer { if isTerminal { Console.write(Terminal.leave) } }
+        var view = View(screen: screen, server: client.configuration.baseURL)
+        screen?.show()
+        defer { screen?.leave() }
         let span = arguments[interval] ?? .seconds(2)
         for round in 1... {
             do throws(CyclesError) {
@@ -56,24 +56,25 @@ enum WatchCommand {
     }
 
     private struct View {
-        let isTerminal: Bool
+        /// Nil if the output is not a terminal.
+        let screen: SecondScreen?
         let server: String
         private var known: [Balance] = []
         private(set) var hasShown = false
         private var lastError: String?
         private var lastSeen = ""
 
-        init(isTerminal: Bool, server: String) {
-            self.isTerminal = isTerminal
+        init(screen: SecondScreen?, server: String) {
+            self.screen = screen
             self.server = server
         }
 
         mutating func show(_ balances: [Balance]) {
             lastSeen = Instants.text(Instants.now)
             lastError = nil
-            if isTerminal {
+            if let screen {
                 known = balances
-                draw(note: nil)
+                draw(on: screen, note: nil)
             } else {
                 let changed = hasShown ? balances.filter { !known.contains($0) } : balances
                 Console.lines(
@@ -85,15 +86,15 @@ enum WatchCommand {
         }
 
         mutating func show(_ error: CyclesError) {
-            if isTerminal {
-                draw(note: "As of \(lastSeen); now: \(error)")
+            if let screen {
+                draw(on: screen, note: "As of \(lastSeen); now: \(error)")
             } else if lastError != "\(error)" {
                 lastError = "\(error)"
                 Console.error("\(error)")
             }
         }
 
-        private func draw(note: String?) {
+        private func draw(on screen: SecondScreen, note: String?) {
             let lines = BalanceBoard.screen(
                 known,
                 title: "Balances at \(server)   \(lastSeen)",
@@ -101,7 +102,7 @@ enum WatchCommand {
                 size: Terminal.size,
                 style: Terminal.hasBlocks ? .blocks : .ascii
             )
-            Console.write(Terminal.frame(lines))
+            screen.draw(lines)
         }
     }
 }

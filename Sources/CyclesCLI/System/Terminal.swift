@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -24,13 +26,33 @@ enum Terminal {
         let name = locale.prefix { $0 != "@" }.uppercased()
         return name.hasSuffix("UTF-8") || name.hasSuffix("UTF8")
     }
+}
 
-    /// A second screen, so that what was on the first is there again afterwards; without a cursor.
-    static let enter = "\u{1b}[?1049h\u{1b}[?25l"
-    static let leave = "\u{1b}[?25h\u{1b}[?1049l"
+/// A second screen of the terminal, so that what was on the first is there again afterwards; without a cursor.
+final class SecondScreen: Sendable {
+    private let isShown = Mutex(false)
 
-    /// Puts lines where others were, without a moment in which nothing is there.
-    static func frame(_ lines: [String]) -> String {
-        "\u{1b}[H" + lines.map { $0 + "\u{1b}[K" }.joined(separator: "\n") + "\u{1b}[J"
+    func show() {
+        isShown.withLock { isShown in
+            Console.write("\u{1b}[?1049h\u{1b}[?25l")
+            isShown = true
+        }
+    }
+
+    /// Puts lines where others were, without a moment in which nothing is there. Once the screen is left, whichever thread
+    /// did that, nothing is drawn any more.
+    func draw(_ lines: [String]) {
+        isShown.withLock { isShown in
+            if isShown {
+                Console.write("\u{1b}[H" + lines.map { $0 + "\u{1b}[K" }.joined(separator: "\n") + "\u{1b}[J")
+            }
+        }
+    }
+
+    func leave() {
+        isShown.withLock { isShown in
+            if isShown { Console.write("\u{1b}[?25h\u{1b}[?1049l") }
+            isShown = false
+        }
     }
 }
