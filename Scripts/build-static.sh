@@ -77,12 +77,14 @@ build_curl() {
 
 echo "== the tool" >&2
 # Smaller: optimised for size; nothing of the regular expressions, which every program gets otherwise; every function
-# and type in a section of its own, so that what nobody uses is left out; what is the same in machine code is there once.
+# and type in a section of its own, so that what nobody uses is left out; what is the same in machine code is there once;
+# no tables for unwinding stacks, which nothing does.
 smaller=(
     -Xswiftc -Osize -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import
     -Xswiftc -Xfrontend -Xswiftc -function-sections -Xswiftc -Xfrontend -Xswiftc -conditional-runtime-records
     -Xswiftc -Xfrontend -Xswiftc -internalize-at-link
     -Xswiftc -use-ld=lld -Xlinker --gc-sections -Xlinker --icf=safe -Xlinker --no-eh-frame-hdr
+    -Xlinker -T -Xlinker "$PWD/Scripts/lib/without-unwind-tables.ld"
 )
 # pkg-config names what libcurl needs in turn only when asked for a static library, and the package manager does not ask.
 PKG_CONFIG_PATH=$curl_prefix/lib/pkgconfig swift build --quiet -c release --product cycles --scratch-path "$root/swift" \
