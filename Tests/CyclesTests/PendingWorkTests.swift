@@ -40,12 +40,29 @@ import Testing
         await watcher.value
         let result = await waiting.value
         #expect(result.ended == 0 && result.left == 1)
-        #expect(work.wait(for: work.watch(), atMost: .zero).left == 1)
+        #expect(await work.wait(for: work.watch(), atMost: .zero, clock).left == 1)
     }
 
     @Test func nothingIsNotWaitedFor() async {
         let work = PendingWork()
         #expect(await work.wait(for: work.watch(), atMost: .seconds(1_000), ManualClock()) == (0, 0))
-        #expect(work.wait(for: work.watch(), atMost: .seconds(1_000)) == (0, 0))
+    }
+
+    @Test func whatRestsForLongerIsNotWaitedFor() async {
+        let (work, clock) = (PendingWork(), ManualClock())
+        let (first, second) = (work.begin(), work.begin())
+        work.rest(first, until: .seconds(60))
+        let watch = work.watch()
+        let waiting = Task { await work.wait(for: watch, atMost: .seconds(10), clock) }
+        work.rest(second, until: .seconds(5))
+        work.rest(second, until: .seconds(11))
+        #expect(await waiting.value == (0, 2))
+        // What goes on again is waited for again.
+        let next = work.watch()
+        work.rest(first, until: nil)
+        let longer = Task { await work.wait(for: next, atMost: .seconds(10), clock) }
+        work.end(first)
+        #expect(await longer.value == (1, 1))
+        #expect(await work.wait(for: work.watch(), atMost: .seconds(10), clock) == (0, 1))
     }
 }

@@ -83,7 +83,8 @@ public final class CyclesClient: Sendable {
 
     /// Lets what goes on in the background happen: settlements, releases, and what cancelled tasks left behind.
     ///
-    /// What waits for its next attempt is attempted at once, unless the server asked to wait.
+    /// What waits for its next attempt is attempted at once, unless the server asked to wait. Returns as soon as nothing
+    /// that is left can come to something in time.
     /// - Parameter timeout: How long to wait; nil means ``RetryPolicy/flushTimeout``.
     @discardableResult
     public func flush(timeout: Duration? = nil) async -> FlushReport { await core.flush(timeout: timeout) }

@@ -136,7 +136,7 @@ package final class LifecycleCore: Sendable {
     func flushBlocking(timeout: Duration?) -> FlushReport {
         let watch = pending.watch()
         engine.hurry()
-        let (ended, left) = pending.wait(for: watch, atMost: timeout ?? flushTimeout)
+        let (ended, left) = pending.wait(for: watch, atMost: timeout ?? flushTimeout, time)
         return FlushReport(settled: ended, stillPending: left)
     }
 

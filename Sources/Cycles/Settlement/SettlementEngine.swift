@@ -128,9 +128,8 @@ package final class SettlementEngine: Sendable {
                 job.isSlow = true
                 guard floor > .zero else { return true }
                 job.floor = now + floor
-                job.deadline = now + floor
                 job.engine = self
-                state.waiting.insert(job)
+                park(job, until: now + floor, in: &state)
                 alarm.set(to: state.nextDeadline)
                 return false
             }
@@ -199,8 +198,7 @@ package final class SettlementEngine: Sendable {
         state.withLock { state in
             for job in state.waiting.all where job.floor < job.deadline {
                 state.waiting.remove(job)
-                job.deadline = max(now, job.floor)
-                state.waiting.insert(job)
+                park(job, until: max(now, job.floor), in: &state)
             }
         }
         attend()
@@ -285,6 +283,7 @@ package final class SettlementEngine: Sendable {
         var queued: [SettlementJob] = []
         state.withLock { state in
             while let job = state.waiting.popFirst(dueAt: now) {
+                pending.rest(job.ticket, until: nil)
                 job.engine = nil
                 due.append((job, job.nextRequest))
             }
@@ -295,6 +294,14 @@ package final class SettlementEngine: Sendable {
         for job in queued { tellQueued(job) }
         for (job, request) in due where !enlist(job, request) { send(job, request) }
         sendSlow()
+    }
+
+    /// Lets a job wait for its next attempt. Who waits for what goes on need not wait for it, if that is too late, unless
+    /// the disk is still to be told.
+    private func park(_ job: SettlementJob, until deadline: Duration, in state: inout State) {
+        job.deadline = deadline
+        state.waiting.insert(job)
+        if !job.isStoring { pending.rest(job.ticket, until: deadline) }
     }
 
     private func tellQueued(_ job: SettlementJob) {
@@ -350,9 +357,8 @@ package final class SettlementEngine: Sendable {
             }
             state.slowLimit = 1
             for other in state.backlog {
-                other.deadline = max(other.floor, now + delay)
                 other.lastError = error
-                state.waiting.insert(other)
+                park(other, until: max(other.floor, now + delay), in: &state)
             }
             state.backlog = []
             alarm.set(to: state.nextDeadline)
@@ -511,8 +517,13 @@ package final class SettlementEngine: Sendable {
         if floor > .zero, let journal, case .settlement(let record, _) = job.kind {
             // What the server asks for holds after a restart, too.
             let notBefore = background.time.wallMilliseconds + floor.wholeMillisecondsRoundedUp
+            state.withLock { _ in job.isStoring = true }
             journal.write(record.journalRecord(baseURL: journal.baseURL, notBeforeMilliseconds: notBefore)) { [self] in
                 note(job, isWritten: $0)
+                state.withLock { _ in
+                    job.isStoring = false
+                    if job.heapPosition != nil { pending.rest(job.ticket, until: job.deadline) }
+                }
             }
         }
         passOn(job, error, delay: isOutdated ? nil : delay)
@@ -522,10 +533,9 @@ package final class SettlementEngine: Sendable {
             if case .settlement(_, let process) = job.kind { job.isSlow = job.isSlow || process.isSlow }
             job.nextRequest = request
             job.floor = now + floor
-            job.deadline = now + delay
             // What waits keeps the engine, even when the client and all guards are gone.
             job.engine = self
-            state.waiting.insert(job)
+            park(job, until: now + delay, in: &state)
             // Whoever waits is told at once that the next attempt would come too late.
             let isQueued = job.awaited.map { $0.heapPosition != nil && $0.deadline < job.deadline } ?? false
             if isQueued, let awaited = job.awaited { state.awaited.remove(awaited) }
@@ -621,6 +631,8 @@ private final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     /// Whether it does not hurry, and whether it has one of the places of those. Under the engine's lock.
     var isSlow = false
     var holdsPlace = false
+    /// Whether the time before which the server does not want to be asked is on its way to disk. Under the engine's lock.
+    var isStoring = false
     /// Which API key its last request carried. Under the engine's lock.
     var keyGeneration = 0
 

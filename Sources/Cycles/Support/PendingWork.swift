@@ -15,17 +15,46 @@ package final class PendingWork: Sendable {
     private struct Watching {
         var tickets: Set<Ticket>
         var ended = 0
+        /// Until when is waited; nil before anybody waits.
+        var deadline: Duration?
+        /// How many of the tickets may come to something before that.
+        var hopeful = 0
         var continuation: UnsafeContinuation<Void, Never>?
+
+        /// Whether waiting is of no use any more.
+        var isOver: Bool { deadline == nil ? tickets.isEmpty : hopeful == 0 }
     }
 
     private struct State {
         var live: Set<Ticket> = []
+        /// When what rests goes on.
+        var resting: [Ticket: Duration] = [:]
         var nextNumber: UInt64 = 0
         var watches: [UInt64: Watching] = [:]
 
         mutating func number() -> UInt64 {
             nextNumber += 1
             return nextNumber
+        }
+
+        /// Whether a ticket may come to something by then.
+        func isHopeful(_ ticket: Ticket, by deadline: Duration) -> Bool { resting[ticket].map { $0 <= deadline } ?? true }
+
+        /// Changes the watches that a ticket is in. Returns those who need not wait any more.
+        mutating func changeWatches(
+            with ticket: Ticket,
+            _ change: (inout Watching) -> Void
+        ) -> [UnsafeContinuation<Void, Never>] {
+            var over: [UnsafeContinuation<Void, Never>] = []
+            for (number, var watching) in watches where watching.tickets.contains(ticket) {
+                change(&watching)
+                if watching.isOver, let continuation = watching.continuation {
+                    over.append(continuation)
+                    watching.continuation = nil
+                }
+                watches[number] = watching
+            }
+            return over
         }
     }
 
@@ -42,8 +71,9 @@ package final class PendingWork: Sendable {
             let ticket = Ticket(number: state.number(), counts: counts)
             state.live.insert(ticket)
             if let cause {
-                for number in state.watches.keys where state.watches[number]?.tickets.contains(cause) == true {
-                    state.watches[number]?.tickets.insert(ticket)
+                _ = state.changeWatches(with: cause) { watching in
+                    watching.tickets.insert(ticket)
+                    watching.hopeful += 1
                 }
             }
             return ticket
@@ -52,20 +82,31 @@ package final class PendingWork: Sendable {
 
     /// It is over.
     package func end(_ ticket: Ticket) {
-        let finished: [UnsafeContinuation<Void, Never>] = state.withLock { state in
+        let over = state.withLock { state in
             state.live.remove(ticket)
-            var finished: [UnsafeContinuation<Void, Never>] = []
-            for (number, var watching) in state.watches where watching.tickets.remove(ticket) != nil {
+            let rest = state.resting.removeValue(forKey: ticket)
+            return state.changeWatches(with: ticket) { watching in
+                watching.tickets.remove(ticket)
                 if ticket.counts { watching.ended += 1 }
-                if watching.tickets.isEmpty, let continuation = watching.continuation {
-                    finished.append(continuation)
-                    watching.continuation = nil
-                }
-                state.watches[number] = watching
+                if let deadline = watching.deadline, rest.map({ $0 <= deadline }) ?? true { watching.hopeful -= 1 }
             }
-            return finished
         }
-        for continuation in finished { continuation.resume() }
+        for continuation in over { continuation.resume() }
+    }
+
+    /// It rests until some time by the clock, nil if it goes on: who does not wait for that long need not wait at all.
+    package func rest(_ ticket: Ticket, until time: Duration?) {
+        let over: [UnsafeContinuation<Void, Never>] = state.withLock { state in
+            guard state.live.contains(ticket) else { return [] }
+            let before = state.resting[ticket]
+            state.resting[ticket] = time
+            return state.changeWatches(with: ticket) { watching in
+                guard let deadline = watching.deadline else { return }
+                let (wasHopeful, isHopeful) = (before.map { $0 <= deadline } ?? true, time.map { $0 <= deadline } ?? true)
+                if wasHopeful != isHopeful { watching.hopeful += isHopeful ? 1 : -1 }
+            }
+        }
+        for continuation in over { continuation.resume() }
     }
 
     /// Begins to watch what goes on now. Whoever calls this waits with the result, once.
@@ -77,31 +118,44 @@ package final class PendingWork: Sendable {
         }
     }
 
-    /// Waits until all of that is over, or for a limited time. Returns how much is over, and how much is not.
+    /// Waits until all of that is over or rests for longer, or for a limited time. Returns how much is over, and how much is
+    /// not.
     package func wait(
         for watch: Watch,
         atMost limit: Duration,
         _ time: any TimeSource
     ) async -> (ended: Int, left: Int) {
         let alarm = time.makeAlarm { [self] in giveUp(watch) }
+        let deadline = time.monotonic + limit
         await withUnsafeContinuation { continuation in
             let mustWait = state.withLock { state in
-                guard limit > .zero, state.watches[watch.number]?.tickets.isEmpty == false else { return false }
+                guard limit > .zero, !PendingWork.start(&state, watch, deadline) else { return false }
                 state.watches[watch.number]?.continuation = continuation
                 return true
             }
-            if mustWait { alarm.set(to: time.monotonic + limit) } else { continuation.resume() }
+            if mustWait { alarm.set(to: deadline) } else { continuation.resume() }
         }
         alarm.set(to: nil)
         return result(of: watch)
     }
 
     /// The same for a thread that may block.
-    package func wait(for watch: Watch, atMost limit: Duration) -> (ended: Int, left: Int) {
-        _ = state.wait(atMost: limit) { state in
-            state.watches[watch.number]?.tickets.isEmpty == false ? nil : true
+    package func wait(for watch: Watch, atMost limit: Duration, _ time: any TimeSource) -> (ended: Int, left: Int) {
+        let deadline = time.monotonic + limit
+        let isOver = state.withLock { PendingWork.start(&$0, watch, deadline) }
+        if !isOver {
+            _ = state.wait(atMost: limit) { state in state.watches[watch.number]?.isOver == false ? nil : true }
         }
         return result(of: watch)
+    }
+
+    /// Whether there is nothing to wait for.
+    private static func start(_ state: inout State, _ watch: Watch, _ deadline: Duration) -> Bool {
+        guard var watching = state.watches[watch.number] else { return true }
+        watching.deadline = deadline
+        watching.hopeful = watching.tickets.count { state.isHopeful($0, by: deadline) }
+        state.watches[watch.number] = watching
+        return watching.isOver
     }
 
     private func result(of watch: Watch) -> (ended: Int, left: Int) {
