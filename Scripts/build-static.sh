@@ -19,7 +19,7 @@ require_command make make
 require_command pkg-config pkg-config
 require_command dpkg-source dpkg-dev
 require_command readelf binutils
-require_command time time
+require_file /usr/bin/time time "the command time"
 require_file /usr/include/openssl/ssl.h libssl-dev "the static library of OpenSSL"
 require_file /usr/include/ares.h libc-ares-dev "the static library of c-ares"
 
@@ -57,19 +57,20 @@ build_curl() {
     fetch_curl
     local source
     source=$(find "$root" -maxdepth 1 -type d -name 'curl-[0-9]*' | sort -V | tail -1)
+    # Each step only after the one before: on the left of || the shell would go on after a failure.
     (
-        cd "$source"
+        cd "$source" &&
         ./configure --quiet --prefix="$curl_prefix" --disable-shared --enable-static --with-openssl --enable-ares \
             --with-ca-bundle=/etc/ssl/certs/ca-certificates.crt --without-ca-path \
             --disable-{ftp,file,ldap,ldaps,rtsp,dict,telnet,tftp,pop3,imap,smb,smtp,gopher,mqtt} \
             --disable-{manual,docs,ntlm,ntlm-wb,tls-srp,cookies,netrc,doh,alt-svc,hsts,mime,dateparse,aws} \
             --disable-{kerberos-auth,negotiate-auth,digest-auth,bearer-auth,libcurl-option,progress-meter,sspi} \
             --without-{zlib,brotli,zstd,libpsl,libidn2,libssh,libssh2,librtmp,nghttp2,gssapi,libgsasl} \
-            CFLAGS="-Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables" > "$root/configure.log" 2>&1
-        make -j"$(nproc)" -C lib install > "$root/make.log" 2>&1
-        make -C include install >> "$root/make.log" 2>&1
+            CFLAGS="-Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables" > "$root/configure.log" 2>&1 &&
+        make -j"$(nproc)" -C lib install > "$root/make.log" 2>&1 &&
+        make -C include install >> "$root/make.log" 2>&1 &&
         make install-pkgconfigDATA >> "$root/make.log" 2>&1
-    ) || { tail -30 "$root/configure.log" "$root/make.log" >&2; exit 1; }
+    ) || { tail -n 30 "$root"/{configure,make}.log >&2; exit 1; }
     cp "$source/COPYING" "$curl_prefix/COPYING"
 }
 
@@ -114,8 +115,8 @@ cp LICENSE "$result/LICENSE"
 } > "$result/LICENSES-OF-PARTS"
 
 echo "== what it is" >&2
-if readelf -d "$result/cycles" | grep -q NEEDED; then
-    echo "The program needs shared libraries:" >&2
+if ! readelf -d "$result/cycles" | grep -q 'There is no dynamic section'; then
+    echo "The program is not static:" >&2
     readelf -d "$result/cycles" >&2
     exit 1
 fi

@@ -6,14 +6,14 @@ program=$(readlink -f "$1")
 cd "$(dirname "$0")/../.."
 . Scripts/lib/requirements.sh
 
+if [ "$(id -u)" -ne 0 ]; then
+    echo "Left out: HTTPS in a directory tree with nothing else in it, which only root can make." >&2
+    exit 0
+fi
 require_command nginx nginx-light
 require_command openssl openssl
 require_command dnsmasq dnsmasq-base
 PATH=$PATH:/usr/sbin:/sbin
-if [ "$(id -u)" -ne 0 ]; then
-    echo "Left out: a directory tree of its own and a name server need root." >&2
-    exit 0
-fi
 
 chroot=$(command -v chroot)
 work=$(mktemp -d)
@@ -90,7 +90,10 @@ mkdir -p "$tree/etc" "$tree/tmp"
 cp "$program" "$tree/cycles"
 # Swift's runtime learns its path and its arguments from what every container has.
 mkdir "$tree/proc"
-mount --bind /proc "$tree/proc"
+if ! mount --bind /proc "$tree/proc" 2> "$work/mount.log"; then
+    echo "Left out: HTTPS in a directory tree with nothing else in it: $(cat "$work/mount.log")" >&2
+    exit 0
+fi
 echo "127.0.0.1 authority.test" > "$tree/etc/hosts"
 
 # balances SERVER [HOST] [OPTION ...]: leaves what the tool says in $work/said.
@@ -136,11 +139,11 @@ for place in etc/ssl/certs/ca-certificates.crt etc/pki/tls/certs/ca-bundle.crt e
 done
 
 # Names that no file knows come from the name server.
-dnsmasq --keep-in-foreground --no-resolv --no-hosts --listen-address=127.0.0.53 --bind-interfaces --port=53 \
+dnsmasq --keep-in-foreground --no-resolv --no-hosts --listen-address=127.0.0.9 --bind-interfaces --port=53 \
     --address=/authority.test/127.0.0.1 --pid-file="$work/dnsmasq.pid" --user=root > "$work/dnsmasq.log" 2>&1 &
 processes+=($!)
 rm "$tree/etc/hosts"
-echo "nameserver 127.0.0.53" > "$tree/etc/resolv.conf"
+echo "nameserver 127.0.0.9" > "$tree/etc/resolv.conf"
 for _ in $(seq 40); do
     balances good authority.test --ca /authority.pem && break
     sleep 0.05

@@ -3,6 +3,7 @@
 Usage: interoperability.py TOOL
 """
 
+import atexit
 import os
 import re
 import subprocess
@@ -40,6 +41,8 @@ class Server:
         self.process = subprocess.Popen(
             [TOOL, "serve", "--port", port, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        # However this ends: nothing that it started goes on.
+        atexit.register(self.process.kill)
         for line in self.process.stdout:
             found = re.match(r"Serving at (http://127\.0\.0\.1:(\d+))", line)
             if found:

@@ -8,7 +8,8 @@ struct CyclesTool {
     static func main() {
         do throws(Misuse) {
             let invocation = try command.invocation(of: Array(CommandLine.arguments.dropFirst()))
-            if case .run(let command, _) = invocation, command.takesSignals { Signals.block() }
+            Descriptors.rememberInherited()
+            if case .run(let command, _) = invocation { Signals.block(command.signals) }
             Task.detached { SystemCalls.exit(await status(of: invocation).code) }
             while true { SystemCalls.pause() }
         } catch {

@@ -55,7 +55,8 @@ import Testing
         #expect(Instants.milliseconds(httpDate: "Wed, 25 Nov 2026 09:19:22 GMT") == 1_795_598_362_000)
         #expect(Instants.httpDate(1_795_598_362_338) == "Wed, 25 Nov 2026 09:19:22 GMT")
         for text in [
-            "", "Wednesday, 25-Nov-26 09:19:22 GMT", "Wed, 25 Nov 2026 09:19 GMT", "Wed, 25 Foo 2026 09:19:22 GMT",
+            "", "Wed, 25 Nov 2000000000 09:12:00 GMT", "Wed, 25 Nov 2026 99:12:00 GMT",
+            "Wednesday, 25-Nov-26 09:19:22 GMT", "Wed, 25 Nov 2026 09:19 GMT", "Wed, 25 Foo 2026 09:19:22 GMT",
         ] {
             #expect(Instants.milliseconds(httpDate: text) == nil)
         }
@@ -80,5 +81,13 @@ import Testing
         #expect(ErrorReport.status(of: .validation(ValidationIssue(field: "f", message: "m"))) == .misuse)
         let unclear = AmbiguousOutcome(operation: "o", message: "m", idempotencyKey: "k")
         #expect(ErrorReport.status(of: .ambiguous(unclear)) == .temporary)
+    }
+
+    @Test(arguments: [
+        ("http://127.0.0.1:7878", true), ("http://localhost/v1", true), ("http://[::1]:80", true),
+        ("http://localhost.example.com", false), ("http://127.example.com", false), ("http://10.0.0.1", false),
+    ])
+    func thisMachineIsKnownByItsNames(url: String, isThis: Bool) {
+        #expect(DoctorCommand.isThisMachine(url) == isThis)
     }
 }

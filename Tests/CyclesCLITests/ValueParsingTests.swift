@@ -78,7 +78,11 @@ import Testing
         }
         #expect(try ServeCommand.parseKey("acme=dev=key").key == "dev=key")
         #expect(try ServeCommand.parseKey("dev-key").tenant == nil)
-        #expect(refusal(ServeCommand.parseKey, "a/b=key") != nil && refusal(ServeCommand.parseKey, "acme=") != nil)
+        for key in ["dGVzdGtleQ==", "sk+sec/ret==", "a/b=key", "acme="] {
+            let parsed = try ServeCommand.parseKey(key)
+            #expect(parsed.tenant == nil && parsed.key == key)
+        }
+        #expect(refusal(ServeCommand.parseKey, "") != nil)
         #expect(try ServeCommand.parseFailure("limit_exceeded:2s").retryAfter == .seconds(2))
         #expect(refusal(ServeCommand.parseFailure, "OOPS") != nil)
     }

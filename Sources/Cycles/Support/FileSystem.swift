@@ -21,6 +21,8 @@ package protocol FileSystem: Sendable {
     /// Reads a regular file without following a link.
     /// - Parameter limit: The most bytes that are read; a larger file is an error.
     func read(_ path: String, limit: Int) throws(FileError) -> [UInt8]
+    /// Whether something can be made in a directory, as far as can be told without doing so.
+    func mayWrite(to directory: String) -> Bool
     /// How old a file is by its last change; nil if that cannot be told.
     func age(of path: String) -> Duration?
 }

@@ -38,7 +38,9 @@ package final class PendingWork: Sendable {
         }
 
         /// Whether a ticket may come to something by then.
-        func isHopeful(_ ticket: Ticket, by deadline: Duration) -> Bool { resting[ticket].map { $0 <= deadline } ?? true }
+        func isHopeful(_ ticket: Ticket, by deadline: Duration) -> Bool {
+            resting[ticket].map { $0 <= deadline } ?? true
+        }
 
         /// Changes the watches that a ticket is in. Returns those who need not wait any more.
         mutating func changeWatches(
@@ -102,7 +104,9 @@ package final class PendingWork: Sendable {
             state.resting[ticket] = time
             return state.changeWatches(with: ticket) { watching in
                 guard let deadline = watching.deadline else { return }
-                let (wasHopeful, isHopeful) = (before.map { $0 <= deadline } ?? true, time.map { $0 <= deadline } ?? true)
+                let (wasHopeful, isHopeful) = (
+                    before.map { $0 <= deadline } ?? true, time.map { $0 <= deadline } ?? true
+                )
                 if wasHopeful != isHopeful { watching.hopeful += isHopeful ? 1 : -1 }
             }
         }

@@ -129,6 +129,8 @@ package struct SystemFileSystem: FileSystem {
         throw refusal(path, "it is larger than \(limit) bytes")
     }
 
+    package func mayWrite(to directory: String) -> Bool { access(directory, W_OK | X_OK) == 0 }
+
     package func age(of path: String) -> Duration? {
         var status = stat()
         guard lstat(path, &status) == 0 else { return nil }

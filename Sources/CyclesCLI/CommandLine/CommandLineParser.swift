@@ -32,6 +32,8 @@ struct ParameterDeclaration: Sendable {
     var isRequired = false
     var isRepeatable = false
     var completion = Completion.none
+    /// Whether its text must not be repeated anywhere.
+    var isSecret = false
     /// What a text stands for; throws what is wrong with it.
     var parse: @Sendable (String) throws(InvalidValue) -> any Sendable
 
@@ -60,6 +62,7 @@ struct Option<Value: Sendable>: Parameter {
         isRequired: Bool = false,
         isRepeatable: Bool = false,
         completion: ParameterDeclaration.Completion = .none,
+        isSecret: Bool = false,
         parse: @escaping @Sendable (String) throws(InvalidValue) -> Value
     ) {
         declaration = ParameterDeclaration(
@@ -69,6 +72,7 @@ struct Option<Value: Sendable>: Parameter {
             isRequired: isRequired,
             isRepeatable: isRepeatable,
             completion: completion,
+            isSecret: isSecret,
             parse: { text throws(InvalidValue) in try parse(text) }
         )
     }
@@ -132,8 +136,8 @@ struct Command: Sendable {
     var version: String?
     var subcommands: [Command] = []
     var examples: [String] = []
-    /// Whether signals that ask it to end are its own business, see ``Signals``.
-    var takesSignals = false
+    /// Which signals are its own business.
+    var signals = Signals.Use.none
     /// Nil for a command that only has others under it.
     var run: (@Sendable (Arguments) async throws -> ExitStatus)?
 
@@ -295,9 +299,8 @@ extension Arguments {
         do throws(InvalidValue) {
             values[parameter.label, default: []].append(try parameter.parse(text))
         } catch {
-            throw Misuse(
-                description: "\(path.name): \(parameter.label) is \"\(text)\", but has to be \(error.expectation)"
-            )
+            let given = parameter.isSecret ? "is what it is" : "is \"\(text)\""
+            throw Misuse(description: "\(path.name): \(parameter.label) \(given), but has to be \(error.expectation)")
         }
     }
 }

@@ -24,7 +24,9 @@ enum Completion {
         for place in places {
             for option in place.command.options {
                 guard case .option = option.kind else { continue }
-                values.append("        \"\(place.path) \(option.label)\") \(bashValues(option.completion)); return ;;")
+                values.append(
+                    "        \"\(place.path) \(option.label)\") \(bashValues(tool, option.completion)); return ;;"
+                )
             }
             let operands = place.command.operands.flatMap { operand -> [String] in
                 if case .words(let words) = operand.completion { words } else { [] }
@@ -37,6 +39,12 @@ enum Completion {
             # ~/.local/share/bash-completion/completions named \(tool.name).
             _\(tool.name)() {
                 local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} path= words index
+                # The shell takes = for a word of its own.
+                if [[ $current == = ]]; then
+                    current=
+                elif [[ $previous == = ]]; then
+                    previous=${COMP_WORDS[COMP_CWORD - 2]}
+                fi
                 COMPREPLY=()
                 for ((index = 1; index < COMP_CWORD; index++)); do
                     # What follows is the command line of another program.
@@ -44,7 +52,7 @@ enum Completion {
                         if declare -F _command_offset >/dev/null; then
                             _command_offset $((index + 1))
                         else
-                            COMPREPLY=($(compgen -f -- "$current"))
+                            _\(tool.name)_files -f
                         fi
                         return
                     fi
@@ -58,19 +66,25 @@ enum Completion {
                 case "$path" in
             \(words.joined(separator: "\n"))
                 esac
-                COMPREPLY=($(compgen -W "$words" -- "$current"))
-                if [[ $current != -* && ${#COMPREPLY[@]} -eq 0 ]]; then COMPREPLY=($(compgen -f -- "$current")); fi
+                mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+                if [[ $current != -* && ${#COMPREPLY[@]} -eq 0 ]]; then _\(tool.name)_files -f; fi
+            }
+            # Names with spaces stay in one piece, and directories go on.
+            _\(tool.name)_files() {
+                compopt -o filenames 2>/dev/null
+                mapfile -t COMPREPLY < <(compgen "$1" -- "$current")
             }
             complete -F _\(tool.name) \(tool.name)
             """
     }
 
-    private static func bashValues(_ completion: ParameterDeclaration.Completion) -> String {
+    private static func bashValues(_ tool: Command, _ completion: ParameterDeclaration.Completion) -> String {
         switch completion {
         case .none: "COMPREPLY=()"
-        case .file: "COMPREPLY=($(compgen -f -- \"$current\"))"
-        case .directory: "COMPREPLY=($(compgen -d -- \"$current\"))"
-        case .words(let words): "COMPREPLY=($(compgen -W \"\(words.joined(separator: " "))\" -- \"$current\"))"
+        case .file: "_\(tool.name)_files -f"
+        case .directory: "_\(tool.name)_files -d"
+        case .words(let words):
+            "mapfile -t COMPREPLY < <(compgen -W \"\(words.joined(separator: " "))\" -- \"$current\")"
         }
     }
 
@@ -101,7 +115,7 @@ enum Completion {
         return """
             \(name)() {
                 local line state
-                _arguments -C '--help[Print this help.]' '1: :->command' '*:: :->rest'
+                _arguments -S -C '--help[Print this help.]' '1: :->command' '*:: :->rest'
                 case $state in
                 command)
                     local -a commands=(
@@ -130,7 +144,7 @@ enum Completion {
         if command.rest != nil { specifications.append("'*::command:_normal'") }
         return """
             \(name)() {
-                _arguments \(specifications.joined(separator: " \\\n        "))
+                _arguments -S \(specifications.joined(separator: " \\\n        "))
             }
             """
     }

@@ -134,7 +134,7 @@ enum ConnectionOptions {
     static func key(inFile path: String) throws -> String {
         let contents: [UInt8]
         do throws(SystemFailure) {
-            contents = try Files.read(path, limit: 64 * 1_024)
+            contents = try path == "-" ? Files.readLine() : Files.read(path, limit: 64 * 1_024)
         } catch {
             throw ToolFailure("The API key cannot be read: \(error)", status: .misuse)
         }

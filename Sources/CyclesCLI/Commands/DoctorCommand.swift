@@ -16,7 +16,7 @@ enum DoctorCommand {
         do {
             let configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
             // What a client would refuse is refused here, before it is spoken of as if it were fine.
-            _ = try CyclesClient(configuration: configuration.withoutJournal)
+            _ = try CyclesClient(configuration: configuration.forDoctor)
             findings.append(Finding(.ok, "configuration", describe(configuration)))
             findings += keyFile(arguments)
             findings += await server(configuration)
@@ -74,24 +74,23 @@ enum DoctorCommand {
 
     private static func server(_ configuration: CyclesConfiguration) async -> [Finding] {
         var findings: [Finding] = []
-        let isSecure = configuration.baseURL.lowercased().hasPrefix("https:")
         let start = ContinuousClock.now
         do throws(CyclesError) {
-            let client = try CyclesClient(configuration: configuration.withoutJournal)
+            let client = try CyclesClient(configuration: configuration.forDoctor)
             let answer = try await client.listReservations(ReservationQuery(limit: 1))
             await client.shutdown()
             let span = ContinuousClock.now - start
             findings.append(Finding(.ok, "server", "answered in \(milliseconds(span)) ms"))
-            findings.append(transport(isSecure, configuration.baseURL))
+            findings.append(transport(configuration))
             findings.append(key(configuration, tenant: answer.http.tenant))
             findings.append(clock(answer.http.headers["Date"], tolerance: max(5_000, milliseconds(span) + 1_000)))
         } catch {
-            findings += explain(error, isSecure: isSecure, baseURL: configuration.baseURL)
+            findings += explain(error, configuration)
         }
         return findings
     }
 
-    private static func explain(_ error: CyclesError, isSecure: Bool, baseURL: String) -> [Finding] {
+    private static func explain(_ error: CyclesError, _ configuration: CyclesConfiguration) -> [Finding] {
         if case .transport(let failure) = error {
             guard failure.kind == .tls else {
                 return [Finding(.fail, "server", failure.message)]
@@ -106,22 +105,33 @@ enum DoctorCommand {
             ]
         }
         guard let status = error.status else { return [Finding(.fail, "server", "\(error)")] }
-        let reached = [Finding(.ok, "server", "answered \(status)"), transport(isSecure, baseURL)]
+        let reached = [Finding(.ok, "server", "answered \(status)"), transport(configuration)]
         switch status {
         case 401, 403: return reached + [Finding(.fail, "API key", "\(error)")]
         default: return reached + [Finding(.fail, "protocol", "\(error)")]
         }
     }
 
-    private static func transport(_ isSecure: Bool, _ baseURL: String) -> Finding {
-        if isSecure { return Finding(.ok, "TLS", "the certificate is valid") }
-        let isLocal = ["127.", "localhost", "[::1]"].contains { baseURL.dropFirst("http://".count).hasPrefix($0) }
-        if isLocal { return Finding(.ok, "TLS", "none, and none is needed on this machine") }
+    private static func transport(_ configuration: CyclesConfiguration) -> Finding {
+        let url = configuration.baseURL.lowercased()
+        if url.hasPrefix("https:") { return Finding(.ok, "TLS", "the certificate is valid") }
+        if configuration.unixSocketPath != nil {
+            return Finding(.ok, "TLS", "none, and none is needed on a Unix socket")
+        }
+        if isThisMachine(url) { return Finding(.ok, "TLS", "none, and none is needed on this machine") }
         return Finding(
             .warn,
             "TLS",
             "none: whoever is between can read the key; use https unless the network is your own"
         )
+    }
+
+    /// - Parameter url: In small letters.
+    static func isThisMachine(_ url: String) -> Bool {
+        let rest = url.dropFirst("http://".count)
+        if rest.hasPrefix("[::1]") { return true }
+        let host = rest.prefix { $0 != ":" && $0 != "/" }
+        return host == "localhost" || (host.hasPrefix("127.") && host.allSatisfy { $0 == "." || $0.isNumber })
     }
 
     private static func key(_ configuration: CyclesConfiguration, tenant: String?) -> Finding {
@@ -198,10 +208,11 @@ enum DoctorCommand {
 }
 
 extension CyclesConfiguration {
-    /// The same for a client that leaves the journal alone.
-    fileprivate var withoutJournal: CyclesConfiguration {
+    /// The same for a client that leaves the journal alone, and shows whether the API key itself is accepted.
+    fileprivate var forDoctor: CyclesConfiguration {
         var copy = self
         copy.journal = .disabled
+        copy.adminAPIKey = nil
         return copy
     }
 }

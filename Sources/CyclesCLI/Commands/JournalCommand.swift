@@ -169,10 +169,15 @@ enum JournalCommand {
             let matches = entries.filter {
                 $0.path == name || fileName($0) == name || $0.reservationID?.rawValue == name
             }
-            guard !matches.isEmpty else {
+            guard let match = matches.first else {
                 throw ToolFailure("cycles journal discard: \(name) is not in the journal; see cycles journal list")
             }
-            chosen += matches
+            // Servers may give the same names, and one reservation may have a file of each kind.
+            guard matches.count == 1 else {
+                let paths = matches.map { "\n  \($0.path)" }.joined()
+                throw ToolFailure("cycles journal discard: \(name) may be any of these; give the path:\(paths)")
+            }
+            if !chosen.contains(match) { chosen.append(match) }
         }
         // All or none: what is not to go must not go because of its place in the line.
         if let kept = chosen.first(where: { $0.state == .pending }), !arguments[pending] {
@@ -182,7 +187,17 @@ enum JournalCommand {
             )
         }
         for entry in chosen {
-            Console.line(try journal.discard(entry))
+            let contents: [UInt8]
+            do throws(JournalProblem) {
+                contents = try journal.contents(of: entry)
+            } catch {
+                throw ToolFailure("cycles journal discard: \(error.message); look at it, and remove it with rm")
+            }
+            // It goes only once it is somewhere else.
+            guard Console.line(contents) else {
+                throw ToolFailure("cycles journal discard: \(entry.path) stays: its contents could not be printed")
+            }
+            try journal.discard(entry)
             Console.error("discarded \(entry.path)")
         }
         return .success

@@ -1,4 +1,5 @@
 import Cycles
+import Synchronization
 
 /// One operation of the protocol for each command: sent once, the answer printed.
 enum OperationCommands {
@@ -113,7 +114,12 @@ enum OperationCommands {
         let sent = request
         return try await perform(arguments, { client throws(CyclesError) in try await client.createReservation(sent) })
         { answer in
-            if arguments[quiet] { return answer.reservationID.map { [$0.rawValue] } ?? [] }
+            guard !arguments[quiet] else {
+                if !answer.decision.isAllowed {
+                    Console.error("\(answer.decision): \(answer.reasonCode.map { "\($0)" } ?? "no reason is given")")
+                }
+                return answer.reservationID.map { [$0.rawValue] } ?? []
+            }
             return AnswerReport.lines(answer)
         } status: {
             $0.decision.isAllowed ? .success : .denied
@@ -326,12 +332,18 @@ enum OperationCommands {
         discussion: "With --json each page is a line of its own.",
         sections: [("Options", [subject, children, limit, cursor, json]), ConnectionOptions.section]
     ) { arguments in
-        var first = try await balanceQuery(arguments)
-        first.limit = arguments[limit]
-        first.cursor = arguments[cursor]
-        let query = first
+        let known = Mutex<BalanceQuery?>(nil)
         return try await list(arguments) { client, cursor throws(CyclesError) in
-            var query = query
+            var query: BalanceQuery
+            if let first = known.withLock({ $0 }) {
+                query = first
+            } else {
+                query = try await balanceQuery(arguments, client)
+                query.limit = arguments[limit]
+                query.cursor = arguments[OperationCommands.cursor]
+                let first = query
+                known.withLock { $0 = first }
+            }
             if let cursor { query.cursor = cursor }
             let answer = try await client.getBalances(query)
             return Page(rows: answer.balances, next: answer.hasMore ? answer.nextCursor : nil, body: answer.body)
@@ -341,7 +353,7 @@ enum OperationCommands {
     }
 
     /// Whose balances are asked for: those of `--subject`, of the configured tenant, or else of the tenant of the key.
-    static func balanceQuery(_ arguments: Arguments) async throws -> BalanceQuery {
+    static func balanceQuery(_ arguments: Arguments, _ client: CyclesClient) async throws(CyclesError) -> BalanceQuery {
         let subject = arguments[subject] ?? Subject()
         var query = BalanceQuery(
             tenant: subject.tenant,
@@ -352,13 +364,9 @@ enum OperationCommands {
             toolset: subject.toolset,
             includeChildren: arguments[children] ? true : nil
         )
-        let configuration = try ConnectionOptions.configuration(arguments)
-        if subject == Subject(), configuration.tenant == nil {
+        if subject == Subject(), client.configuration.tenant == nil {
             // Every answer names the tenant that the key belongs to.
-            let client = try CyclesClient(configuration: configuration)
-            let tenant = try await client.listReservations(ReservationQuery(limit: 1)).http.tenant
-            await client.shutdown()
-            query.tenant = tenant
+            query.tenant = try await client.listReservations(ReservationQuery(limit: 1)).http.tenant
         }
         return query
     }
@@ -402,17 +410,34 @@ enum OperationCommands {
         lines: (APIResponse<Value>) -> [String],
         status: (APIResponse<Value>) -> ExitStatus = { _ in .success }
     ) async throws -> ExitStatus {
-        let client = try CyclesClient(configuration: ConnectionOptions.configuration(arguments))
-        do throws(CyclesError) {
+        try await withClient(arguments) { client throws(CyclesError) in
             let answer = try await send(client)
-            await client.shutdown()
             if arguments[json] { Console.line(answer.body) } else { Console.lines(lines(answer)) }
             return status(answer)
-        } catch {
-            await client.shutdown()
-            guard arguments[json] else { throw error }
+        }
+    }
+
+    /// Says in the form that was asked for what went wrong.
+    private static func withClient(
+        _ arguments: Arguments,
+        _ body: (CyclesClient) async throws(CyclesError) -> ExitStatus
+    ) async throws -> ExitStatus {
+        do {
+            let client = try CyclesClient(configuration: ConnectionOptions.configuration(arguments))
+            do throws(CyclesError) {
+                let status = try await body(client)
+                await client.shutdown()
+                return status
+            } catch {
+                await client.shutdown()
+                throw error
+            }
+        } catch let error as CyclesError where arguments[json] {
             Console.error(String(decoding: ErrorReport.json(error), as: UTF8.self))
             return ErrorReport.status(of: error)
+        } catch let failure as ToolFailure where arguments[json] {
+            Console.error(String(decoding: ErrorReport.json(failure), as: UTF8.self))
+            return failure.status
         }
     }
 
@@ -429,11 +454,10 @@ enum OperationCommands {
         _ fetch: (CyclesClient, _ cursor: String?) async throws(CyclesError) -> Page<Row>,
         table: ([Row]) -> [String]
     ) async throws -> ExitStatus {
-        let client = try CyclesClient(configuration: ConnectionOptions.configuration(arguments))
-        let isOnePage = arguments[limit] != nil || arguments[cursor] != nil
-        var rows: [Row] = []
-        var next: String?
-        do throws(CyclesError) {
+        try await withClient(arguments) { client throws(CyclesError) in
+            let isOnePage = arguments[limit] != nil || arguments[cursor] != nil
+            var rows: [Row] = []
+            var next: String?
             repeat {
                 let page = try await fetch(client, next)
                 guard page.next == nil || page.next != next else {
@@ -444,18 +468,12 @@ enum OperationCommands {
                 next = page.next
                 if arguments[json] { Console.line(page.body) } else { rows += page.rows }
             } while next != nil && !isOnePage
-        } catch {
-            await client.shutdown()
-            guard arguments[json] else { throw error }
-            Console.error(String(decoding: ErrorReport.json(error), as: UTF8.self))
-            return ErrorReport.status(of: error)
+            if !arguments[json] {
+                Console.lines(table(rows))
+                if let next { Console.error("There is more: --cursor \(next)") }
+            }
+            return .success
         }
-        await client.shutdown()
-        if !arguments[json] {
-            Console.lines(table(rows))
-            if let next { Console.error("There is more: --cursor \(next)") }
-        }
-        return .success
     }
 
     // MARK: Requests

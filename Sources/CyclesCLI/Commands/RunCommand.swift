@@ -1,4 +1,5 @@
 import Cycles
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -70,7 +71,7 @@ enum RunCommand {
         examples: [
             "cycles run --estimate 1000:TOKENS --action llm.completion/gpt-4o -- ./agent.py"
         ],
-        takesSignals: true,
+        signals: .all,
         run: run
     )
 
@@ -92,29 +93,37 @@ enum RunCommand {
     }
 
     private static func run(_ arguments: Arguments) async throws -> ExitStatus {
-        var configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
-        if let span = arguments[settleTimeout] { configuration.retry.flushTimeout = span }
-        configuration.heartbeat = arguments[leaseLost] ?? .warn
-        let client = try CyclesClient(configuration: configuration)
         let command = GuardedCommand()
-        let options = options(arguments)
-        let work = Task { try await guarded(arguments, options, client, command) }
+        let work = Mutex<Task<ExitStatus, any Error>?>(nil)
+        // Before anything that may take its time, such as a key that somebody has to type.
         Signals.take { signal, isFromTerminal in
             switch command.take(signal, isFromTerminal: isFromTerminal) {
             case .passedOn: break
-            case .callOff: work.cancel()
+            case .callOff:
+                guard let work = work.withLock({ $0 }) else { SystemCalls.exit(ExitStatus.signal(signal).code) }
+                work.cancel()
             case .askForPatience:
                 Console.error("cycles run: waiting for the settlement; the same again leaves it to the journal")
             case .leave: SystemCalls.exit(ExitStatus.signal(signal).code)
             }
         }
+        var configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
+        if let span = arguments[settleTimeout] { configuration.retry.flushTimeout = span }
+        configuration.heartbeat = arguments[leaseLost] ?? .warn
+        let client = try CyclesClient(configuration: configuration)
+        let options = options(arguments)
+        let task = Task { try await guarded(arguments, options, client, command) }
+        work.withLock { $0 = task }
+        if command.interruption != nil { task.cancel() }
         let status: ExitStatus
         do {
-            status = try await work.value
+            status = try await task.value
         } catch {
             command.ended()
             await end(client)
-            throw error
+            // With another reservation it would be another request: its key is of no use to whoever runs this again.
+            guard let error = error as? CyclesError else { throw error }
+            throw ToolFailure("\(error)", status: ErrorReport.status(of: error))
         }
         await end(client)
         return status
@@ -122,14 +131,15 @@ enum RunCommand {
 
     /// The settlement goes on for a while; what is left then is in the journal, or lost with this process.
     private static func end(_ client: CyclesClient) async {
-        var report = await client.flush()
-        // However little time there is for the ledger: for the disk there is enough.
-        for _ in 0..<100 where client.configuration.journal != .disabled {
-            guard report.stillPending > 0, await client.pendingSettlements().contains(where: { !$0.isDurable }) else {
-                break
-            }
-            report = await client.flush(timeout: .milliseconds(100))
+        // However little time there is for the ledger: for the disk there is enough. What was attempted was written before,
+        // or cannot be.
+        let deadline = ContinuousClock.now + .seconds(10)
+        while client.configuration.journal != .disabled, .now < deadline,
+            await client.pendingSettlements().contains(where: { !$0.isDurable && $0.lastError == nil })
+        {
+            try? await Task.sleep(for: .milliseconds(10))
         }
+        await client.flush()
         let pending = await client.pendingSettlements()
         let (kept, lost) = (pending.count { $0.isDurable }, pending.count { !$0.isDurable })
         if kept > 0 {
@@ -203,7 +213,7 @@ enum RunCommand {
         let start = ContinuousClock.now
         let usage = try UsageFile()
         let (path, descriptor) = (usage.path, usage.descriptor)
-        let number = ChildProcess.freeDescriptor ?? descriptor
+        let number = Descriptors.free ?? descriptor
         let started = try command.start { () throws(SystemFailure) in
             let environment = CommandEnvironment.variables(
                 context.reservationID,
@@ -214,7 +224,12 @@ enum RunCommand {
                 usageDescriptor: number,
                 inherited: Environment.all
             )
-            return try ChildProcess(words, environment: environment, inheriting: descriptor, as: number)
+            return try ChildProcess(
+                Environment.lastWords(words.count),
+                environment: environment,
+                inheriting: descriptor,
+                as: number
+            )
         }
         guard let child = started else { throw CalledOff() }
         let ending = await withTaskCancellationHandler {
@@ -223,17 +238,22 @@ enum RunCommand {
             // The lease was lost, and the command is not to go on without.
             command.terminate()
         }
-        var report = UsageReport("", unit: options.estimate.unit)
+        var report = UsageReport(unit: options.estimate.unit)
+        var isUnreadable = false
         do throws(SystemFailure) {
-            report = UsageReport(try usage.contents(), unit: options.estimate.unit)
+            try usage.read { report.add($0) }
+            report.finish()
         } catch {
+            isUnreadable = true
             Console.error("cycles run: the usage report cannot be read: \(error)")
         }
         for problem in report.problems { Console.error("cycles run: left out of the usage report: \(problem)") }
+        if report.moreProblems > 0 { Console.error("cycles run: and \(report.moreProblems) lines more") }
         context.metrics = report.metrics
         context.updateMetrics { $0.latency = ContinuousClock.now - start }
         guard report.spend == nil else { return Result(ending: ending, spend: report.spend) }
-        guard ending.isSuccess else { throw CommandFailed(ending: ending) }
+        // What cannot be read may have said something: nothing is given back on that account.
+        guard ending.isSuccess || isUnreadable else { throw CommandFailed(ending: ending) }
         guard options.whenActualUnknown == .commitEstimate else { return Result(ending: ending, spend: nil) }
         // As the library marks it where it stands in for an amount that could not be determined.
         context.updateMetadata { $0["actual_source"] = "estimate" }

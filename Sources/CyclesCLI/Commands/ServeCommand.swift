@@ -52,6 +52,7 @@ enum ServeCommand {
         "[TENANT=]KEY",
         "A key to accept; may be repeated. Tenants without one get one, which is printed.",
         isRepeatable: true,
+        isSecret: true,
         parse: parseKey
     )
     private static let adminKey = Option(
@@ -65,6 +66,13 @@ enum ServeCommand {
         "suspend",
         "TENANT",
         "A tenant whose keys are answered 403.",
+        isRepeatable: true,
+        parse: parseTenant
+    )
+    private static let reopened = Option(
+        "reopen",
+        "TENANT",
+        "A tenant that was suspended or closed before, by what --state has kept.",
         isRepeatable: true,
         parse: parseTenant
     )
@@ -125,13 +133,13 @@ enum ServeCommand {
             """,
         sections: [
             ("Options", [host, port, budget, apiKey, adminKey, state, log]),
-            ("Behaviour", [suspended, closed, failure, maxExtensions, maxTimeToLive, maxLead, evidence]),
+            ("Behaviour", [suspended, closed, reopened, failure, maxExtensions, maxTimeToLive, maxLead, evidence]),
         ],
         examples: [
             "cycles serve --budget tenant:acme=1000000:TOKENS --state /tmp/cycles.json",
             "cycles serve --api-key acme=dev-key --fail INTERNAL_ERROR --fail LIMIT_EXCEEDED:2s",
         ],
-        takesSignals: true,
+        signals: .endingButNoPipe,
         run: run
     )
 
@@ -171,11 +179,16 @@ enum ServeCommand {
         return text
     }
 
+    /// What stands before `=` is a tenant if it may be one, and a key follows: keys may contain `=` themselves, at their
+    /// ends most of all.
     static func parseKey(_ text: String) throws(InvalidValue) -> Key {
+        guard !text.isEmpty else {
+            throw InvalidValue(expectation: "a key, or a tenant and a key, such as acme=dev-key")
+        }
         let pair = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        let key = Key(tenant: pair.count == 2 ? try parseTenant(pair[0]) : nil, key: pair[pair.count - 1])
-        guard !key.key.isEmpty else { throw InvalidValue(expectation: "a tenant and a key, such as acme=dev-key") }
-        return key
+        guard pair.count == 2, pair[1].contains(where: { $0 != "=" }), LocalAuthority.isValidScope("tenant:" + pair[0])
+        else { return Key(tenant: nil, key: text) }
+        return Key(tenant: pair[0], key: pair[1])
     }
 
     static func parseFailure(_ text: String) throws(InvalidValue) -> Failure {
@@ -201,8 +214,9 @@ enum ServeCommand {
         var budgets = arguments.all(budget)
         if budgets.isEmpty && isEmpty { budgets = [Budget(scope: "tenant:acme", allocated: .tokens(1_000_000))] }
         for budget in budgets { authority.add(budget) }
-        let keys = keys(arguments, authority)
+        let keys = try keys(arguments, authority)
         for key in arguments.all(adminKey) { authority.addAdminAPIKey(key) }
+        for tenant in arguments.all(reopened) { authority.setTenant(tenant, status: .active) }
         for tenant in arguments.all(suspended) { authority.setTenant(tenant, status: .suspended) }
         for tenant in arguments.all(closed) { authority.setTenant(tenant, status: .closed) }
         for failure in arguments.all(failure) { authority.failNext(failure.code, retryAfter: failure.retryAfter) }
@@ -247,7 +261,9 @@ enum ServeCommand {
     }
 
     /// All tenants, with the keys that were made up for those that have none.
-    private static func keys(_ arguments: Arguments, _ authority: LocalAuthority) -> [(tenant: String, key: String?)] {
+    private static func keys(_ arguments: Arguments, _ authority: LocalAuthority) throws -> [(
+        tenant: String, key: String?
+    )] {
         var tenants: [String] = []
         for scope in arguments.all(budget).map(\.scope) + authority.balances().map(\.scope) {
             guard scope.hasPrefix("tenant:") else { continue }
@@ -256,7 +272,9 @@ enum ServeCommand {
         }
         var given: Set<String> = []
         for key in arguments.all(apiKey) {
-            guard let tenant = key.tenant ?? tenants.first else { continue }
+            guard let tenant = key.tenant ?? tenants.first else {
+                throw ToolFailure("cycles serve: whose is the key? Give --api-key TENANT=KEY", status: .misuse)
+            }
             authority.addAPIKey(key.key, tenant: tenant)
             given.insert(tenant)
             if !tenants.contains(tenant) { tenants.append(tenant) }
@@ -355,8 +373,9 @@ private final class ServedAuthority: BlockingHTTPTransport {
 private struct StateFile: Sendable {
     let path: String
 
-    init(_ path: String) throws {
-        self.path = path
+    init(_ name: String) throws {
+        // The file itself, so that a link to it is neither replaced nor another lock.
+        path = Files.resolved(name)
         let isFree: Bool
         do throws(SystemFailure) {
             isFree = try Files.lock(path + ".lock")

@@ -21,7 +21,7 @@ enum WatchCommand {
             ("Options", [OperationCommands.subject, OperationCommands.children, interval, count]),
             ConnectionOptions.section,
         ],
-        takesSignals: true,
+        signals: .ending,
         run: run
     )
 
@@ -32,8 +32,8 @@ enum WatchCommand {
             // Ctrl-C is how one ends it.
             SystemCalls.exit(signal == Signals.interrupt ? 0 : ExitStatus.signal(signal).code)
         }
-        let query = try await OperationCommands.balanceQuery(arguments)
         let client = try CyclesClient(configuration: ConnectionOptions.configuration(arguments))
+        let query = try await OperationCommands.balanceQuery(arguments, client)
         var view = View(screen: screen, server: client.configuration.baseURL)
         screen?.show()
         defer { screen?.leave() }

@@ -17,8 +17,9 @@ enum Console {
 
     static func write(_ text: String) { SystemCalls.writeAll(STDOUT_FILENO, Array(text.utf8)) }
 
-    /// Bytes as they are, and the end of the line.
-    static func line(_ bytes: [UInt8]) { SystemCalls.writeAll(STDOUT_FILENO, bytes + [UInt8(ascii: "\n")]) }
+    /// Bytes as they are, and the end of the line. Whether they were written.
+    @discardableResult
+    static func line(_ bytes: [UInt8]) -> Bool { SystemCalls.writeAll(STDOUT_FILENO, bytes + [UInt8(ascii: "\n")]) }
 
     static func error(_ text: String) { SystemCalls.writeAll(STDERR_FILENO, Array((text + "\n").utf8)) }
 

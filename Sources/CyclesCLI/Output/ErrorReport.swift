@@ -51,6 +51,13 @@ enum ErrorReport {
         return JSONValue.object(Dictionary(uniqueKeysWithValues: members.map { ($0, $1 ?? nil) })).encoded
     }
 
+    /// The same for what went wrong before anything was sent.
+    static func json(_ failure: ToolFailure) -> [UInt8] {
+        let names = ["error", "request_id", "trace_id", "status", "idempotency_key"]
+        let absent = Dictionary(uniqueKeysWithValues: names.map { ($0, JSONValue.null) })
+        return JSONValue.object(absent.merging(["message": .string(failure.message)]) { $1 }).encoded
+    }
+
     private static func code(of error: CyclesError) -> String? {
         if case .denied(let denial) = error { return error.errorCode?.rawValue ?? denial.reason.rawValue }
         return error.errorCode?.rawValue

@@ -29,10 +29,11 @@ enum Instants {
     static func milliseconds(httpDate text: String) -> Int64? {
         let words = text.split(separator: " ")
         guard words.count == 6, words[5] == "GMT", let day = Int32(words[1]), let year = Int32(words[3]),
+            (1...31).contains(day), (1_000...9_999).contains(year),
             let month = months.firstIndex(of: String(words[2]))
         else { return nil }
         let clock = words[4].split(separator: ":").compactMap { Int32($0) }
-        guard clock.count == 3 else { return nil }
+        guard clock.count == 3, clock.allSatisfy({ (0...60).contains($0) }) else { return nil }
         var parts = tm()
         parts.tm_year = year - 1_900
         parts.tm_mon = Int32(month)

@@ -9,7 +9,7 @@ enum CommandEnvironment {
         "CYCLES_USAGE_FILE", "CYCLES_USAGE_FD",
     ]
 
-    /// - Parameter inherited: The environment of the tool, as `NAME=value`.
+    /// - Parameter inherited: The environment of the tool, as the bytes of `NAME=value`.
     static func variables(
         _ reservation: ReservationID,
         _ decision: Decision,
@@ -17,8 +17,8 @@ enum CommandEnvironment {
         estimate: Amount,
         usageFile: String,
         usageDescriptor: Int32,
-        inherited: [String]
-    ) -> [String] {
+        inherited: [[UInt8]]
+    ) -> [[UInt8]] {
         let values: [(String, String?)] = [
             ("CYCLES_RESERVATION_ID", reservation.rawValue), ("CYCLES_DECISION", decision.rawValue),
             ("CYCLES_ESTIMATE", String(estimate.amount)), ("CYCLES_UNIT", estimate.unit.rawValue),
@@ -29,8 +29,8 @@ enum CommandEnvironment {
             ("CYCLES_COOLDOWN_MS", caps?.cooldown.map { String(milliseconds($0)) }),
             ("CYCLES_USAGE_FILE", usageFile), ("CYCLES_USAGE_FD", String(usageDescriptor)),
         ]
-        let kept = inherited.filter { variable in !names.contains { variable.hasPrefix($0 + "=") } }
-        return kept + values.compactMap { name, value in value.map { "\(name)=\($0)" } }
+        let kept = inherited.filter { variable in !names.contains { variable.starts(with: ($0 + "=").utf8) } }
+        return kept + values.compactMap { name, value in value.map { Array("\(name)=\($0)".utf8) } }
     }
 
     private static func milliseconds(_ span: Duration) -> Int64 {

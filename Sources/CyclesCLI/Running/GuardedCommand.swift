@@ -11,7 +11,7 @@ import Synchronization
 /// Where a command under `run` stands, and what a signal means there.
 final class GuardedCommand: Sendable {
     enum Step: Equatable {
-        /// The command has got it.
+        /// The command has got it, or will, or there is none that it could mean anything to.
         case passedOn
         /// The command is not to be started any more.
         case callOff
@@ -23,14 +23,18 @@ final class GuardedCommand: Sendable {
 
     private enum Phase {
         case preparing
+        /// It is being started: whatever comes now is for it.
+        case starting
         case running(ChildProcess)
         case settling
     }
 
     private struct State {
         var phase = Phase.preparing
-        /// The last signal while no command ran.
+        /// The last signal while no command ran, that asked to end.
         var signal: Int32?
+        /// What came while it was being started.
+        var early: [Int32] = []
     }
 
     private let state = Mutex(State())
@@ -46,7 +50,11 @@ final class GuardedCommand: Sendable {
                 // What a terminal sends, the command gets by itself.
                 if !isFromTerminal { child.send(signal) }
                 return .passedOn
+            case .starting:
+                if !isFromTerminal { state.early.append(signal) }
+                return .passedOn
             case .preparing, .settling:
+                guard Signals.asksToEnd(signal) else { return .passedOn }
                 defer { state.signal = signal }
                 if state.signal != nil { return .leave }
                 if case .settling = state.phase { return .askForPatience }
@@ -57,15 +65,24 @@ final class GuardedCommand: Sendable {
 
     /// Starts the command unless a signal came before; nil if one did.
     func start(_ start: () throws(SystemFailure) -> ChildProcess) throws(SystemFailure) -> ChildProcess? {
-        // Not under the lock: a signal that comes in between is passed on just after.
-        guard interruption == nil else { return nil }
-        let child = try start()
-        let late = state.withLock { state in
-            state.phase = .running(child)
-            defer { state.signal = nil }
-            return state.signal
+        let isCalledOff = state.withLock { state in
+            guard state.signal == nil else { return true }
+            state.phase = .starting
+            return false
         }
-        if let late { child.send(late) }
+        if isCalledOff { return nil }
+        let child: ChildProcess
+        do throws(SystemFailure) {
+            child = try start()
+        } catch {
+            ended()
+            throw error
+        }
+        state.withLock { state in
+            state.phase = .running(child)
+            for signal in state.early { child.send(signal) }
+            state.early = []
+        }
         return child
     }
 

@@ -11,15 +11,55 @@ struct UsageReport: Hashable, Sendable {
     /// What could not be used: line and reason.
     private(set) var problems: [String] = []
 
+    /// A longer line cannot be one of a report.
+    private static let maxLineBytes = 4_096
+    /// More problems than anybody would read are only counted.
+    private static let maxProblems = 20
+
+    private let unit: BudgetUnit
+    private var lineNumber = 0
+    /// What came of a line whose end has not come yet.
+    private var rest: [UInt8] = []
+    private(set) var moreProblems = 0
+
     /// - Parameter unit: What is reserved. Other units cannot be settled with it.
-    init(_ text: String, unit: BudgetUnit) {
-        // A line that ends in CR LF is a line: the two are one character to Swift.
-        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
-            let words = line.split(maxSplits: 1, whereSeparator: { $0 == " " || $0 == "\t" })
-            guard let name = words.first?.lowercased(), !name.hasPrefix("#") else { continue }
-            let value = words.count == 2 ? String(words[1].reversed().drop { $0 == " " || $0 == "\t" }.reversed()) : ""
-            if let problem = read(name, value, unit) { problems.append("line \(index + 1), \"\(line)\": \(problem)") }
+    init(unit: BudgetUnit) { self.unit = unit }
+
+    /// Takes the next piece of a report. Nothing but sums is kept, however long it is.
+    mutating func add(_ bytes: [UInt8]) {
+        var bytes = bytes[...]
+        while let end = bytes.firstIndex(of: UInt8(ascii: "\n")) {
+            add(line: rest + bytes[..<end])
+            rest = []
+            bytes = bytes[(end + 1)...]
         }
+        // Of a line that is too long, as much is kept as shows that it is.
+        rest += bytes.prefix(max(0, UsageReport.maxLineBytes + 1 - rest.count))
+    }
+
+    /// The report is over: its last line may lack an end.
+    mutating func finish() {
+        if !rest.isEmpty { add(line: rest) }
+        rest = []
+    }
+
+    private mutating func add(line bytes: [UInt8]) {
+        lineNumber += 1
+        let line = String(decoding: bytes.prefix(80), as: UTF8.self).filter { !$0.isNewline }
+        guard bytes.count <= UsageReport.maxLineBytes else {
+            note("line \(lineNumber), \"\(line)…\": it is too long")
+            return
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
+        let words = text.split(maxSplits: 1, whereSeparator: { $0 == " " || $0 == "\t" })
+        let name = words.first.map { $0.filter { !$0.isNewline }.lowercased() } ?? ""
+        guard !name.isEmpty, !name.hasPrefix("#") else { return }
+        let value = words.count == 2 ? String(words[1].reversed().drop { $0.isWhitespace }.reversed()) : ""
+        if let problem = read(name, value, unit) { note("line \(lineNumber), \"\(line)\": \(problem)") }
+    }
+
+    private mutating func note(_ problem: String) {
+        if problems.count < UsageReport.maxProblems { problems.append(problem) } else { moreProblems += 1 }
     }
 
     /// What is wrong with a line; nil if nothing is.

@@ -11,12 +11,15 @@ struct ChildProcess: Sendable {
     enum Ending: Hashable, Sendable {
         case exited(Int32)
         case signalled(Int32)
+        /// The system does not say.
+        case unknown
 
         /// As a shell has it.
         var status: ExitStatus {
             switch self {
             case .exited(let code): ExitStatus(code: code)
             case .signalled(let number): .signal(number)
+            case .unknown: .failure
             }
         }
 
@@ -27,13 +30,13 @@ struct ChildProcess: Sendable {
 
     /// Starts a program, which is looked for along PATH if its name has no slash.
     /// - Parameters:
-    ///   - words: The program and its arguments.
+    ///   - words: The program and its arguments, as bytes: not all that the system takes for text is UTF-8.
     ///   - environment: All of it, as `NAME=value`.
     ///   - descriptor: What it inherits besides what was inherited itself.
     ///   - number: Under which number it does.
     init(
-        _ words: [String],
-        environment: [String],
+        _ words: [[UInt8]],
+        environment: [[UInt8]],
         inheriting descriptor: Int32,
         as number: Int32
     ) throws(SystemFailure) {
@@ -56,23 +59,16 @@ struct ChildProcess: Sendable {
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF))
         // Onto itself, it is at least not closed any more.
         posix_spawn_file_actions_adddup2(&actions, descriptor, number)
+        Descriptors.keepFromPrograms()
         var identifier = pid_t()
         let result = CStrings.with(words) { arguments in
-            CStrings.with(environment) { environment in
-                posix_spawnp(&identifier, words[0], &actions, &attributes, arguments, environment)
+            guard let program = arguments[0] else { return EINVAL }
+            return CStrings.with(environment) { environment in
+                posix_spawnp(&identifier, program, &actions, &attributes, arguments, environment)
             }
         }
-        guard result == 0 else { throw SystemFailure("start", words[0], code: result) }
+        guard result == 0 else { throw SystemFailure("start", String(decoding: words[0], as: UTF8.self), code: result) }
         self.identifier = identifier
-    }
-
-    /// The lowest descriptor that a program would not inherit. Not above 9: some shells do not understand more in a
-    /// redirection.
-    static var freeDescriptor: Int32? {
-        (3...9).first { number in
-            let flags = fcntl(number, F_GETFD)
-            return flags < 0 || flags & FD_CLOEXEC != 0
-        }
     }
 
     /// Waits until it has ended. `beforeReaping` runs while its number still means it and nothing else.
@@ -83,7 +79,12 @@ struct ChildProcess: Sendable {
                 while waitid(P_PID, id_t(identifier), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
                 beforeReaping()
                 var status: Int32 = 0
-                while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
+                var result = waitpid(identifier, &status, 0)
+                while result < 0, errno == EINTR { result = waitpid(identifier, &status, 0) }
+                guard result == identifier else {
+                    continuation.resume(returning: .unknown)
+                    return
+                }
                 let signal = status & 0x7f
                 continuation.resume(returning: signal == 0 ? .exited((status >> 8) & 0xff) : .signalled(signal))
             }
@@ -96,10 +97,15 @@ struct ChildProcess: Sendable {
 private enum CStrings {
     /// A list of texts as C has it, with nothing at its end.
     static func with<Result>(
-        _ texts: [String],
+        _ texts: [[UInt8]],
         _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
     ) -> Result {
-        var copies = texts.map { strdup($0) } + [nil]
+        var copies = texts.map { text in
+            (text + [0]).withUnsafeBytes { bytes in
+                bytes.baseAddress.flatMap { strdup($0.assumingMemoryBound(to: CChar.self)) }
+            }
+        }
+        copies.append(nil)
         defer { for copy in copies { free(copy) } }
         return copies.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress else { preconditionFailure("a list with an end has a beginning") }

@@ -14,14 +14,24 @@ enum Environment {
         return value.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 } ? nil : value
     }
 
-    /// All variables, as `NAME=value`.
-    static var all: [String] {
-        var result: [String] = []
+    /// All variables, as the bytes of `NAME=value`.
+    static var all: [[UInt8]] {
+        var result: [[UInt8]] = []
         var next = environ
         while let entry = next.pointee {
-            result.append(String(cString: entry))
+            result.append(bytes(entry))
             next += 1
         }
         return result
+    }
+
+    /// The last words of the command line, as bytes.
+    static func lastWords(_ count: Int) -> [[UInt8]] {
+        let all = Int(CommandLine.argc)
+        return (max(0, all - count)..<all).compactMap { CommandLine.unsafeArgv[$0].map(bytes) }
+    }
+
+    private static func bytes(_ text: UnsafeMutablePointer<CChar>) -> [UInt8] {
+        Array(UnsafeRawBufferPointer(start: text, count: strlen(text)))
     }
 }

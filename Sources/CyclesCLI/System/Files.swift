@@ -23,11 +23,25 @@ struct SystemFailure: Error, CustomStringConvertible {
 
 /// Files, as the tool needs them.
 enum Files {
-    /// What a file contains; `-` is standard input.
+    /// The next line of standard input, without its end. What follows stays for others to read.
+    static func readLine() throws(SystemFailure) -> [UInt8] {
+        var line: [UInt8] = []
+        while line.count < 64 * 1_024 {
+            var byte: UInt8 = 0
+            let count = withUnsafeMutableBytes(of: &byte) { SystemCalls.read(STDIN_FILENO, $0) }
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw SystemFailure("read", "standard input") }
+            if count == 0 || byte == UInt8(ascii: "\n") { break }
+            line.append(byte)
+        }
+        return line
+    }
+
+    /// What a file contains.
     static func read(_ path: String, limit: Int) throws(SystemFailure) -> [UInt8] {
-        let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw SystemFailure("open", path) }
-        defer { if descriptor != STDIN_FILENO { close(descriptor) } }
+        defer { close(descriptor) }
         var contents: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16 * 1_024)
         while true {
@@ -55,6 +69,13 @@ enum Files {
     static func isReadableByOthers(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & 0o044 != 0
+    }
+
+    /// Where a file really is, if it is there.
+    static func resolved(_ path: String) -> String {
+        guard let real = realpath(path, nil) else { return path }
+        defer { free(real) }
+        return String(cString: real)
     }
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
@@ -129,13 +150,23 @@ enum SystemCalls {
 
     static func lock(_ descriptor: Int32) -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 }
 
-    static func signal(_ number: Int32, _ handler: @escaping @convention(c) (Int32) -> Void) -> Bool {
+    static func ignore(_ signal: Int32) {
         #if canImport(Glibc)
-            Glibc.signal(number, handler) != nil
+            _ = Glibc.signal(signal, SIG_IGN)
         #elseif canImport(Musl)
-            Musl.signal(number, handler) != nil
+            _ = Musl.signal(signal, SIG_IGN)
         #else
-            Darwin.signal(number, handler) != nil
+            _ = Darwin.signal(signal, SIG_IGN)
+        #endif
+    }
+
+    static func useDefault(for signal: Int32) {
+        #if canImport(Glibc)
+            _ = Glibc.signal(signal, SIG_DFL)
+        #elseif canImport(Musl)
+            _ = Musl.signal(signal, SIG_DFL)
+        #else
+            _ = Darwin.signal(signal, SIG_DFL)
         #endif
     }
 

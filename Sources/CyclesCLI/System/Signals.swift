@@ -13,9 +13,24 @@ enum Signals {
     /// What Ctrl-C sends.
     static let interrupt = SIGINT
 
+    /// What asks a process to end.
     private static let ending = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
-    /// What `nohup` and shells ignore on purpose for programs in the background stays ignored.
-    private static let taken = ending.filter { !isIgnored($0) }
+    /// What programs give a meaning of their own.
+    private static let others = [SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT]
+
+    /// Which signals a command takes upon itself.
+    enum Use: Sendable {
+        /// None: they do what they do to any program.
+        case none
+        /// What asks it to end.
+        case ending
+        /// The same, and a pipe that nobody reads any more does not end it.
+        case endingButNoPipe
+        /// Whatever it could pass on to a program that it runs.
+        case all
+    }
+
+    static func asksToEnd(_ signal: Int32) -> Bool { ending.contains(signal) }
 
     /// A set for the calls that take one.
     private static func set(_ signals: [Int32]) -> sigset_t {
@@ -29,19 +44,33 @@ enum Signals {
     static var none: sigset_t { Signals.set([]) }
     static var ignored: sigset_t { Signals.set([SIGPIPE]) }
 
-    /// Blocks the signals in this thread and those that it starts, until ``take(_:)`` has a thread for them. Writing to
-    /// a pipe that nobody reads does not end the process, either.
+    /// Blocks the signals in this thread and those that it starts, until ``take(_:)`` has a thread for them.
     ///
     /// To be called before anything else has started a thread.
-    static func block() {
+    static func block(_ use: Use) {
+        let signals =
+            switch use {
+            case .none: [Int32]()
+            case .ending, .endingButNoPipe: ending
+            case .all: ending + others
+            }
+        // What nohup and shells ignore on purpose for programs in the background stays ignored.
+        let taken = signals.filter { !isIgnored($0) }
         var blocked = set(taken)
         pthread_sigmask(SIG_BLOCK, &blocked, nil)
-        _ = SystemCalls.signal(SIGPIPE, SIG_IGN)
+        Signals.taken.withLock { $0 = taken }
+        guard use == .endingButNoPipe || use == .all else { return }
+        SystemCalls.ignore(SIGPIPE)
+        // Where this is ignored, nobody learns how a program ended, not even who started it.
+        SystemCalls.useDefault(for: SIGCHLD)
     }
+
+    private static let taken = Mutex([Int32]())
 
     /// From now on signals go to `handle`, on a thread that does nothing else. Those that came before are handed on.
     /// - Parameter handle: Is told the number, and whether a terminal sent it, which sends it to the whole group.
     static func take(_ handle: @escaping @Sendable (_ signal: Int32, _ isFromTerminal: Bool) -> Void) {
+        let taken = taken.withLock { $0 }
         guard !taken.isEmpty else { return }
         Threads.start {
             var blocked = set(taken)
@@ -49,7 +78,9 @@ enum Signals {
                 #if canImport(Darwin)
                     var signal: Int32 = 0
                     guard sigwait(&blocked, &signal) == 0 else { continue }
-                    handle(signal, false)
+                    // Who sent it cannot be told. What a terminal may have sent while it is ours, it probably did.
+                    let isOurs = tcgetpgrp(STDIN_FILENO) == getpgrp()
+                    handle(signal, isOurs && [SIGINT, SIGQUIT, SIGWINCH].contains(signal))
                 #else
                     var information = siginfo_t()
                     let signal = sigwaitinfo(&blocked, &information)

@@ -58,22 +58,30 @@ final class RunningTool {
     /// - Parameters:
     ///   - home: Where it finds what it kept the last time; nil means a folder of its own.
     ///   - terminal: Where its output goes, if it goes to a terminal.
+    ///   - input: What it finds on standard input.
+    ///   - ignoring: Signals that it finds ignored, by their names.
     init(
         _ arguments: [String],
         _ environment: [String: String] = [:],
         home: URL? = nil,
-        terminal: Pseudoterminal? = nil
+        terminal: Pseudoterminal? = nil,
+        input: String = "",
+        ignoring ignored: String = ""
     ) throws {
         folder = try Programs.temporaryFolder()
         // Whoever tests may have signals ignored, and what is ignored is inherited.
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments =
-            ["--default-signal=INT,QUIT,TERM,HUP", Programs.executable("cycles").path] + arguments
+            ["--default-signal=INT,QUIT,TERM,HUP"] + (ignored.isEmpty ? [] : ["--ignore-signal=\(ignored)"]) + [
+                Programs.executable("cycles").path
+            ] + arguments
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("CYCLES_") }
         variables["HOME"] = (home ?? folder).path
         process.environment = variables.merging(environment) { $1 }
         for file in [outputFile, errorsFile] { try Data().write(to: file) }
-        process.standardInput = FileHandle.nullDevice
+        let inputFile = folder.appendingPathComponent("input")
+        try input.write(to: inputFile, atomically: true, encoding: .utf8)
+        process.standardInput = try FileHandle(forReadingFrom: inputFile)
         process.standardOutput = try terminal?.program ?? FileHandle(forWritingTo: outputFile)
         process.standardError = try FileHandle(forWritingTo: errorsFile)
         process.terminationHandler = { [hasEnded] _ in

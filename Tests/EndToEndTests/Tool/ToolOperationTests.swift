@@ -147,6 +147,14 @@ extension ToolSuites {
                 )
 
                 #expect(try await cycles(["reservation", "nobody"], environment).status == 1)
+                let unset = try await cycles(["balances", "--json"], ["CYCLES_API_KEY": "k"])
+                let misuse = try JSONValue(parsing: Array(unset.errors.utf8))
+                #expect(unset.status == 2 && misuse["message"]?.string?.contains("CYCLES_BASE_URL") == true)
+                let quiet = try await cycles(["reserve", "-q", "--dry-run"] + work, environment)
+                #expect(
+                    quiet.status == 77 && quiet.output.isEmpty && quiet.errors.contains("BUDGET_EXCEEDED"),
+                    "\(quiet)"
+                )
                 let wrongKey = environment.merging(["CYCLES_API_KEY": "another-key"]) { $1 }
                 let refused = try await cycles(["balances"], wrongKey)
                 #expect(refused.status == 78 && !refused.errors.contains("another-key"), "\(refused)")
@@ -186,6 +194,11 @@ extension ToolSuites {
                 // The flag counts, whatever the environment says.
                 let other = ["CYCLES_BASE_URL": "http://127.0.0.1:1", "CYCLES_API_KEY": "wrong"]
                 #expect(try await cycles(["balances", "--url", url, "--api-key-file", file], other).status == 0)
+                let typed = try RunningTool(
+                    ["balances", "--url", url, "--api-key-file", "-"],
+                    input: "key-of-the-test\n"
+                )
+                #expect(await typed.outcome().status == 0)
                 let missing = try await cycles(["balances", "--url", url, "--api-key-file", file + "x"])
                 #expect(missing.status == 2 && missing.errors.contains("No such file"), "\(missing)")
                 let none = try await cycles(["balances", "--url", url])

@@ -91,6 +91,82 @@ extension ToolSuites {
             #expect([69, 75].contains(unreachable.status) && unreachable.output.isEmpty, "\(unreachable)")
         }
 
+        @Test func reportsOfAnyLengthCountAndOutliveTheirFile() async throws {
+            let authority = testAuthority(.tokens(1_000_000))
+            try await withServer(authority) { environment in
+                let reports: [(script: String, status: Int32, spent: Int64)] = [
+                    ("yes 'tokens 1' | head -n 200000 >&$CYCLES_USAGE_FD; exit 3", 3, 200_000),
+                    ("echo tokens 5 >> $CYCLES_USAGE_FILE; rm $CYCLES_USAGE_FILE; exit 3", 3, 200_005),
+                    (
+                        """
+                        echo tokens 1 >&$CYCLES_USAGE_FD
+                        echo tokens 2 > $CYCLES_USAGE_FILE.new
+                        mv $CYCLES_USAGE_FILE.new $CYCLES_USAGE_FILE
+                        """, 0, 200_008
+                    ),
+                ]
+                for report in reports {
+                    let outcome = try await cycles(run + shell(report.script), environment)
+                    #expect(outcome.status == report.status, "\(outcome)")
+                    #expect(figures(authority) == [report.spent, 0])
+                }
+            }
+        }
+
+        @Test func whatTheCallerIgnoresDoesNotHideHowACommandEnds() async throws {
+            try await withServer(testAuthority()) { environment in
+                let tool = try RunningTool(run + shell("exit 7"), environment, ignoring: "CHLD")
+                #expect(await tool.outcome().status == 7)
+            }
+        }
+
+        @Test func theCommandGetsWhatTheToolGotAndNothingElse() async throws {
+            try await withServer(testAuthority()) { environment in
+                let files = try await cycles(run + shell("ls /proc/self/fd | tr '\\n' ' '"), environment)
+                // The three streams, the descriptor for reports, and the folder that is being listed. Higher ones are those of
+                // whoever started the tool.
+                let numbers = files.output.split(separator: " ").compactMap { Int($0) }.sorted()
+                #expect(numbers.prefix { $0 < 20 } == [0, 1, 2, 3, 4], "\(files)")
+                // Bytes that are no UTF-8 arrive as they are.
+                let script = #"exec "$0" run --estimate 1:TOKENS --action a.b/c -- printf %s "$(printf 'x\376')""#
+                let tool = Programs.executable("cycles").path
+                let bytes = try Programs.run(
+                    URL(fileURLWithPath: "/bin/sh"),
+                    ["-c", "{ \(script); } | od -An -tx1", tool],
+                    environment: environment
+                )
+                #expect(bytes.output == " 78 fe\n", "\(bytes)")
+                // The first line is the key's, the rest is the command's.
+                let keyless = environment.filter { $0.key != "CYCLES_API_KEY" }
+                let reader = try RunningTool(
+                    run + ["--api-key-file", "-", "--", "cat"],
+                    keyless,
+                    input: "key-of-the-test\nfor the command\n"
+                )
+                #expect(await reader.outcome().output == "for the command\n")
+            }
+        }
+
+        @Test func aRecordThatRestsHoldsNobodyUp() async throws {
+            let authority = testAuthority()
+            let home = try Programs.temporaryFolder()
+            defer { try? FileManager.default.removeItem(at: home) }
+            let throttling = FailingCommits(authority, retryAfter: 1_800)
+            try await withServer(throttling) { environment in
+                let first = try RunningTool(run + shell("echo tokens 7 >> $CYCLES_USAGE_FILE"), environment, home: home)
+                #expect(await first.outcome().errors.contains("cycles journal flush"))
+                throttling.recover()
+                // With the time that it would wait for the ledger, this would take longer than anybody does.
+                let second = try RunningTool(
+                    run + ["--settle-timeout", "10m"] + shell("exit 0"),
+                    environment,
+                    home: home
+                )
+                #expect(await second.outcome().status == 0)
+                #expect(figures(authority) == [1_000, 1_000])
+            }
+        }
+
         @Test func limitsReachTheCommand() async throws {
             let authority = testAuthority()
             let caps = Caps(maxTokens: 256, maxStepsRemaining: 3, toolDenylist: ["web.search"], cooldown: .seconds(2))
@@ -104,12 +180,12 @@ extension ToolSuites {
             }
         }
 
-        @Test(arguments: [SIGTERM, SIGINT, SIGHUP])
+        @Test(arguments: [SIGTERM, SIGINT, SIGHUP, SIGUSR1])
         func signalsGoToTheCommand(signal: Int32) async throws {
             let authority = testAuthority()
             try await withServer(authority) { environment in
                 let script = """
-                    trap 'echo got it; echo tokens 5 >> "$CYCLES_USAGE_FILE"; exit 4' TERM INT HUP
+                    trap 'echo got it; echo tokens 5 >> "$CYCLES_USAGE_FILE"; exit 4' TERM INT HUP USR1
                     echo ready
                     while :; do sleep 0.05; done
                     """
@@ -233,12 +309,20 @@ private final class FailingCommits: BlockingHTTPTransport {
     private let inner: any BlockingHTTPTransport
     private let recovered = Flag()
 
-    init(_ inner: any BlockingHTTPTransport) { self.inner = inner }
+    private let retryAfter: Int?
+
+    /// - Parameter retryAfter: How many seconds are to be waited, if it says so.
+    init(_ inner: any BlockingHTTPTransport, retryAfter: Int? = nil) {
+        self.inner = inner
+        self.retryAfter = retryAfter
+    }
 
     func recover() { recovered.set() }
 
     func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
-        if !recovered.isSet, request.url.hasSuffix("/commit") { return HTTPResponse(status: 503) }
+        if !recovered.isSet, request.url.hasSuffix("/commit") {
+            return HTTPResponse(status: 503, headers: retryAfter.map { ["Retry-After": String($0)] } ?? [:])
+        }
         return try inner.send(request)
     }
 }

@@ -55,8 +55,17 @@ extension ToolSuites {
             killed.signal(SIGKILL)
             _ = await killed.outcome()
 
-            let last = try RunningTool(arguments)
+            // A link to the state is the state: neither replaced nor used twice.
+            let link = folder.appendingPathComponent("link").path
+            try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: file)
+            let last = try RunningTool(arguments.map { $0 == file ? link : $0 } + ["--suspend", "acme"])
             environment["CYCLES_BASE_URL"] = await last.servedEnvironment()["CYCLES_BASE_URL"]
+            #expect(try await cycles(["balances"], environment).status == 78)
+            #expect(try await cycles(arguments, environment).errors.contains("another server"))
+            last.signal(SIGTERM)
+            #expect(await last.outcome().status == 0)
+            let reopened = try RunningTool(arguments + ["--reopen", "acme"])
+            environment["CYCLES_BASE_URL"] = await reopened.servedEnvironment()["CYCLES_BASE_URL"]
             #expect(try await cycles(["balances"], environment).output.contains(" 400 "))
             #expect(try await cycles(["reservation", id], environment).output.contains("COMMITTED"))
         }

@@ -90,6 +90,19 @@ extension ToolSuites {
                         && flushed.errors.contains("rsv_000001"),
                     "\(flushed)"
                 )
+                // Another server's reservation may have the same name.
+                let other = home.url.appendingPathComponent(".runcycles/commit-journal/0123456789abcdef")
+                try FileManager.default.createDirectory(at: other, withIntermediateDirectories: true)
+                try #"{"version":1,"reservation_id":"rsv_000001","commit_body":{},"recorded_at_ms":0}"#
+                    .write(to: other.appendingPathComponent("v2-0.json.rejected"), atomically: true, encoding: .utf8)
+                let unclear = try await tool(["journal", "discard", "rsv_000001"], environment, home)
+                #expect(unclear.status == 1 && unclear.errors.contains("give the path"), "\(unclear)")
+                let byPath = try await tool(
+                    ["journal", "discard", other.appendingPathComponent("v2-0.json.rejected").path],
+                    environment,
+                    home
+                )
+                #expect(byPath.status == 0, "\(byPath)")
                 let unknown = try await tool(["journal", "discard", "rsv_000001", "nothing"], environment, home)
                 #expect(unknown.status == 1 && unknown.output.isEmpty)
                 let discarded = try await tool(["journal", "discard", "rsv_000001"], environment, home)
@@ -155,6 +168,7 @@ extension ToolSuites {
             #expect(try await completions("cycles", "run", "--overage", "REJ") == ["REJECT"])
             #expect(try await completions("cycles", "reserve", "--ca", "/etc/hostn") == ["/etc/hostname"])
             #expect(try await completions("cycles", "run", "--ttl", "5s", "--", "/etc/hostn") == ["/etc/hostname"])
+            #expect(try await completions("cycles", "run", "--overage", "=", "REJ") == ["REJECT"])
             #expect(try await completions("cycles", "completion", "z") == ["zsh"])
             let zsh = try await cycles(["completion", "zsh"]).output
             #expect(zsh.hasPrefix("#compdef cycles\n") && zsh.contains("_cycles_journal_discard()"))

@@ -59,6 +59,23 @@ extension ToolSuites {
             #expect(tool.isRunning, "\(terminal.screen)")
         }
 
+        @Test func itEndsWithItsReader() async throws {
+            let authority = testAuthority(.tokens(1_000))
+            try await withServer(authority) { environment in
+                let tool = Programs.executable("cycles").path
+                let script = "'\(tool)' watch --interval 10ms | head -n 1; echo ended"
+                async let outcome = Task.detached {
+                    try Programs.run(URL(fileURLWithPath: "/bin/sh"), ["-c", script], environment: environment)
+                }.value
+                // Each change is a line, which nobody reads any more at last.
+                for amount in 1...20 {
+                    authority.setBudget(scope: "tenant:acme", allocated: .tokens(Int64(1_000 + amount)))
+                    try await Task.sleep(for: .milliseconds(50))
+                }
+                #expect(try await outcome.output.hasSuffix("ended\n"))
+            }
+        }
+
         @Test func elsewhereThereIsALineForEachChange() async throws {
             let authority = testAuthority(.tokens(1_000))
             try await withServer(authority) { environment in

@@ -83,15 +83,20 @@ public struct SettlementJournal: Sendable {
         guard let directory else {
             return JournalProblem(path: nil, message: "the journal is disabled, or there is no home directory for it")
         }
-        for path in [directory, ownName.map { directory + "/" + $0 }].compactMap({ $0 })
-        where files.age(of: path) != nil {
+        var existing = ownName.map { directory + "/" + $0 } ?? directory
+        for path in [directory, existing] where files.age(of: path) != nil {
             do throws(FileError) {
                 try files.prepareDirectory(path)
             } catch {
                 return JournalProblem(path: path, message: error.description)
             }
         }
-        return nil
+        // What is missing is made in the nearest directory above that is there.
+        while files.age(of: existing) == nil, let slash = existing.lastIndex(of: "/") {
+            existing = slash == existing.startIndex ? "/" : String(existing[..<slash])
+        }
+        if files.mayWrite(to: existing) { return nil }
+        return JournalProblem(path: existing, message: "nothing may be written to \(existing)")
     }
 
     /// Everybody's files, by the names of the folders. Folders without any are left out.
@@ -114,15 +119,21 @@ public struct SettlementJournal: Sendable {
         return result
     }
 
-    /// Removes a file for good. A pending one's spend will not reach the ledger, unless a client has it in hand already.
-    /// - Returns: What the file contained.
-    /// - Throws: ``JournalProblem`` if it cannot be read or removed.
-    @discardableResult
-    public func discard(_ entry: Entry) throws(JournalProblem) -> [UInt8] {
+    /// What a file contains.
+    /// - Throws: ``JournalProblem`` if it cannot be read.
+    public func contents(of entry: Entry) throws(JournalProblem) -> [UInt8] {
         do throws(FileError) {
-            let contents = try files.read(entry.path, limit: JournalRecord.maxBytes)
+            return try files.read(entry.path, limit: JournalRecord.maxBytes)
+        } catch {
+            throw JournalProblem(path: entry.path, message: error.description)
+        }
+    }
+
+    /// Removes a file for good. A pending one's spend will not reach the ledger, unless a client has it in hand already.
+    /// - Throws: ``JournalProblem`` if it cannot be removed.
+    public func discard(_ entry: Entry) throws(JournalProblem) {
+        do throws(FileError) {
             try files.remove(entry.path)
-            return contents
         } catch {
             throw JournalProblem(path: entry.path, message: error.description)
         }
