@@ -2,11 +2,13 @@
 # Builds the tool as one file that needs nothing of the system it runs on, HTTPS included, and shows that it works: the
 # demonstration, and HTTPS in a directory tree in which there is nothing else (Scripts/lib/check-static.sh).
 # Everything that it makes is in .build-static; the result is in .build-static/cycles-VERSION-linux-ARCHITECTURE.
-# Installs what is missing: a C compiler, make, and the static libraries of OpenSSL and c-ares; to check, nginx, openssl
-# and dnsmasq.
+# Installs what is missing: a C compiler, make, and the static libraries of OpenSSL and c-ares; valgrind, which tells what
+# a run calls; to check, nginx, openssl and dnsmasq.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . Scripts/lib/requirements.sh
+# What is said here of a server is not for the runs below.
+unset ${!CYCLES_@}
 
 if [ "$(uname -s)" != Linux ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "This builds on Debian and Ubuntu, whose source of libcurl it uses; the result runs on any Linux." >&2
@@ -19,6 +21,8 @@ require_command make make
 require_command pkg-config pkg-config
 require_command dpkg-source dpkg-dev
 require_command readelf binutils
+require_command valgrind valgrind
+require_command openssl openssl
 require_file /usr/bin/time time "the command time"
 require_file /usr/include/openssl/ssl.h libssl-dev "the static library of OpenSSL"
 require_file /usr/include/ares.h libc-ares-dev "the static library of c-ares"
@@ -88,8 +92,51 @@ smaller=(
     -Xlinker -T -Xlinker "$PWD/Scripts/lib/without-unwind-tables.ld"
 )
 # pkg-config names what libcurl needs in turn only when asked for a static library, and the package manager does not ask.
-PKG_CONFIG_PATH=$curl_prefix/lib/pkgconfig swift build --quiet -c release --product cycles --scratch-path "$root/swift" \
-    "${smaller[@]}" -Xswiftc -static-executable -Xlinker -lcares -Xlinker -lssl -Xlinker -lcrypto -Xlinker -ldl
+build_tool() {
+    PKG_CONFIG_PATH=$curl_prefix/lib/pkgconfig swift build --quiet -c release --product cycles \
+        --scratch-path "$root/swift" "${smaller[@]}" -Xswiftc -static-executable \
+        -Xlinker -lcares -Xlinker -lssl -Xlinker -lcrypto -Xlinker -ldl "$@"
+}
+
+# called COMMAND ...: runs it, and prints the functions that it called.
+called() {
+    if ! valgrind --tool=callgrind --demangle=no --callgrind-out-file="$training/calls" "$@" > "$training/log" 2>&1; then
+        cat "$training/log" >&2
+        return 1
+    fi
+    sed -nE "s/^c?fn=\([0-9]+\) //p" "$training/calls" | sed "s/'[0-9]*$//" | sort -u
+}
+
+# called_over_https PROGRAM: the same of one operation over HTTPS, which a server of files answers.
+called_over_https() {
+    local program=$1 server port
+    mkdir -p "$training/v1"
+    echo '{"balances": [], "has_more": false}' > "$training/v1/balances?tenant=acme"
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+        -keyout "$training/key.pem" -out "$training/certificate.pem" 2> /dev/null
+    (cd "$training" && exec openssl s_server -accept 127.0.0.1:0 -cert certificate.pem -key key.pem -WWW) \
+        > "$training/server.log" 2>&1 &
+    server=$!
+    until port=$(sed -nE 's/^ACCEPT .*:([0-9]+)$/\1/p' "$training/server.log" 2> /dev/null) && [ -n "$port" ]; do
+        kill -0 "$server" 2> /dev/null || { cat "$training/server.log" >&2; return 1; }
+        sleep 0.05
+    done
+    CYCLES_API_KEY=key CYCLES_TENANT=acme called "$program" balances --url "https://localhost:$port" \
+        --ca "$training/certificate.pem" || { kill "$server"; return 1; }
+    kill "$server"
+}
+
+build_tool
+# A function here and a function there would have the system read in, and count, most of the program for every run. What
+# runs call is put side by side instead: first what the demonstration calls, then what HTTPS calls besides.
+training=$root/training
+rm -rf "$training"
+mkdir -p "$training"
+{
+    called "$root/swift/release/cycles" demo
+    called_over_https "$root/swift/release/cycles"
+} | awk '!seen[$0]++' > "$training/order"
+build_tool -Xlinker --symbol-ordering-file="$training/order" -Xlinker --no-warn-symbol-ordering
 built=$root/swift/release/cycles
 
 version=$("$built" --version | cut -d ' ' -f 2)
@@ -125,7 +172,6 @@ size=$(stat -c %s "$result/cycles")
 printf 'size %d bytes, %d.%02d MB\n' "$size" $((size / 1000000)) $((size % 1000000 / 10000))
 
 echo "== the demonstration" >&2
-env -u CYCLES_BASE_URL -u CYCLES_API_KEY -u CYCLES_API_KEY_FILE \
-    /usr/bin/time -f 'peak resident %M KiB' "$result/cycles" demo
+/usr/bin/time -f 'peak resident %M KiB' "$result/cycles" demo
 Scripts/lib/check-static.sh "$result/cycles"
 echo "The program is $result/cycles" >&2

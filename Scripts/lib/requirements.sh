@@ -22,8 +22,9 @@ install_package() {
         $sudo apt-get update -qq >&2
         cycles_lists_updated=yes
     fi
-    if ! $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >&2; then
-        echo "$package could not be installed: see apt-get's message above." >&2
+    local said
+    if ! said=$($sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" 2>&1); then
+        printf '%s\n%s\n' "$said" "$package could not be installed: see apt-get's message above." >&2
         exit 1
     fi
 }
