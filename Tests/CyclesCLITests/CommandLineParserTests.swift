@@ -96,9 +96,14 @@ private enum Sample {
         #expect(Sample.misuse("say", "--zzz") == "tool say: there is no option --zzz; see tool say --help")
         #expect(Sample.misuse("say", "-x") == "tool say: there is no option -x; see tool say --help")
         #expect(Sample.misuse("run", "-l") == "tool run: COMMAND is missing: What to run. See tool run --help")
-        #expect(Sample.misuse("sya") == "tool: there is no command \"sya\"; see tool --help")
+        #expect(Sample.misuse("xyz") == "tool: there is no command \"xyz\"; see tool --help")
+        #expect(Sample.misuse("sya") == "tool: there is no command \"sya\"; did you mean tool say?")
         #expect(Sample.misuse("says") == "tool: there is no command \"says\"; did you mean tool say?")
         #expect(Sample.misuse("help", "rn") == "tool: there is no command \"rn\"; did you mean tool run?")
+        let group = Command(name: "all", summary: "", subcommands: [Sample.tool])
+        #expect(throws: Misuse(description: "all tool: which? say, run; see all tool --help")) {
+            try group.invocation(of: ["tool"])
+        }
         let tooMany = Command(name: "one", summary: "", sections: [("Options", [Sample.name])]) { _ in .success }
         #expect(throws: Misuse(description: "one: there is no place for \"b\"; see one --help")) {
             try tooMany.invocation(of: ["a", "b"])

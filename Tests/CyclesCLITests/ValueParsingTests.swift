@@ -45,6 +45,13 @@ import Testing
         }
     }
 
+    @Test func nothingIsLookedUpByDimensions() throws {
+        #expect(try Values.levels("tenant=acme,toolset=web") == Subject(tenant: "acme", toolset: "web"))
+        let names = "tenant, workspace, app, workflow, agent, toolset"
+        #expect(refusal(Values.levels, "cost_center=5") == "of \(names) only: not cost_center")
+        #expect(refusal(Values.levels, "tenant=acme,agnet=bot") == "of \(names) only: not agnet, perhaps agent")
+    }
+
     @Test func actionsHaveAKindAndAName() throws {
         #expect(
             try Values.action("llm.completion/openai/gpt-4o") == Action(kind: "llm.completion", name: "openai/gpt-4o")
@@ -75,6 +82,13 @@ import Testing
             "tenant:acme", "acme=1:TOKENS", "agent:a/tenant:b=1:TOKENS", "tenant:acme=1", "tenant:acme=1:TOKENS,what=1",
         ] {
             #expect(refusal(ServeCommand.parseBudget, text) != nil, "\(text)")
+        }
+        for (text, part) in [
+            ("tenant:acme=10", "amount"), ("tenant:acme=10:TOKENS,overdraft=x", "overdraft"),
+            ("tenant:acme=10:TOKENS,max-tokens=-1", "max-tokens"), ("tenant:acme=10:TOKENS,status=open", "status"),
+        ] {
+            let refused = #expect(throws: InvalidValue.self) { try ServeCommand.parseBudget(text) }
+            #expect(refused?.part == part)
         }
         #expect(try ServeCommand.parseKey("acme=dev=key").key == "dev=key")
         #expect(try ServeCommand.parseKey("dev-key").tenant == nil)

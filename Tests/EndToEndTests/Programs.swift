@@ -105,7 +105,9 @@ enum Programs {
     static func compiled(_ name: String) throws -> URL {
         try executables.withLock { executables in
             if let known = executables[name] { return known }
-            let executable = try temporaryFolder().appendingPathComponent(name)
+            let folder = buildFolder.appendingPathComponent("Programs")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            let executable = folder.appendingPathComponent(name)
             let compilation = try compile(name, to: executable)
             guard compilation.status == 0 else {
                 throw Failure(description: "\(name) does not compile: \(compilation.errors)\(compilation.output)")

@@ -49,6 +49,8 @@ struct ParameterDeclaration: Sendable {
 /// Why a text is not a value of its kind: what it should be, for a message.
 struct InvalidValue: Error {
     var expectation: String
+    /// Which part of the text it is about; nil if all of it.
+    var part: String?
 }
 
 /// An option that takes a value.
@@ -215,7 +217,14 @@ extension Command {
             words = words.dropFirst()
         }
         guard let command = path.last, let arguments = try command.arguments(words, path) else { return .help(path) }
-        guard command.run != nil else { return .help(path) }
+        guard command.run != nil else {
+            // Whoever gives nothing at all looks around; in a script something was forgotten.
+            guard path.count > 1 else { return .help(path) }
+            throw Misuse(
+                description:
+                    "\(path.name): which? \(command.subcommands.map(\.name).joined(separator: ", ")); see \(path.name) --help"
+            )
+        }
         return .run(command, arguments)
     }
 
@@ -299,8 +308,12 @@ extension Arguments {
         do throws(InvalidValue) {
             values[parameter.label, default: []].append(try parameter.parse(text))
         } catch {
-            let given = parameter.isSecret ? "is what it is" : "is \"\(text)\""
-            throw Misuse(description: "\(path.name): \(parameter.label) \(given), but has to be \(error.expectation)")
+            let label = "\(path.name): \(parameter.label)"
+            guard !parameter.isSecret else {
+                throw Misuse(description: "\(label) has to be \(error.expectation)")
+            }
+            let part = error.part.map { "its \($0) " } ?? ""
+            throw Misuse(description: "\(label) is \"\(text)\", but \(part)has to be \(error.expectation)")
         }
     }
 }
@@ -314,30 +327,6 @@ extension [Command] {
         if let command = known.first(where: { $0.name == word }) { return command }
         let similar = Spelling.nearest(to: word, among: known.map(\.name)).map { "; did you mean \(name) \($0)?" }
         throw Misuse(description: "\(name): there is no command \"\(word)\"\(similar ?? "; see \(name) --help")")
-    }
-}
-
-private enum Spelling {
-    /// The word that was probably meant; nil if none is near.
-    static func nearest(to word: String, among words: [String]) -> String? {
-        let distances = words.map { (word: $0, distance: distance(Array(word.utf8), Array($0.utf8))) }
-        guard let best = distances.min(by: { $0.distance < $1.distance }), best.distance <= max(1, word.utf8.count / 3)
-        else { return nil }
-        return best.word
-    }
-
-    /// How many bytes have to be added, dropped or replaced to make one of the other.
-    private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-        var previous = Array(0...right.count)
-        for (row, byte) in left.enumerated() {
-            var current = [row + 1]
-            for (column, other) in right.enumerated() {
-                let replaced = previous[column] + (byte == other ? 0 : 1)
-                current.append(Swift.min(replaced, previous[column + 1] + 1, current[column] + 1))
-            }
-            previous = current
-        }
-        return previous[right.count]
     }
 }
 

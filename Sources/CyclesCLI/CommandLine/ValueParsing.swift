@@ -49,22 +49,34 @@ enum Values {
     /// `tenant=acme,agent=bot`; names that are none of the standard ones are dimensions.
     static func subject(_ text: String) throws(InvalidValue) -> Subject {
         var subject = Subject()
+        for (name, value) in try namedValues(text) where !subject.set(name, value) {
+            subject.dimensions = (subject.dimensions ?? [:]).merging([name: value]) { $1 }
+        }
+        return subject
+    }
+
+    /// The same of standard names only: nothing can be looked up by dimensions.
+    static func levels(_ text: String) throws(InvalidValue) -> Subject {
+        var subject = Subject()
+        for (name, value) in try namedValues(text) where !subject.set(name, value) {
+            let similar = Spelling.nearest(to: name, among: Subject.levels).map { ", perhaps \($0)" } ?? ""
+            throw InvalidValue(
+                expectation: "of \(Subject.levels.joined(separator: ", ")) only: not \(name)\(similar)"
+            )
+        }
+        return subject
+    }
+
+    private static func namedValues(_ text: String) throws(InvalidValue) -> [(name: String, value: String)] {
+        var result: [(name: String, value: String)] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard pair.count == 2, !pair[0].isEmpty, !pair[1].isEmpty else {
                 throw InvalidValue(expectation: "names and values, such as tenant=acme,agent=bot")
             }
-            switch pair[0] {
-            case "tenant": subject.tenant = pair[1]
-            case "workspace": subject.workspace = pair[1]
-            case "app": subject.app = pair[1]
-            case "workflow": subject.workflow = pair[1]
-            case "agent": subject.agent = pair[1]
-            case "toolset": subject.toolset = pair[1]
-            default: subject.dimensions = (subject.dimensions ?? [:]).merging([pair[0]: pair[1]]) { $1 }
-            }
+            result.append((pair[0], pair[1]))
         }
-        return subject
+        return result
     }
 
     /// `llm.completion/gpt-4o`: the kind has no slash, the name may have any.
@@ -127,5 +139,24 @@ enum Values {
             }
             return match.1
         }
+    }
+}
+
+extension Subject {
+    /// The standard names, from the root down.
+    fileprivate static let levels = ["tenant", "workspace", "app", "workflow", "agent", "toolset"]
+
+    /// Sets what has a standard name; false if this is none.
+    fileprivate mutating func set(_ name: String, _ value: String) -> Bool {
+        switch name {
+        case "tenant": tenant = value
+        case "workspace": workspace = value
+        case "app": app = value
+        case "workflow": workflow = value
+        case "agent": agent = value
+        case "toolset": toolset = value
+        default: return false
+        }
+        return true
     }
 }

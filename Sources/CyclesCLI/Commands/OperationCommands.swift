@@ -44,6 +44,13 @@ enum OperationCommands {
         "On whose budget: tenant, workspace, app, workflow, agent, toolset; other names are dimensions.",
         parse: Values.subject
     )
+    /// For lists, which know no dimensions.
+    static let ofSubject = Option(
+        "subject",
+        "NAME=VALUE,…",
+        "Only of this: tenant, workspace, app, workflow, agent, toolset.",
+        parse: Values.levels
+    )
     static let timeToLive = Option(
         "ttl",
         "TIME",
@@ -294,11 +301,11 @@ enum OperationCommands {
         summary: "Lists reservations.",
         discussion: "With --json each page is a line of its own.",
         sections: [
-            ("Options", [subject, status, keyFilter, sort, descending, limit, cursor, json]),
+            ("Options", [ofSubject, status, keyFilter, sort, descending, limit, cursor, json]),
             ConnectionOptions.section,
         ]
     ) { arguments in
-        let subject = arguments[subject] ?? Subject()
+        let subject = arguments[ofSubject] ?? Subject()
         var query = ReservationQuery(
             idempotencyKey: arguments[keyFilter].map { IdempotencyKey($0) },
             status: arguments[status],
@@ -330,7 +337,7 @@ enum OperationCommands {
         name: "balances",
         summary: "Shows what is allocated, spent, reserved and left.",
         discussion: "With --json each page is a line of its own.",
-        sections: [("Options", [subject, children, limit, cursor, json]), ConnectionOptions.section]
+        sections: [("Options", [ofSubject, children, limit, cursor, json]), ConnectionOptions.section]
     ) { arguments in
         let known = Mutex<BalanceQuery?>(nil)
         return try await list(arguments) { client, cursor throws(CyclesError) in
@@ -354,7 +361,7 @@ enum OperationCommands {
 
     /// Whose balances are asked for: those of `--subject`, of the configured tenant, or else of the tenant of the key.
     static func balanceQuery(_ arguments: Arguments, _ client: CyclesClient) async throws(CyclesError) -> BalanceQuery {
-        let subject = arguments[subject] ?? Subject()
+        let subject = arguments[ofSubject] ?? Subject()
         var query = BalanceQuery(
             tenant: subject.tenant,
             workspace: subject.workspace,

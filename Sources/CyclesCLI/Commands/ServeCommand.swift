@@ -144,11 +144,10 @@ enum ServeCommand {
     )
 
     static func parseBudget(_ text: String) throws(InvalidValue) -> Budget {
-        let expected = InvalidValue(expectation: "a scope and an amount, such as tenant:acme=1000000:TOKENS")
         var parts = text.split(separator: ",", omittingEmptySubsequences: false)[...]
         guard let pair = parts.popFirst()?.split(separator: "=", omittingEmptySubsequences: false), pair.count == 2
         else {
-            throw expected
+            throw InvalidValue(expectation: "a scope and an amount, such as tenant:acme=1000000:TOKENS")
         }
         let scope = String(pair[0])
         guard LocalAuthority.isValidScope(scope) else {
@@ -157,19 +156,35 @@ enum ServeCommand {
                     "for a scope of levels in the order tenant, workspace, app, workflow, agent, toolset, such as tenant:acme/agent:bot"
             )
         }
-        var budget = Budget(scope: scope, allocated: try Values.amount(String(pair[1])))
-        for part in parts {
-            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            switch (pair[0], pair.count == 2 ? pair[1] : "") {
-            case ("overdraft", let value): budget.overdraftLimit = Int64(try Values.whole()(value))
-            case ("max-tokens", let value): budget.caps = Caps(maxTokens: Int64(try Values.whole()(value)))
-            case ("status", let value):
-                guard let status = LocalAuthority.BudgetStatus(rawValue: value) else { throw expected }
-                budget.status = status
+        var budget = Budget(scope: scope, allocated: try part("amount", String(pair[1]), Values.amount))
+        for text in parts {
+            let pair = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let (name, value) = (pair[0], pair.count == 2 ? pair[1] : "")
+            switch name {
+            case "overdraft": budget.overdraftLimit = Int64(try part(name, value, Values.whole()))
+            case "max-tokens": budget.caps = Caps(maxTokens: Int64(try part(name, value, Values.whole())))
+            case "status": budget.status = try part(name, value, status)
             default: throw InvalidValue(expectation: "followed by overdraft=, max-tokens= or status= only")
             }
         }
         return budget
+    }
+
+    private static let status = Values.word([
+        "frozen": LocalAuthority.BudgetStatus.frozen, "closed": .closed, "active": .active,
+    ])
+
+    /// One part of a text; what is wrong with it is said of that part.
+    private static func part<Value>(
+        _ name: String,
+        _ text: String,
+        _ parse: (String) throws(InvalidValue) -> Value
+    ) throws(InvalidValue) -> Value {
+        do throws(InvalidValue) {
+            return try parse(text)
+        } catch {
+            throw InvalidValue(expectation: error.expectation, part: name)
+        }
     }
 
     private static func parseTenant(_ text: String) throws(InvalidValue) -> String {
@@ -213,14 +228,32 @@ enum ServeCommand {
         let isEmpty = authority.balances().isEmpty
         var budgets = arguments.all(budget)
         if budgets.isEmpty && isEmpty { budgets = [Budget(scope: "tenant:acme", allocated: .tokens(1_000_000))] }
-        for budget in budgets { authority.add(budget) }
+        for (index, budget) in budgets.enumerated() {
+            if budgets[..<index].contains(where: { $0.scope == budget.scope && $0.allocated.unit == budget.allocated.unit }) {
+                throw ToolFailure(
+                    "cycles serve: \(budget.scope) has two budgets in \(budget.allocated.unit); give one", status: .misuse
+                )
+            }
+            authority.add(budget)
+        }
         let keys = try keys(arguments, authority)
         for key in arguments.all(adminKey) { authority.addAdminAPIKey(key) }
-        for tenant in arguments.all(reopened) { authority.setTenant(tenant, status: .active) }
-        for tenant in arguments.all(suspended) { authority.setTenant(tenant, status: .suspended) }
-        for tenant in arguments.all(closed) { authority.setTenant(tenant, status: .closed) }
+        let statuses: [(option: Option<String>, status: LocalAuthority.TenantStatus)] = [
+            (reopened, .active), (suspended, .suspended), (closed, .closed),
+        ]
+        for (option, status) in statuses {
+            for tenant in arguments.all(option) {
+                guard keys.contains(where: { $0.tenant == tenant }) else {
+                    throw ToolFailure(
+                        "cycles serve: \(option.declaration.label) \(tenant): there is no such tenant; they are "
+                            + keys.map(\.tenant).joined(separator: ", "),
+                        status: .misuse
+                    )
+                }
+                authority.setTenant(tenant, status: status)
+            }
+        }
         for failure in arguments.all(failure) { authority.failNext(failure.code, retryAfter: failure.retryAfter) }
-        try file?.save(authority)
 
         let front = ServedAuthority(authority, writesLog: arguments[log])
         let server = LoopbackServer(
@@ -232,6 +265,12 @@ enum ServeCommand {
             try server.start()
         } catch {
             throw ToolFailure("cycles serve: \(error); choose another with --port or --host")
+        }
+        // Only now: a server that does not start leaves the state as it was.
+        front.markChanged()
+        guard save(front, authority, in: file) else {
+            server.stop()
+            return .failure
         }
         announce(server, authority, keys, file)
         let saving = Task {
@@ -275,9 +314,19 @@ enum ServeCommand {
             guard let tenant = key.tenant ?? tenants.first else {
                 throw ToolFailure("cycles serve: whose is the key? Give --api-key TENANT=KEY", status: .misuse)
             }
+            // As a variable that is not set leaves it. Keys that do end in = are not those of a tenant and nothing else.
+            if key.tenant == nil, key.key.hasSuffix("="), tenants.contains(String(key.key.dropLast())) {
+                throw ToolFailure("cycles serve: the key of tenant \(key.key.dropLast()) is empty", status: .misuse)
+            }
             authority.addAPIKey(key.key, tenant: tenant)
             given.insert(tenant)
             if !tenants.contains(tenant) { tenants.append(tenant) }
+        }
+        guard !tenants.isEmpty else {
+            throw ToolFailure(
+                "cycles serve: no budget is a tenant's, and there is no key; begin a scope with tenant:, or give --api-key TENANT=KEY",
+                status: .misuse
+            )
         }
         return tenants.map { tenant in
             if given.contains(tenant) { return (tenant, nil) }
@@ -304,6 +353,9 @@ enum ServeCommand {
             Console.line("export CYCLES_TENANT=\(tenant)\(rest)")
         }
         Console.line()
+        if !DoctorCommand.isThisMachine(server.baseURL) {
+            Console.error("cycles serve: whoever can reach this address can read what is sent, keys included")
+        }
         Console.line("Serving at \(server.baseURL)\(file.map { ", state in \($0.path)" } ?? ""); Ctrl-C ends it.")
     }
 
@@ -376,6 +428,9 @@ private struct StateFile: Sendable {
     init(_ name: String) throws {
         // The file itself, so that a link to it is neither replaced nor another lock.
         path = Files.resolved(name)
+        guard !Files.isDirectory(path) else {
+            throw ToolFailure("cycles serve: \(path) is a directory; name a file with --state", status: .misuse)
+        }
         let isFree: Bool
         do throws(SystemFailure) {
             isFree = try Files.lock(path + ".lock")

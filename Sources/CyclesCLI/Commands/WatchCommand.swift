@@ -18,7 +18,7 @@ enum WatchCommand {
             scope. Elsewhere there is a line for each balance at first, and one whenever it has changed.
             """,
         sections: [
-            ("Options", [OperationCommands.subject, OperationCommands.children, interval, count]),
+            ("Options", [OperationCommands.ofSubject, OperationCommands.children, interval, count]),
             ConnectionOptions.section,
         ],
         signals: .ending,

@@ -71,11 +71,25 @@ enum Files {
         return stat(path, &status) == 0 && status.st_mode & 0o044 != 0
     }
 
-    /// Where a file really is, if it is there.
+    /// Where a file really is, or will be in the directory that is there.
     static func resolved(_ path: String) -> String {
-        guard let real = realpath(path, nil) else { return path }
+        if let real = realPath(path) { return real }
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        guard let name = parts.last, !name.isEmpty, name != ".", name != ".." else { return path }
+        let folder = parts.count == 1 ? "." : parts.dropLast().joined(separator: "/") + "/"
+        guard let real = realPath(folder) else { return path }
+        return real == "/" ? "/\(name)" : "\(real)/\(name)"
+    }
+
+    private static func realPath(_ path: String) -> String? {
+        guard let real = realpath(path, nil) else { return nil }
         defer { free(real) }
         return String(cString: real)
+    }
+
+    static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }

@@ -77,6 +77,8 @@ final class RunningTool {
             ] + arguments
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("CYCLES_") }
         variables["HOME"] = (home ?? folder).path
+        // What a tool that is killed leaves there goes with the folder.
+        variables["TMPDIR"] = folder.path
         process.environment = variables.merging(environment) { $1 }
         for file in [outputFile, errorsFile] { try Data().write(to: file) }
         let inputFile = folder.appendingPathComponent("input")

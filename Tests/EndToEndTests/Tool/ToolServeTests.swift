@@ -80,6 +80,31 @@ extension ToolSuites {
             #expect(try String(contentsOfFile: file, encoding: .utf8) == "precious")
         }
 
+        @Test func aStartThatFailsLeavesTheStateAlone() async throws {
+            let folder = try Programs.temporaryFolder()
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let file = folder.appendingPathComponent("state.json").path
+            let first = try RunningTool(["serve", "--port", "0"])
+            let port = try #require(await first.servedEnvironment()["CYCLES_BASE_URL"]?.split(separator: ":").last)
+            let second = try await cycles(["serve", "--port", String(port), "--state", file])
+            #expect(second.status == 1 && !FileManager.default.fileExists(atPath: file), "\(second)")
+
+            let onAFolder = try await cycles(["serve", "--port", "0", "--state", folder.path])
+            #expect(onAFolder.status == 2 && onAFolder.errors.contains("is a directory"), "\(onAFolder)")
+            #expect(!FileManager.default.fileExists(atPath: folder.path + ".lock"))
+        }
+
+        @Test(arguments: [
+            (["--api-key", "acme="], "the key of tenant acme is empty"),
+            (["--budget", "agent:bot=5:TOKENS"], "give --api-key TENANT=KEY"),
+            (["--budget", "tenant:acme=5:TOKENS", "--budget", "tenant:acme=6:TOKENS"], "has two budgets in TOKENS"),
+            (["--suspend", "amce"], "--suspend amce: there is no such tenant; they are acme"),
+        ])
+        func whatCannotBeMeantIsRefused(arguments: [String], message: String) async throws {
+            let outcome = try await cycles(["serve", "--port", "0"] + arguments)
+            #expect(outcome.status == 2 && outcome.errors.contains(message), "\(outcome)")
+        }
+
         @Test func failuresAndTenantsAreAsTold() async throws {
             let server = try RunningTool([
                 "serve", "--port", "0", "--budget", "tenant:acme=5000:TOKENS", "--budget", "tenant:gone=5:TOKENS",
