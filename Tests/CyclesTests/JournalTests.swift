@@ -207,6 +207,44 @@ private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"
         #expect(world.folder.files == [name + ".rejected"])
         _ = try world.restarted()
         #expect(world.folder.files == [name + ".rejected"] && world.bench.operations.count == 2)
+
+        // An operator finds in it why, and for what it was.
+        let entry = try #require(SettlementJournal(world.bench.client.configuration).identities().first?.entries.first)
+        #expect(entry.rejection == "\(try #require(refusal))" && entry.rejection?.contains("BUDGET_EXCEEDED") == true)
+        #expect(entry.action == request.action && entry.subject?.tenant == "acme" && entry.actual == .tokens(5_000))
+    }
+
+    @Test func aLongReasonIsCut() async throws {
+        let world = try World()
+        let message = String(repeating: "x", count: 3_000)
+        world.bench.wire.answer(
+            "commit",
+            status: 409,
+            #"{"error":"BUDGET_FROZEN","message":"\#(message)","request_id":"r"}"#
+        )
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        do { try await guarded.commit(.tokens(5)) } catch { #expect(error.errorCode == .budgetFrozen) }
+        let entry = try #require(SettlementJournal(world.bench.client.configuration).identities().first?.entries.first)
+        #expect(entry.state == .rejected && entry.rejection?.count == 2_000 && entry.rejection?.last == "…")
+    }
+
+    @Test func whatCannotHaveItsReasonIsPutAsideWithout() throws {
+        let folder = try TemporaryFolder()
+        let recorder = RecordingObserver()
+        let journal = CommitJournal(
+            files: FaultyFiles(.create, passing: 1),
+            directory: folder.path,
+            identity: .init(baseURL: "http://authority.test", apiKey: Secret("key"), tenant: "acme"),
+            observer: recorder,
+            isInline: true
+        )
+        let record = try JournalRecord(parsing: Array(record("rsv_1").utf8))
+        journal.write(record) { #expect($0) }
+        let ends = Monitor(0)
+        journal.setAside(record.reservationID, reason: "no room") { ends.withLock { $0 += 1 } }
+        #expect(ends.withLock { $0 } == 1 && folder.files == [JournalNames.file(record.reservationID) + ".rejected"])
+        let entry = try #require(SettlementJournal(.directory(folder.path)).identities().first?.entries.first)
+        #expect(entry.rejection == nil && entry.reservationID == "rsv_1")
     }
 
     @Test func aDroppedGuardsRecordIsWrittenBeforeItIsGone() async throws {
@@ -759,20 +797,24 @@ private struct FaultyFiles: FileSystem {
     enum Fault { case create, rename, sync, prepare, home }
 
     private let fault: Fault
-    /// How often it still happens.
-    private let left: Monitor<Int>
+    /// How often such a call still succeeds, and how often it fails after that.
+    private let left: Monitor<(successes: Int, failures: Int)>
     private let real = SystemFileSystem()
 
-    init(_ fault: Fault, times: Int = .max) {
+    init(_ fault: Fault, passing successes: Int = 0, times failures: Int = .max) {
         self.fault = fault
-        left = Monitor(times)
+        left = Monitor((successes, failures))
     }
 
     private func fail(_ fault: Fault, _ path: String) throws(FileError) {
         guard fault == self.fault else { return }
         let happens = left.withLock { left in
-            defer { left = max(0, left - 1) }
-            return left > 0
+            guard left.successes == 0 else {
+                left.successes -= 1
+                return false
+            }
+            defer { left.failures = max(0, left.failures - 1) }
+            return left.failures > 0
         }
         if happens { throw FileError(action: "\(fault)", path: path, reason: "No space left on device") }
     }

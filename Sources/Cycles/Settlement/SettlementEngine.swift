@@ -580,10 +580,9 @@ package final class SettlementEngine: Sendable {
         }
         // Whoever waits for its end may end the process next: the record must not be found again then.
         let end: @Sendable () -> Void = { [pending] in pending.end(job.ticket) }
-        if case .success = result {
-            journal.remove(job.reservationID, end)
-        } else {
-            journal.setAside(job.reservationID, end)
+        switch result {
+        case .success: journal.remove(job.reservationID, end)
+        case .failure(let error): journal.setAside(job.reservationID, reason: "\(error)", end)
         }
     }
 }

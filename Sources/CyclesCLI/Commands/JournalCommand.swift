@@ -30,17 +30,26 @@ enum JournalCommand {
             Console.line(document(journal, identities).encoded)
             return .success
         }
-        Console.line("The journal is in \(journal.directory ?? "no directory: it is disabled, or there is no home").")
-        guard !identities.isEmpty else {
-            Console.line("It is empty: everything is settled.")
+        guard let directory = journal.directory else {
+            Console.line("No journal is kept: it is disabled, or there is no home directory.")
             return .success
         }
-        var table = TextTable(["IDENTITY", "STATE", "RESERVATION", "ACTUAL", "AGE", "SERVER"])
+        guard Files.exists(directory) else {
+            Console.line("There is no journal: \(directory) is not there, and is made once there is something to keep.")
+            return .success
+        }
+        Console.line("The journal is in \(directory).")
+        guard !identities.isEmpty else {
+            Console.line("No settlement waits in it.")
+            return .success
+        }
+        var table = TextTable(["IDENTITY", "STATE", "RESERVATION", "ACTUAL", "ACTION", "AGE", "SERVER"])
         for identity in identities {
             for entry in identity.entries {
                 table.add([
                     identity.name + (identity.isOwn ? " (own)" : ""), state(entry),
                     entry.reservationID?.rawValue ?? fileName(entry), entry.actual.map { "\($0)" } ?? "-",
+                    entry.action.map { "\($0.kind)/\($0.name)" } ?? "-",
                     entry.recordedAtMilliseconds.map { Instants.span(Instants.now - $0) } ?? "-", entry.baseURL ?? "-",
                 ])
             }
@@ -50,6 +59,10 @@ enum JournalCommand {
         Console.line()
         for identity in identities {
             if let problem = identity.problem { Console.line("\(identity.name) cannot be read: \(problem)") }
+            for entry in identity.entries {
+                guard let reason = entry.rejection ?? entry.problem else { continue }
+                Console.line("\(entry.reservationID?.rawValue ?? fileName(entry)): \(reason)")
+            }
         }
         if let advice = advice(identities) { Console.line(advice) }
         return .success
@@ -85,25 +98,29 @@ enum JournalCommand {
                     .object([
                         "name": .string(identity.name), "is_own": .bool(identity.isOwn),
                         "problem": identity.problem.map(JSONValue.string) ?? nil,
-                        "entries": .array(identity.entries.map(document)),
+                        "entries": .array(identity.entries.map { document($0, in: journal) }),
                     ])
                 }
             ),
         ])
     }
 
-    private static func document(_ entry: SettlementJournal.Entry) -> JSONValue {
-        .object([
+    private static func document(_ entry: SettlementJournal.Entry, in journal: SettlementJournal) -> JSONValue {
+        func text(_ text: String?) -> JSONValue { text.map(JSONValue.string) ?? .null }
+        func number(_ number: Int64?) -> JSONValue { number.map { .number(JSONNumber($0)) } ?? .null }
+        let actual = entry.actual.map {
+            JSONValue.object(["amount": number($0.amount), "unit": .string($0.unit.rawValue)])
+        }
+        // The file as it is: bodies, subject and action are in it.
+        let record = (try? journal.contents(of: entry)).flatMap { try? JSONValue(parsing: $0) }
+        return .object([
             "path": .string(entry.path), "state": .string(entry.state.rawValue),
-            "reservation_id": entry.reservationID.map { .string($0.rawValue) } ?? nil,
-            "base_url": entry.baseURL.map(JSONValue.string) ?? nil, "is_event": .bool(entry.isEvent),
-            "actual": entry.actual.map {
-                ["amount": .number(JSONNumber($0.amount)), "unit": .string($0.unit.rawValue)]
-            } ?? nil,
-            "idempotency_key": entry.idempotencyKey.map { .string($0.rawValue) } ?? nil,
-            "recorded_at_ms": entry.recordedAtMilliseconds.map { .number(JSONNumber($0)) } ?? nil,
-            "not_before_ms": entry.notBeforeMilliseconds.map { .number(JSONNumber($0)) } ?? nil,
-            "problem": entry.problem.map(JSONValue.string) ?? nil,
+            "reservation_id": text(entry.reservationID?.rawValue), "base_url": text(entry.baseURL),
+            "is_event": .bool(entry.isEvent), "actual": actual ?? .null,
+            "idempotency_key": text(entry.idempotencyKey?.rawValue),
+            "recorded_at_ms": number(entry.recordedAtMilliseconds),
+            "not_before_ms": number(entry.notBeforeMilliseconds), "rejection": text(entry.rejection),
+            "problem": text(entry.problem), "record": record ?? .null,
         ])
     }
 

@@ -229,9 +229,12 @@ enum ServeCommand {
         var budgets = arguments.all(budget)
         if budgets.isEmpty && isEmpty { budgets = [Budget(scope: "tenant:acme", allocated: .tokens(1_000_000))] }
         for (index, budget) in budgets.enumerated() {
-            if budgets[..<index].contains(where: { $0.scope == budget.scope && $0.allocated.unit == budget.allocated.unit }) {
+            if budgets[..<index].contains(where: {
+                $0.scope == budget.scope && $0.allocated.unit == budget.allocated.unit
+            }) {
                 throw ToolFailure(
-                    "cycles serve: \(budget.scope) has two budgets in \(budget.allocated.unit); give one", status: .misuse
+                    "cycles serve: \(budget.scope) has two budgets in \(budget.allocated.unit); give one",
+                    status: .misuse
                 )
             }
             authority.add(budget)

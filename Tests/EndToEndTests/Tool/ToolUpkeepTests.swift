@@ -40,14 +40,16 @@ extension ToolSuites {
             try await withServer(away) { environment in
                 let empty = try await tool(["journal", "list"], environment, home)
                 #expect(
-                    empty.status == 0 && empty.output.hasSuffix("It is empty: everything is settled.\n"),
+                    empty.status == 0 && empty.output.hasPrefix("There is no journal: \(home.url.path)/.runcycles"),
                     "\(empty)"
                 )
+                let off = try await tool(["journal", "list", "--journal", "off"], environment, home)
+                #expect(off.output == "No journal is kept: it is disabled, or there is no home directory.\n", "\(off)")
                 away.begin()
                 try await leaveBehind(environment, home)
 
                 let list = try await tool(["journal", "list"], environment, home)
-                #expect(list.output.contains("(own)  pending  rsv_000001   7 TOKENS"), "\(list)")
+                #expect(list.output.contains("(own)  pending  rsv_000001   7 TOKENS  a.b/c"), "\(list)")
                 #expect(list.output.contains("cycles journal flush"))
                 let sibling = try await tool(
                     ["journal", "list"],
@@ -61,6 +63,9 @@ extension ToolSuites {
                     document["identities"]?[0]?["entries"]?[0]?["actual"] == ["amount": 7, "unit": "TOKENS"],
                     "\(json)"
                 )
+
+                let record = document["identities"]?[0]?["entries"]?[0]?["record"]
+                #expect(record?["event_fallback_body"]?["action"] == ["kind": "a.b", "name": "c"], "\(json)")
 
                 let early = try await tool(["journal", "flush", "--timeout", "0s"], environment, home)
                 #expect(early.status == 75, "\(early)")
@@ -90,6 +95,8 @@ extension ToolSuites {
                         && flushed.errors.contains("rsv_000001"),
                     "\(flushed)"
                 )
+                let list = try await tool(["journal", "list"], environment, home)
+                #expect(list.output.contains("rejected") && list.output.contains("\nrsv_000001: commit"), "\(list)")
                 // Another server's reservation may have the same name.
                 let other = home.url.appendingPathComponent(".runcycles/commit-journal/0123456789abcdef")
                 try FileManager.default.createDirectory(at: other, withIntermediateDirectories: true)
@@ -109,7 +116,9 @@ extension ToolSuites {
                 #expect(discarded.status == 0, "\(discarded)")
                 // What was in it is not lost: it is on standard output.
                 #expect(try JSONValue(parsing: Array(discarded.output.utf8))["reservation_id"] == "rsv_000001")
-                #expect(try await tool(["journal", "list"], environment, home).output.contains("It is empty"))
+                #expect(
+                    try await tool(["journal", "list"], environment, home).output.contains("No settlement waits in it")
+                )
             }
         }
 

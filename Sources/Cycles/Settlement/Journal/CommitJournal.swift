@@ -27,7 +27,7 @@ package final class CommitJournal: Sendable {
     private enum Job: Sendable {
         case write(JournalRecord, @Sendable (Bool) -> Void)
         case remove(ReservationID, @Sendable () -> Void)
-        case setAside(ReservationID, @Sendable () -> Void)
+        case setAside(ReservationID, reason: String, @Sendable () -> Void)
         case load(@Sendable ([JournalRecord]) -> Void)
         case changeKey(Secret, @Sendable () -> Void)
     }
@@ -86,9 +86,9 @@ package final class CommitJournal: Sendable {
         enqueue(.remove(id, completion))
     }
 
-    /// Keeps a record for an operator to look at: the server refuses it for good.
-    package func setAside(_ id: ReservationID, _ completion: @escaping @Sendable () -> Void) {
-        enqueue(.setAside(id, completion))
+    /// Keeps a record for an operator to look at, with the reason: the server refuses it for good.
+    package func setAside(_ id: ReservationID, reason: String, _ completion: @escaping @Sendable () -> Void) {
+        enqueue(.setAside(id, reason: reason, completion))
     }
 
     /// Reads all records, and tidies up.
@@ -172,9 +172,10 @@ package final class CommitJournal: Sendable {
             case .remove(let id, let completion):
                 for path in paths(of: id, in: folder) { attempt { () throws(FileError) in try files.remove(path) } }
                 callbacks.append(completion)
-            case .setAside(let id, let completion):
+            case .setAside(let id, let reason, let completion):
                 callbacks.append(completion)
                 for path in paths(of: id, in: folder) {
+                    addRejection(reason, to: path)
                     attempt { () throws(FileError) in try files.rename(path, to: path + ".rejected") }
                     needsSync = true
                 }
@@ -260,6 +261,16 @@ package final class CommitJournal: Sendable {
                 throw error
             }
         }
+    }
+
+    /// Writes down why a record is put aside, as far as there is room. Without that it is put aside all the same.
+    private func addRejection(_ reason: String, to path: String) {
+        guard let contents = try? files.read(path, limit: JournalRecord.maxBytes),
+            var record = try? JournalRecord(parsing: contents), let end = path.lastIndex(of: "/")
+        else { return }
+        record.rejection = reason.count <= 2_000 ? reason : reason.prefix(1_999) + "…"
+        guard record.encoded.count <= JournalRecord.maxBytes else { return }
+        _ = write(record, in: String(path[...end]))
     }
 
     /// Returns the folder from now on.

@@ -44,6 +44,24 @@ package struct JournalRecord: Hashable, Sendable {
         self.notBeforeMilliseconds = notBeforeMilliseconds
     }
 
+    /// Why the server refused it for good; nil if it did not, or nobody wrote it down. A member of this client's own, which
+    /// others keep as one that they do not know.
+    package var rejection: String? {
+        get {
+            unknown.first { $0.name == JournalRecord.rejectionName }
+                .flatMap { (try? JSONValue(parsing: $0.value))?.string }
+        }
+        set {
+            unknown.removeAll { $0.name == JournalRecord.rejectionName }
+            guard let newValue else { return }
+            unknown.append(
+                UnknownMember(name: JournalRecord.rejectionName, value: JSONValue.string(newValue).encoded)
+            )
+        }
+    }
+
+    private static let rejectionName = "rejection"
+
     /// The key of a body; nil if it has none.
     package static func key(in body: [UInt8]) -> IdempotencyKey? {
         (try? JSONValue(parsing: body))?["idempotency_key"]?.string.map { IdempotencyKey($0) }

@@ -27,12 +27,18 @@ public struct SettlementJournal: Sendable {
         public let isEvent: Bool
         /// What was spent; nil if the file does not say so.
         public let actual: Amount?
+        /// On whose budget; nil if the file does not say so.
+        public let subject: Subject?
+        /// For what; nil if the file does not say so.
+        public let action: Action?
         /// The key under which it is charged once.
         public let idempotencyKey: IdempotencyKey?
         /// When the spend became known, in milliseconds since 1970.
         public let recordedAtMilliseconds: Int64?
         /// Before this the server does not want to be asked, in milliseconds since 1970.
         public let notBeforeMilliseconds: Int64?
+        /// Why the server refused it for good; nil if it did not, or the client that put it aside did not say why.
+        public let rejection: String?
         /// Why the file cannot be read as a record; nil if it can.
         public let problem: String?
     }
@@ -180,7 +186,16 @@ extension SettlementJournal.Entry {
         idempotencyKey = JournalRecord.key(in: body)
         recordedAtMilliseconds = record.recordedAtMilliseconds
         notBeforeMilliseconds = record.notBeforeMilliseconds
+        rejection = state == .rejected ? record.rejection : nil
+        // A commit names neither: what it was reserved for is in the event that may have to stand in for it.
+        let event = record.eventBody.flatMap { try? JSONValue(parsing: $0) }
+        subject = event?["subject"].flatMap(SettlementJournal.Entry.decoded)
+        action = event?["action"].flatMap(SettlementJournal.Entry.decoded)
         problem = nil
+    }
+
+    private static func decoded<Value: WireDecodable>(_ value: JSONValue) -> Value? {
+        try? JSONReader.document(value.encoded) { reader throws(JSONError) in try Value(from: &reader) }
     }
 
     fileprivate init(_ path: String, _ state: SettlementJournal.State, problem: String) {
@@ -193,6 +208,9 @@ extension SettlementJournal.Entry {
         idempotencyKey = nil
         recordedAtMilliseconds = nil
         notBeforeMilliseconds = nil
+        rejection = nil
+        subject = nil
+        action = nil
         self.problem = problem
     }
 }
