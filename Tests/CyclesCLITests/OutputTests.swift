@@ -35,6 +35,18 @@ import Testing
             style: .ascii
         )
         #expect(lines.count <= 15 && lines.contains("and 25 more: the screen is full"), "\(lines)")
+        // However small it is, the title and a budget are on it.
+        for rows in 1...14 {
+            let lines = BalanceBoard.screen(
+                Array(repeating: balance(1, 2, 3), count: 3),
+                title: "T",
+                note: nil,
+                size: (40, rows),
+                style: .ascii
+            )
+            #expect(lines.count <= rows && lines[0] == "T", "\(lines)")
+            #expect(rows < 3 || lines[rows < 9 ? 1 : 2].contains("spent 1"), "\(lines)")
+        }
         #expect(BalanceBoard.screen([], title: "T", note: "N", size: (40, 15), style: .ascii).last == "N")
     }
 

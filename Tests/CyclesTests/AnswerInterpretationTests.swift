@@ -253,7 +253,7 @@ import Testing
             "details":{"scope":"tenant:acme","requested_unit":"TOKENS","expected_units":["CREDITS","USD_MICROCENTS"]}}
             """#
         let found = error { () throws(CyclesError) in try create(answer(400, mismatch)) }
-        #expect(found?.description.contains("kept in CREDITS or USD_MICROCENTS, not in TOKENS") == true)
+        #expect(found?.description.contains("; send amounts in CREDITS or USD_MICROCENTS instead of TOKENS") == true)
         let missing = #"{"error":"NOT_FOUND","message":"Budget not found for provided scope: x","request_id":"r"}"#
         #expect(
             error { () throws(CyclesError) in try create(answer(404, missing)) }?.description

@@ -64,6 +64,26 @@ private final class ImpatientAlarm: Alarm {
         }
     }
 
+    @Test func whoeverCannotConnectIsToldWhatToCheck() async throws {
+        let changes: [(change: (inout CyclesConfiguration) -> Void, advice: String)] = [
+            ({ _ in }, "check the base URL, and that the server runs"),
+            ({ $0.proxy = "http://proxy:3128" }, "check the proxy and the base URL, and that both run"),
+            ({ $0.unixSocketPath = "/run/cycles" }, "check that the server runs and listens there"),
+        ]
+        for (change, advice) in changes {
+            mock.enqueue(
+                failure: HTTPTransportError(kind: .connectionFailed, message: "no way", wasRequestSent: false)
+            )
+            let client = try client("http://host:7878", change)
+            let error = await failure { () throws(CyclesError) in try await client.getBalances() }
+            guard case .transport(let found) = error else {
+                Issue.record("\(error as Any)")
+                continue
+            }
+            #expect(found.message == "getBalances: no way; \(advice)")
+        }
+    }
+
     @Test func aRequestCarriesWhatTheSpecificationAsksFor() async throws {
         mock.enqueue(allow)
         let client = try client { $0.userAgentSuffix = "agent/2" }

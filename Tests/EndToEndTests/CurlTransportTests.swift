@@ -336,13 +336,21 @@ private final class TimedExchange: Exchange {
             try await transport.send(request("http://127.0.0.1:\(port)/v1/x"))
         }
         #expect(refused?.kind == .connectionFailed && refused?.wasRequestSent == false)
-        #expect(refused?.message.contains("connecting to 127.0.0.1:\(port)") == true)
+        #expect(refused?.message == "Failed connecting to 127.0.0.1:\(port): Connection refused (libcurl 7)")
         let unknown = await failure { () async throws(HTTPTransportError) in
             try await transport.send(request("http://no-such-host.invalid/v1/x"))
         }
         #expect(unknown?.kind == .connectionFailed && unknown?.wasRequestSent == false)
         #expect(unknown?.message.contains("no-such-host.invalid") == true)
         await transport.shutdown()
+        // The host of the URL has no part in it.
+        let bySocket = CurlTransport(configuration: configuration { $0.unixSocketPath = "/no/such/socket" })
+        let absent = await failure { () async throws(HTTPTransportError) in
+            try await bySocket.send(request("http://127.0.0.1:\(port)/v1/x"))
+        }
+        #expect(absent?.kind == .connectionFailed && absent?.wasRequestSent == false)
+        #expect(absent?.message.contains("by the Unix socket /no/such/socket: No such file or directory") == true)
+        await bySocket.shutdown()
     }
 
     @Test(arguments: [
@@ -498,6 +506,7 @@ private final class TimedExchange: Exchange {
             try await refusing.send(request("http://host.invalid/v1/x"))
         }
         #expect(found?.kind == .connectionFailed && found?.message.contains("secret") == false)
+        #expect(found?.message.contains("host.invalid through the proxy: Connection refused") == true)
         await refusing.shutdown()
     }
 

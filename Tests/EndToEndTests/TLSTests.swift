@@ -72,10 +72,13 @@ import Testing
         let unknown = await failure(try client { $0.tls.caBundlePath = nil })
         #expect(unknown?.kind == .tls && unknown?.wasRequestSent == false, "\(unknown as Any)")
         #expect(unknown?.message.contains("localhost:\(terminator.port)") == true)
+        #expect(unknown?.message.contains("; if the authority is your own") == true, "\(unknown as Any)")
         let missing = await failure(try client { $0.tls.caBundlePath = "/no/such/file.pem" })
         #expect(missing?.kind == .tls && missing?.message.contains("/no/such/file.pem") == true, "\(missing as Any)")
+        #expect(missing?.message.contains("; check that the file") == true)
         let plain = await failure(try client(port: Int(server.port)))
         #expect(plain?.kind == .tls && plain?.wasRequestSent == false, "\(plain as Any)")
+        #expect(plain?.message.contains("; the server answered without TLS") == true)
         #expect(mock.requests.isEmpty)
     }
 
@@ -83,6 +86,7 @@ import Testing
         #expect(await failure(try client(host: "localhost")) == nil)
         let wrong = await failure(try client(host: "127.0.0.1"))
         #expect(wrong?.kind == .tls && wrong?.wasRequestSent == false, "\(wrong as Any)")
+        #expect(wrong?.message.contains("authority is your own") == false)
         #expect(mock.requests.count == 1)
     }
 

@@ -20,6 +20,7 @@ struct Patterns {
         try await childTasks(client)
         try await eitherEnd(client, isGood: true)
         try await eitherEnd(client, isGood: false)
+        try await denied(client)
         try await Session(client).run()
         try await stream(client)
         try blocking(BlockingCyclesClient(configuration: configuration, transport: authority))
@@ -49,6 +50,20 @@ struct Patterns {
     static func eitherEnd(_ client: CyclesClient, isGood: Bool) async throws {
         let guarded = try await client.reserve(request)
         if isGood { try await guarded.commit(.tokens(100)) } else { try await guarded.release(reason: "not good") }
+    }
+
+    /// A budget that is exhausted, in work that fails for no other reason.
+    static func denied(_ client: CyclesClient) async throws {
+        let large = ReservationCreateRequest(action: action, estimate: .tokens(1_000_000))
+        do {
+            let guarded = try await client.reserve(large)
+            let cost = await Task { Amount.tokens(1) }.value
+            try await guarded.commit(cost)
+        } catch CyclesError.denied(let denial) where denial.reason == .budgetExceeded {
+            return
+        } catch {
+            throw error
+        }
     }
 
     /// An object that owns a guard.

@@ -252,7 +252,8 @@ public struct Denial: Hashable, Sendable, CustomStringConvertible {
         switch reason {
         case .budgetExceeded: "ask for less, or have the budget funded"
         case .budgetFrozen: "an operator has to unfreeze the budget"
-        case .overdraftLimitExceeded, .debtOutstanding: "an operator has to fund the budget until the debt is repaid"
+        case .overdraftLimitExceeded: "an operator has to fund the budget, or raise its overdraft limit"
+        case .debtOutstanding: "an operator has to fund the budget until the debt is repaid"
         case .budgetNotFound: "check the subject and the unit, or have a budget set up"
         default: nil
         }
@@ -413,7 +414,8 @@ public struct ValidationIssue: Hashable, Sendable, CustomStringConvertible {
 private func sentence(_ text: String, advice: String?, identifiers: [(String, String?)]) -> String {
     var result = text
     if let advice { result += "; \(advice)" }
-    let known = identifiers.compactMap { name, value in value.map { "\(name) \($0)" } }
+    // A text that quotes another error has them already.
+    let known = identifiers.compactMap { name, value in value.map { "\(name) \($0)" } }.filter { !text.contains($0) }
     if !known.isEmpty { result += " (\(known.joined(separator: ", ")))" }
     return result
 }

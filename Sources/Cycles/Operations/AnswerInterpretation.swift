@@ -84,8 +84,8 @@ extension Operation {
             let requested = error.details["requested_unit"]?.string ?? unit?.rawValue ?? "the unit that was sent"
             let expected = error.details["expected_units"]?.array?.compactMap(\.string) ?? []
             if expected.isEmpty { return "the budget is kept in another unit than \(requested)" }
-            return "the budget is kept in \(expected.joined(separator: " or ")), not in \(requested)"
-        case .idempotencyMismatch: return "the key was used before for another request; use a fresh key"
+            return "send amounts in \(expected.joined(separator: " or ")) instead of \(requested)"
+        case .idempotencyMismatch: return "use a fresh key for another request"
         case .none where error.status == 401 || error.status == 403: return "check the API key"
         case .none where error.status == 404: return "check the base URL"
         default: return nil

@@ -6,12 +6,22 @@ package struct OperationPerformer: Sendable {
     package let observer: any CyclesObserver
     /// Whether attempts are reported at all: warnings alone need none of that.
     private let reportsAttempts: Bool
+    /// What to look at when there is no connection.
+    private let connectionAdvice: String
 
     package init(_ configuration: CyclesConfiguration, assembly: RequestAssembly, time: any TimeSource) {
         self.assembly = assembly
         self.time = time
         reportsAttempts = configuration.observer != nil
         observer = configuration.observer ?? StandardErrorReporter()
+        connectionAdvice =
+            if configuration.unixSocketPath != nil {
+                "check that the server runs and listens there"
+            } else if configuration.proxy != nil {
+                "check the proxy and the base URL, and that both run"
+            } else {
+                "check the base URL, and that the server runs"
+            }
     }
 
     /// Uses another API key from now on.
@@ -141,7 +151,7 @@ package struct OperationPerformer: Sendable {
         var error = error
         error.message = "\(operation.name): \(redactor.redact(error.message))"
         if error.kind == .connectionFailed, error.wasRequestSent == false {
-            error.message += "; check the base URL, and that the server runs"
+            error.message += "; \(connectionAdvice)"
         }
         error.idempotencyKey = operation.idempotencyKey
         return .transport(error)

@@ -148,7 +148,7 @@ package struct SystemFileSystem: FileSystem {
     }
 
     private func failure(_ action: String, _ path: String) -> FileError {
-        FileError(action: action, path: path, reason: String(cString: strerror(errno)))
+        FileError(action: action, path: path, reason: SystemErrors.text(errno))
     }
 
     private func refusal(_ path: String, _ reason: String) -> FileError {

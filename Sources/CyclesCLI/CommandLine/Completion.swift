@@ -51,6 +51,8 @@ enum Completion {
                     if [[ ${COMP_WORDS[index]} == -- ]]; then
                         if declare -F _command_offset >/dev/null; then
                             _command_offset $((index + 1))
+                        elif ((index + 1 == COMP_CWORD)); then
+                            mapfile -t COMPREPLY < <(compgen -c -- "$current")
                         else
                             _\(tool.name)_files -f
                         fi
@@ -115,15 +117,15 @@ enum Completion {
         return """
             \(name)() {
                 local line state
+                local -a commands=(
+            \(list.joined(separator: "\n"))
+                )
                 _arguments -S -C '--help[Print this help.]' '1: :->command' '*:: :->rest'
                 case $state in
-                command)
-                    local -a commands=(
-            \(list.joined(separator: "\n"))
-                    )
-                    _describe command commands ;;
+                command) _describe command commands ;;
                 rest)
                     case $line[1] in
+                    help) _describe command commands ;;
             \(cases.joined(separator: "\n"))
                     esac ;;
                 esac

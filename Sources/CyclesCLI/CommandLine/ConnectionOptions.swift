@@ -92,6 +92,9 @@ enum ConnectionOptions {
             configuration = try .fromEnvironment { name in (flags[name] ?? nil) ?? Environment.text(name) }
         } catch {
             guard case .configuration(let issue) = error else { throw error }
+            if issue.name == "CYCLES_BASE_URL", arguments[url] != nil {
+                throw ToolFailure("--url \(issue.message)", status: .misuse)
+            }
             let others = ["CYCLES_BASE_URL": "--url", "CYCLES_API_KEY": "--api-key-file"]
             let advice = others[issue.name].map { ", or use \($0)" } ?? ""
             throw ToolFailure("\(issue.name) \(issue.message)\(advice)", status: .misuse)

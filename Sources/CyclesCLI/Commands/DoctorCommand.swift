@@ -9,7 +9,7 @@ enum DoctorCommand {
             Each line says ok, warn or FAIL, and what to do. It reads one page of reservations, and changes nothing. The
             status is 1 if anything fails.
             """,
-        sections: [("Options", [ConnectionOptions.journal]), ConnectionOptions.section]
+        sections: [("Options", [ConnectionOptions.journal, json]), ConnectionOptions.section]
     ) { arguments in
         var findings: [Finding] = []
         var journal = SettlementJournal(ConnectionOptions.journalPlace(arguments))
@@ -24,12 +24,18 @@ enum DoctorCommand {
         } catch let failure as ToolFailure {
             findings.append(Finding(.fail, "configuration", failure.message))
         } catch CyclesError.configuration(let issue) {
-            findings.append(Finding(.fail, "configuration", "\(issue.name) \(issue.message)"))
+            findings.append(Finding(.fail, "configuration", "\(ErrorReport.name(issue.name)) \(issue.message)"))
         }
         findings += check(journal)
-        Console.lines(findings.map(\.line))
+        if arguments[json] {
+            Console.line(JSONValue.array(findings.map(\.document)).encoded)
+        } else {
+            Console.lines(findings.map(\.line))
+        }
         return findings.contains { $0.result == .fail } ? .failure : .success
     }
+
+    private static let json = Flag("json", "Print an array of findings, for programs.")
 
     struct Finding: Hashable, Sendable {
         enum Result: String, Hashable, Sendable {
@@ -46,6 +52,10 @@ enum DoctorCommand {
             self.result = result
             self.subject = subject
             self.text = text
+        }
+
+        var document: JSONValue {
+            ["result": .string(result.rawValue.lowercased()), "subject": .string(subject), "text": .string(text)]
         }
 
         var line: String {
@@ -95,19 +105,14 @@ enum DoctorCommand {
             guard failure.kind == .tls else {
                 return [Finding(.fail, "server", failure.message)]
             }
-            return [
-                Finding(.ok, "server", "is there"),
-                Finding(
-                    .fail,
-                    "TLS",
-                    "\(failure.message); if its authority is your own, name its certificate with --ca"
-                ),
-            ]
+            return [Finding(.ok, "server", "is there"), Finding(.fail, "TLS", failure.message)]
         }
         guard let status = error.status else { return [Finding(.fail, "server", "\(error)")] }
         let reached = [Finding(.ok, "server", "answered \(status)"), transport(configuration)]
         switch status {
         case 401, 403: return reached + [Finding(.fail, "API key", "\(error)")]
+        case 404 where configuration.baseURL.hasSuffix("/v1") || configuration.baseURL.hasSuffix("/v1/"):
+            return reached + [Finding(.fail, "protocol", "\(error); leave /v1 out of the base URL: it is added")]
         default: return reached + [Finding(.fail, "protocol", "\(error)")]
         }
     }

@@ -66,10 +66,18 @@ enum OperationCommands {
     static let overage = Option(
         "overage",
         "POLICY",
-        "What happens when more is spent than reserved: \(Values.overagePolicies.joined(separator: ", ")).",
+        "What happens when more is spent than reserved: \(policies).",
         completion: .words(Values.overagePolicies),
         parse: Values.overagePolicy
     )
+    private static let eventOverage = Option(
+        "overage",
+        "POLICY",
+        "What happens when more was spent than there is: \(policies).",
+        completion: .words(Values.overagePolicies),
+        parse: Values.overagePolicy
+    )
+    private static let policies = "\(Values.overagePolicies.joined(separator: ", ")); ALLOW_IF_AVAILABLE unless set"
     static let dryRun = Flag("dry-run", "Evaluate, and hold nothing.")
     static let metadata = Option("metadata", "JSON", "An object to keep with it.", parse: Values.jsonObject)
     static let key = Option(
@@ -171,7 +179,7 @@ enum OperationCommands {
             { client throws(CyclesError) in
                 try await client.commitReservation(reservationID(arguments), request)
             }
-        ) { AnswerReport.lines($0) }
+        ) { AnswerReport.lines($0, actual: request.actual) }
     }
 
     private static let reason = Option("reason", "TEXT", "Why it is not needed.", parse: Values.text)
@@ -223,7 +231,7 @@ enum OperationCommands {
         name: "event",
         summary: "Charges something that happened without a reservation.",
         sections: [
-            ("Options", [actual, action, tag, subject, overage, metadata, key, json]), metrics,
+            ("Options", [actual, action, tag, subject, eventOverage, metadata, key, json]), metrics,
             ConnectionOptions.section,
         ]
     ) { arguments in
@@ -231,13 +239,13 @@ enum OperationCommands {
             subject: arguments[subject] ?? Subject(),
             action: action(arguments),
             actual: arguments.required(actual),
-            overagePolicy: arguments[overage],
+            overagePolicy: arguments[eventOverage],
             metrics: metrics(arguments),
             metadata: arguments[metadata] ?? [:],
             idempotencyKey: arguments[key].map { IdempotencyKey($0) }
         )
         return try await perform(arguments, { client throws(CyclesError) in try await client.createEvent(request) }) {
-            AnswerReport.lines($0)
+            AnswerReport.lines($0, actual: request.actual)
         }
     }
 

@@ -88,8 +88,10 @@ enum RunCommand {
 
     private struct Result {
         var ending: ChildProcess.Ending
+        var reservationID: ReservationID
         var spend: Amount?
-        var isEstimate = false
+        /// Why the estimate stands in for what was spent; nil if it does not.
+        var whyEstimated: String?
     }
 
     private static func run(_ arguments: Arguments) async throws -> ExitStatus {
@@ -110,9 +112,11 @@ enum RunCommand {
         var configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
         if let span = arguments[settleTimeout] { configuration.retry.flushTimeout = span }
         configuration.heartbeat = arguments[leaseLost] ?? .warn
+        let warnings = RunWarnings()
+        configuration.observer = warnings
         let client = try CyclesClient(configuration: configuration)
         let options = options(arguments)
-        let task = Task { try await guarded(arguments, options, client, command) }
+        let task = Task { try await guarded(arguments, options, client, command, warnings) }
         work.withLock { $0 = task }
         if command.interruption != nil { task.cancel() }
         let status: ExitStatus
@@ -123,10 +127,25 @@ enum RunCommand {
             await end(client)
             // With another reservation it would be another request: its key is of no use to whoever runs this again.
             guard let error = error as? CyclesError else { throw error }
-            throw ToolFailure("\(error)", status: ErrorReport.status(of: error))
+            throw ToolFailure(text(error), status: ErrorReport.status(of: error))
         }
         await end(client)
         return status
+    }
+
+    /// Why nothing was started. The key is of use only for finding out what became of the reservation.
+    private static func text(_ error: CyclesError) -> String {
+        switch error {
+        case .ambiguous(let outcome):
+            var text = "It is not known whether budget is held, and the command was not started: \(outcome.message)"
+            if let key = outcome.idempotencyKey {
+                text += "; cycles reservations --idempotency-key \(key) tells, and cycles release gives it back. "
+                text += "Otherwise it runs out"
+            }
+            return text
+        case .validation, .configuration: return ErrorReport.text(error)
+        default: return "\(error)"
+        }
     }
 
     /// The settlement goes on for a while; what is left then is in the journal, or lost with this process.
@@ -173,7 +192,8 @@ enum RunCommand {
         _ arguments: Arguments,
         _ options: CyclesOptions,
         _ client: CyclesClient,
-        _ command: GuardedCommand
+        _ command: GuardedCommand,
+        _ warnings: RunWarnings
     ) async throws -> ExitStatus {
         do {
             let (result, settlement) = try await client.withCyclesOutcome(
@@ -183,12 +203,18 @@ enum RunCommand {
                     return spend
                 }
             ) { context -> Result in
+                warnings.own(context.reservationID)
                 if arguments[verbose] {
                     Console.error("cycles run: \(options.estimate) reserved as \(context.reservationID)")
                 }
                 return try await perform(arguments.rest, options, context, command)
             }
-            return report(settlement, of: result, isVerbose: arguments[verbose])
+            return report(
+                settlement,
+                of: result,
+                isVerbose: arguments[verbose],
+                hasJournal: client.configuration.journal != .disabled
+            )
         } catch let failed as CommandFailed {
             if arguments[verbose] {
                 Console.error("cycles run: the command failed without a report; everything is given back")
@@ -237,44 +263,57 @@ enum RunCommand {
         } onCancel: {
             // The lease was lost, and the command is not to go on without.
             command.terminate()
+            Console.error("cycles run: the hold was lost, and the command is asked to end")
         }
         var report = UsageReport(unit: options.estimate.unit)
-        var isUnreadable = false
+        var doubt: String?
         do throws(SystemFailure) {
             try usage.read { report.add($0) }
             report.finish()
         } catch {
-            isUnreadable = true
+            doubt = "the report cannot be read"
             Console.error("cycles run: the usage report cannot be read: \(error)")
         }
         for problem in report.problems { Console.error("cycles run: left out of the usage report: \(problem)") }
+        if !report.problems.isEmpty { doubt = "nothing in the report could be used" }
         if report.moreProblems > 0 { Console.error("cycles run: and \(report.moreProblems) lines more") }
         context.metrics = report.metrics
         context.updateMetrics { $0.latency = ContinuousClock.now - start }
-        guard report.spend == nil else { return Result(ending: ending, spend: report.spend) }
-        // What cannot be read may have said something: nothing is given back on that account.
-        guard ending.isSuccess || isUnreadable else { throw CommandFailed(ending: ending) }
-        guard options.whenActualUnknown == .commitEstimate else { return Result(ending: ending, spend: nil) }
+        var result = Result(ending: ending, reservationID: context.reservationID, spend: report.spend)
+        guard report.spend == nil else { return result }
+        // Whoever reported something has spent something: nothing is given back because it cannot be read.
+        guard ending.isSuccess || doubt != nil else { throw CommandFailed(ending: ending) }
+        guard options.whenActualUnknown == .commitEstimate else { return result }
         // As the library marks it where it stands in for an amount that could not be determined.
         context.updateMetadata { $0["actual_source"] = "estimate" }
-        return Result(ending: ending, spend: options.estimate, isEstimate: true)
+        result.spend = options.estimate
+        result.whyEstimated = doubt ?? "nothing was reported"
+        return result
     }
 
     private static func report(
         _ settlement: Swift.Result<Settlement, CyclesError>,
         of result: Result,
-        isVerbose: Bool
+        isVerbose: Bool,
+        hasJournal: Bool
     ) -> ExitStatus {
         switch settlement {
         case .success(let settlement):
             if isVerbose {
-                let source = result.isEstimate ? " (the estimate: nothing was reported)" : ""
+                let source = result.whyEstimated.map { " (the estimate: \($0))" } ?? ""
                 Console.error("cycles run: \(settlement)\(source)")
             }
-        // The client has said so.
-        case .failure(.validation) where result.spend == nil: return .unreported
+        case .failure(.validation) where result.spend == nil:
+            Console.error(
+                "cycles run: the command did not report what it used: nothing is settled, and the hold of "
+                    + "\(result.reservationID) runs out"
+            )
+            return .unreported
         case .failure(let error):
-            Console.error("cycles run: what was spent is not in the ledger: \(ErrorReport.text(error))")
+            let spend = result.spend.map { ", \($0)," } ?? ""
+            var text = "cycles run: what was spent\(spend) is not in the ledger: \(error)"
+            if hasJournal { text += "; the record is kept aside, see cycles journal list" }
+            Console.error(text)
         }
         return result.ending.status
     }

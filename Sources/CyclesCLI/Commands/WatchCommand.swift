@@ -76,6 +76,7 @@ enum WatchCommand {
                 known = balances
                 draw(on: screen, note: nil)
             } else {
+                if balances.isEmpty, !hasShown { Console.error("There are no such balances.") }
                 let changed = hasShown ? balances.filter { !known.contains($0) } : balances
                 Console.lines(
                     changed.map { BalanceBoard.line($0, at: lastSeen.split(separator: " ").joined(separator: "T")) }

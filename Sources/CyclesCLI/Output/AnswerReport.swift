@@ -24,10 +24,11 @@ enum AnswerReport {
         return fields.lines
     }
 
-    static func lines(_ answer: APIResponse<CommitResponse>) -> [String] {
+    /// - Parameter actual: What was to be charged.
+    static func lines(_ answer: APIResponse<CommitResponse>, actual: Amount) -> [String] {
         var fields = FieldList()
         fields.add("status", answer.status)
-        fields.add("charged", answer.charged)
+        fields.add("charged", charged(answer.charged, of: actual))
         fields.add("given back", answer.released)
         fields.add("evidence", answer.cyclesEvidence?.evidenceID)
         return fields.lines + table(answer.balances)
@@ -48,11 +49,12 @@ enum AnswerReport {
         return fields.lines + table(answer.balances)
     }
 
-    static func lines(_ answer: APIResponse<EventCreateResponse>) -> [String] {
+    /// - Parameter actual: What was to be charged.
+    static func lines(_ answer: APIResponse<EventCreateResponse>, actual: Amount) -> [String] {
         var fields = FieldList()
         fields.add("event", answer.eventID)
         fields.add("status", answer.status)
-        fields.add("charged", answer.charged)
+        fields.add("charged", answer.charged.map { charged($0, of: actual) })
         fields.add("idempotency key", answer.idempotencyKey)
         return fields.lines + table(answer.balances)
     }
@@ -114,6 +116,11 @@ enum AnswerReport {
     }
 
     static func table(_ balances: [Balance]) -> [String] { balances.isEmpty ? [] : [""] + TextTable(balances).lines }
+
+    /// A policy may charge less than was spent: nobody should have to compare.
+    private static func charged(_ charged: Amount, of actual: Amount) -> String {
+        charged == actual ? "\(charged)" : "\(charged), not all of \(actual)"
+    }
 
     private static func addDecision(
         _ decision: Decision,

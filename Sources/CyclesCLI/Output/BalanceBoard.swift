@@ -22,8 +22,15 @@ enum BalanceBoard {
         style: Style
     ) -> [String] {
         let widest = balances.map(\.scope.count).max() ?? 0
-        var lines = [title, ""]
-        let room = max(1, (size.rows - 5) / 2)
+        // On a screen of a few lines figures come before air and explanations.
+        let isTight = size.rows < 9
+        var lines = isTight ? [title] : [title, ""]
+        let legend = "\(style.spent) spent  \(style.reserved) reserved  \(style.remaining) remaining   Ctrl-C ends"
+        var footer = [note ?? legend]
+        if isTight, note == nil, size.rows < 6 { footer = [] }
+        if !isTight { footer.insert("", at: 0) }
+        // One line more says how many there is no room for.
+        let room = max(1, (size.rows - lines.count - footer.count - 1) / 2)
         let shown = balances.count <= room ? balances : Array(balances.prefix(room))
         for balance in shown {
             let name = balance.scope + String(repeating: " ", count: widest - balance.scope.count)
@@ -32,10 +39,7 @@ enum BalanceBoard {
         }
         if shown.count < balances.count { lines.append("and \(balances.count - shown.count) more: the screen is full") }
         if balances.isEmpty { lines.append("There are no such balances.") }
-        lines += [
-            "", note ?? "\(style.spent) spent  \(style.reserved) reserved  \(style.remaining) remaining   Ctrl-C ends",
-        ]
-        return lines.map { String($0.prefix(size.columns)) }
+        return (lines + footer).prefix(size.rows).map { String($0.prefix(size.columns)) }
     }
 
     private static func figures(_ balance: Balance) -> String {

@@ -35,10 +35,29 @@ enum ErrorReport {
 
     /// For people.
     static func text(_ error: CyclesError) -> String {
+        switch error {
+        case .validation(let issue): return "Nothing was sent: \(name(issue.field)) \(issue.message)."
+        case .configuration(let issue): return "Configuration: \(name(issue.name)) \(issue.message)."
+        default: break
+        }
         // What may have been applied is repeated under its key only.
         guard error.isRetryable, let key = error.idempotencyKey else { return "\(error)" }
         return "\(error)\nTo repeat it without doing it twice: --idempotency-key \(key)"
     }
+
+    /// What the library calls something, and how it is given to the tool.
+    static func name(_ field: String) -> String {
+        let root = String(field.prefix { $0 != "." && $0 != "[" })
+        return options[root].map { "\(field) (\($0))" } ?? field
+    }
+
+    private static let options = [
+        "timeToLive": "--ttl", "gracePeriod": "--grace", "by": "--by", "estimate": "--estimate", "actual": "--actual",
+        "action": "--action, --tag", "subject": "--subject, --tenant or CYCLES_TENANT", "metadata": "--metadata",
+        "metrics": "--tokens-input, --tokens-output, --latency, --model-version", "reason": "--reason",
+        "idempotencyKey": "--idempotency-key", "reservationID": "RESERVATION", "evidenceID": "EVIDENCE",
+        "tls": "--ca, --client-certificate, --client-key", "unixSocketPath": "--unix-socket", "proxy": "--proxy",
+    ]
 
     /// For programs: the members of the protocol's error answer, with the status and the key.
     static func json(_ error: CyclesError) -> [UInt8] {

@@ -72,7 +72,9 @@ struct UsageReport: Hashable, Sendable {
         guard counted != nil || name == "tokens_input" || name == "tokens_output" else {
             return "it begins with no unit and no metric"
         }
-        guard let number = Int64(value), number >= 0 else { return "its value is no whole number of zero or more" }
+        guard let number = Int64(value), number >= 0 else {
+            return "its value is no whole number from 0 to \(Int64.max)"
+        }
         switch name {
         case "tokens_input": metrics.tokensInput = UsageReport.sum(metrics.tokensInput, number)
         case "tokens_output": metrics.tokensOutput = UsageReport.sum(metrics.tokensOutput, number)

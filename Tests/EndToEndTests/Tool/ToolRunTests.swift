@@ -64,6 +64,48 @@ extension ToolSuites {
             }
         }
 
+        @Test func aReportThatCannotBeUsedIsNoReasonToGiveBack() async throws {
+            let authority = testAuthority()
+            try await withServer(authority) { environment in
+                let report = shell("echo tokens 99999999999999999999 >> $CYCLES_USAGE_FILE; exit 4")
+                let outcome = try await cycles(run + ["-v"] + report, environment)
+                #expect(outcome.status == 4 && figures(authority) == [1_000, 0], "\(outcome)")
+                #expect(outcome.errors.contains("no whole number from 0 to 9223372036854775807"))
+                #expect(outcome.errors.contains("(the estimate: nothing in the report could be used)"))
+                let refused = try await cycles(run + ["--no-report", "fail"] + report, environment)
+                #expect(refused.status == 76 && figures(authority) == [1_000, 1_000], "\(refused)")
+            }
+        }
+
+        @Test func aSettlementThatIsRefusedIsSaidOnce() async throws {
+            let authority = testAuthority()
+            try await withServer(authority) { environment in
+                let outcome = try await cycles(
+                    run + ["--overage", "REJECT"] + shell("echo tokens 99000 >> $CYCLES_USAGE_FILE"),
+                    environment
+                )
+                #expect(outcome.status == 0, "\(outcome)")
+                let lines = outcome.errors.split(separator: "\n")
+                #expect(
+                    lines.count == 1
+                        && lines[0].hasPrefix("cycles run: what was spent, 99000 TOKENS, is not in the ledger: commit")
+                        && lines[0].hasSuffix("; the record is kept aside, see cycles journal list"),
+                    "\(outcome)"
+                )
+            }
+        }
+
+        @Test func aReservationThatIsInDoubtIsExplained() async throws {
+            let authority = testAuthority()
+            for _ in 0..<2 { authority.failNext(.internalError) }
+            try await withServer(authority) { environment in
+                let outcome = try await cycles(run + shell("echo started"), environment)
+                #expect(outcome.status == 75 && outcome.output.isEmpty, "\(outcome)")
+                #expect(outcome.errors.contains("cycles reservations --idempotency-key"), "\(outcome)")
+                #expect(outcome.errors.components(separatedBy: "request req_").count == 2, "\(outcome)")
+            }
+        }
+
         @Test func aCommandThatFailsGivesEverythingBack() async throws {
             let authority = testAuthority()
             try await withServer(authority) { environment in
@@ -260,6 +302,7 @@ extension ToolSuites {
                 #expect(try await cycles(["release", id.rawValue], environment).status == 0)
                 let outcome = await tool.outcome()
                 #expect(outcome.status == 128 + SIGTERM, "\(outcome)")
+                #expect(outcome.errors.contains("the hold was lost, and the command is asked to end"), "\(outcome)")
                 #expect(figures(authority) == [0, 0])
             }
         }

@@ -130,6 +130,11 @@ extension ToolSuites {
                 #expect(well.output.split(separator: "\n").allSatisfy { $0.hasPrefix("ok ") }, "\(well)")
                 #expect(!well.output.contains("key-of-the-test"))
 
+                let json = try JSONValue(
+                    parsing: Array(await tool(["doctor", "--json"], environment, home).output.utf8)
+                )
+                #expect(json[0]?["result"] == "ok" && json[0]?["subject"] == "configuration", "\(json)")
+
                 let key = try await tool(["doctor"], environment.merging(["CYCLES_API_KEY": "wrong-key"]) { $1 }, home)
                 #expect(key.status == 1 && key.output.contains("FAIL  API key"), "\(key)")
                 #expect(!(key.output + key.errors).contains("wrong-key"))
@@ -143,6 +148,9 @@ extension ToolSuites {
                 )
                 let away = try await tool(["doctor", "--url", "http://127.0.0.1:\(freePort())"], environment, home)
                 #expect(away.status == 1 && away.output.contains("FAIL  server"), "\(away)")
+                let url = try #require(environment["CYCLES_BASE_URL"])
+                let twice = try await tool(["doctor", "--url", url + "/v1"], environment, home)
+                #expect(twice.status == 1 && twice.output.contains("leave /v1 out"), "\(twice)")
 
                 let folder = home.url.appendingPathComponent("open")
                 try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

@@ -4,9 +4,9 @@ import CCurl
 /// have acted.
 struct CurlFailure {
     var code: CURLcode
-    /// What libcurl says.
+    /// What libcurl says, or the system said to it.
     var text: String
-    /// The host and port of the URL.
+    /// The host and port of the URL, and the way there if it is another than the direct one.
     var host: String
     var isSecure: Bool
     /// How many bytes of the request's head, and possibly its body, went out.
@@ -56,6 +56,20 @@ struct CurlFailure {
         }
     }
 
+    /// What to do about it, where more can be said than what happened. What it goes by is the same for all versions of
+    /// OpenSSL; of other libraries less is known.
+    private var advice: String? {
+        switch code {
+        case CURLE_SSL_CONNECT_ERROR where text.contains("wrong version number"):
+            "the server answered without TLS: check whether its URL begins with http"
+        case CURLE_SSL_CACERT_BADFILE: "check that the file of certificate authorities is there, and is PEM"
+        case CURLE_SSL_CERTPROBLEM: "check the client certificate and its key"
+        case CURLE_PEER_FAILED_VERIFICATION where text.contains("issuer") || text.contains("self"):
+            "if the authority is your own, name its certificate among the certificate authorities"
+        default: nil
+        }
+    }
+
     var error: HTTPTransportError {
         let kind = kind
         let message =
@@ -63,7 +77,7 @@ struct CurlFailure {
             case .responseTooLarge:
                 "The answer of \(host) is larger than \(maxResponseBytes) bytes; raise maxResponseBytes to accept it"
             case .timedOut: "Timed out after \(elapsedMilliseconds) ms, \(phase): \(text) (libcurl \(code.rawValue))"
-            default: "Failed \(phase): \(text) (libcurl \(code.rawValue))"
+            default: "Failed \(phase): \(text) (libcurl \(code.rawValue))\(advice.map { "; " + $0 } ?? "")"
             }
         return HTTPTransportError(kind: kind, message: message, wasRequestSent: wasRequestSent)
     }

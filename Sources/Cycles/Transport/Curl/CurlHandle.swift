@@ -369,11 +369,10 @@ final class CurlHandle {
     private func failure(_ code: CURLcode) -> CurlFailure {
         var requestSize = 0
         cycles_easy_get_long(easy, CURLINFO_REQUEST_SIZE, &requestSize)
-        let text = String(cString: errorText)
         return CurlFailure(
             code: code,
-            text: text.isEmpty ? String(cString: curl_easy_strerror(code)) : text,
-            host: host,
+            text: text(of: code),
+            host: host + settings.way,
             isSecure: isSecure,
             requestBytesSent: requestSize,
             bodyBytesSent: offset(CURLINFO_SIZE_UPLOAD_T),
@@ -386,6 +385,17 @@ final class CurlHandle {
             maxResponseBytes: settings.maxResponseBytes,
             elapsedMilliseconds: offset(CURLINFO_TOTAL_TIME_T) / 1_000
         )
+    }
+
+    private func text(of code: CURLcode) -> String {
+        var number = 0
+        // Of a connection that failed libcurl says neither why nor, on its way through a socket, to what.
+        if code == CURLE_COULDNT_CONNECT, cycles_easy_get_long(easy, CURLINFO_OS_ERRNO, &number) == CURLE_OK, number > 0
+        {
+            return SystemErrors.text(Int32(truncatingIfNeeded: number))
+        }
+        let text = String(cString: errorText)
+        return text.isEmpty ? String(cString: curl_easy_strerror(code)) : text
     }
 
     private func offset(_ info: CURLINFO) -> Int {

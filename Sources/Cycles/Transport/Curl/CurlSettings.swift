@@ -8,6 +8,12 @@ struct CurlSettings: Sendable {
     let maxConnections: Int
     let maxResponseBytes: Int
 
+    /// By what transfers go instead of directly, to follow the host in messages. A proxy's URL may contain a password.
+    var way: String {
+        if let unixSocketPath { return " by the Unix socket \(unixSocketPath)" }
+        return proxy == nil ? "" : " through the proxy"
+    }
+
     init(_ configuration: CyclesConfiguration) {
         tls = configuration.tls
         proxy = configuration.proxy.map(Secret.init)
