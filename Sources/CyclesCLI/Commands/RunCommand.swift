@@ -88,7 +88,6 @@ enum RunCommand {
 
     private struct Result {
         var ending: ChildProcess.Ending
-        var reservationID: ReservationID
         var spend: Amount?
         /// Why the estimate stands in for what was spent; nil if it does not.
         var whyEstimated: String?
@@ -112,7 +111,7 @@ enum RunCommand {
         var configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
         if let span = arguments[settleTimeout] { configuration.retry.flushTimeout = span }
         configuration.heartbeat = arguments[leaseLost] ?? .warn
-        let warnings = RunWarnings()
+        let warnings = RunWarnings(hasJournal: configuration.journal != .disabled)
         configuration.observer = warnings
         let client = try CyclesClient(configuration: configuration)
         let options = options(arguments)
@@ -203,18 +202,15 @@ enum RunCommand {
                     return spend
                 }
             ) { context -> Result in
-                warnings.own(context.reservationID)
+                warnings.begin(context.reservationID)
                 if arguments[verbose] {
                     Console.error("cycles run: \(options.estimate) reserved as \(context.reservationID)")
                 }
-                return try await perform(arguments.rest, options, context, command)
+                let result = try await perform(arguments.rest, options, context, command)
+                warnings.settle(at: result.spend)
+                return result
             }
-            return report(
-                settlement,
-                of: result,
-                isVerbose: arguments[verbose],
-                hasJournal: client.configuration.journal != .disabled
-            )
+            return report(settlement, of: result, isVerbose: arguments[verbose])
         } catch let failed as CommandFailed {
             if arguments[verbose] {
                 Console.error("cycles run: the command failed without a report; everything is given back")
@@ -279,7 +275,7 @@ enum RunCommand {
         if report.moreProblems > 0 { Console.error("cycles run: and \(report.moreProblems) lines more") }
         context.metrics = report.metrics
         context.updateMetrics { $0.latency = ContinuousClock.now - start }
-        var result = Result(ending: ending, reservationID: context.reservationID, spend: report.spend)
+        var result = Result(ending: ending, spend: report.spend)
         guard report.spend == nil else { return result }
         // Whoever reported something has spent something: nothing is given back because it cannot be read.
         guard ending.isSuccess || doubt != nil else { throw CommandFailed(ending: ending) }
@@ -294,8 +290,7 @@ enum RunCommand {
     private static func report(
         _ settlement: Swift.Result<Settlement, CyclesError>,
         of result: Result,
-        isVerbose: Bool,
-        hasJournal: Bool
+        isVerbose: Bool
     ) -> ExitStatus {
         switch settlement {
         case .success(let settlement):
@@ -303,17 +298,9 @@ enum RunCommand {
                 let source = result.whyEstimated.map { " (the estimate: \($0))" } ?? ""
                 Console.error("cycles run: \(settlement)\(source)")
             }
-        case .failure(.validation) where result.spend == nil:
-            Console.error(
-                "cycles run: the command did not report what it used: nothing is settled, and the hold of "
-                    + "\(result.reservationID) runs out"
-            )
-            return .unreported
-        case .failure(let error):
-            let spend = result.spend.map { ", \($0)," } ?? ""
-            var text = "cycles run: what was spent\(spend) is not in the ledger: \(error)"
-            if hasJournal { text += "; the record is kept aside, see cycles journal list" }
-            Console.error(text)
+        // The client has told the observer, as it does of one that is refused later.
+        case .failure(.validation) where result.spend == nil: return .unreported
+        case .failure: break
         }
         return result.ending.status
     }

@@ -1,6 +1,5 @@
 import Cycles
 import CyclesTesting
-import Synchronization
 
 /// `cycles serve`: an authority in memory, over HTTP.
 enum ServeCommand {
@@ -225,37 +224,10 @@ enum ServeCommand {
 
         let file = try arguments[state].map { try StateFile($0) }
         let authority = try authority(arguments, restoring: file)
-        let isEmpty = authority.balances().isEmpty
-        var budgets = arguments.all(budget)
-        if budgets.isEmpty && isEmpty { budgets = [Budget(scope: "tenant:acme", allocated: .tokens(1_000_000))] }
-        for (index, budget) in budgets.enumerated() {
-            if budgets[..<index].contains(where: {
-                $0.scope == budget.scope && $0.allocated.unit == budget.allocated.unit
-            }) {
-                throw ToolFailure(
-                    "cycles serve: \(budget.scope) has two budgets in \(budget.allocated.unit); give one",
-                    status: .misuse
-                )
-            }
-            authority.add(budget)
-        }
+        try addBudgets(arguments, to: authority)
         let keys = try keys(arguments, authority)
         for key in arguments.all(adminKey) { authority.addAdminAPIKey(key) }
-        let statuses: [(option: Option<String>, status: LocalAuthority.TenantStatus)] = [
-            (reopened, .active), (suspended, .suspended), (closed, .closed),
-        ]
-        for (option, status) in statuses {
-            for tenant in arguments.all(option) {
-                guard keys.contains(where: { $0.tenant == tenant }) else {
-                    throw ToolFailure(
-                        "cycles serve: \(option.declaration.label) \(tenant): there is no such tenant; they are "
-                            + keys.map(\.tenant).joined(separator: ", "),
-                        status: .misuse
-                    )
-                }
-                authority.setTenant(tenant, status: status)
-            }
-        }
+        try setTenants(arguments, among: keys.map(\.tenant), of: authority)
         for failure in arguments.all(failure) { authority.failNext(failure.code, retryAfter: failure.retryAfter) }
 
         let front = ServedAuthority(authority, writesLog: arguments[log])
@@ -299,6 +271,45 @@ enum ServeCommand {
             return try LocalAuthority(restoring: contents, options: options)
         } catch {
             throw ToolFailure("cycles serve: \(file.path) cannot be used: \(error); name another file, or remove it")
+        }
+    }
+
+    private static func addBudgets(_ arguments: Arguments, to authority: LocalAuthority) throws {
+        var budgets = arguments.all(budget)
+        if budgets.isEmpty && authority.balances().isEmpty {
+            budgets = [Budget(scope: "tenant:acme", allocated: .tokens(1_000_000))]
+        }
+        var names: Set<String> = []
+        for budget in budgets {
+            guard names.insert("\(budget.scope) \(budget.allocated.unit)").inserted else {
+                throw ToolFailure(
+                    "cycles serve: \(budget.scope) has two budgets in \(budget.allocated.unit); give one",
+                    status: .misuse
+                )
+            }
+            authority.add(budget)
+        }
+    }
+
+    private static func setTenants(
+        _ arguments: Arguments,
+        among tenants: [String],
+        of authority: LocalAuthority
+    ) throws {
+        let statuses: [(option: Option<String>, status: LocalAuthority.TenantStatus)] = [
+            (reopened, .active), (suspended, .suspended), (closed, .closed),
+        ]
+        for (option, status) in statuses {
+            for tenant in arguments.all(option) {
+                guard tenants.contains(tenant) else {
+                    throw ToolFailure(
+                        "cycles serve: \(option.declaration.label) \(tenant): there is no such tenant; they are "
+                            + tenants.joined(separator: ", "),
+                        status: .misuse
+                    )
+                }
+                authority.setTenant(tenant, status: status)
+            }
         }
     }
 
@@ -386,76 +397,5 @@ extension LocalAuthority {
             caps: budget.caps,
             status: budget.status
         )
-    }
-}
-
-/// The authority as it is served: remembers whether anything may have changed, and writes a log if asked to.
-private final class ServedAuthority: BlockingHTTPTransport {
-    private let authority: LocalAuthority
-    private let writesLog: Bool
-    private let hasChanged = Atomic(false)
-
-    init(_ authority: LocalAuthority, writesLog: Bool) {
-        self.authority = authority
-        self.writesLog = writesLog
-    }
-
-    func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
-        var response = try authority.send(request)
-        // By which clients see how far their clocks are off.
-        response.headers["Date"] = Instants.httpDate(Instants.now)
-        if request.method == .post { markChanged() }
-        if writesLog { log(request, response) }
-        return response
-    }
-
-    func markChanged() { hasChanged.store(true, ordering: .sequentiallyConsistent) }
-
-    /// Whether anything may have changed since it was asked last.
-    func takeChange() -> Bool { hasChanged.exchange(false, ordering: .sequentiallyConsistent) }
-
-    private func log(_ request: HTTPRequest, _ response: HTTPResponse) {
-        let code = (try? JSONValue(parsing: response.body))?["error"]?.string.map { " " + $0 } ?? ""
-        let id = response.headers["X-Request-Id"].map { " (\($0))" } ?? ""
-        // What follows the scheme and the host.
-        let parts = request.url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
-        let path = "/" + (parts.count > 3 ? parts[3] : "")
-        Console.error("\(request.method.rawValue) \(path): \(response.status)\(code)\(id)")
-    }
-}
-
-/// Where the authority's state is kept. Another server that uses the same file is refused.
-private struct StateFile: Sendable {
-    let path: String
-
-    init(_ name: String) throws {
-        // The file itself, so that a link to it is neither replaced nor another lock.
-        path = Files.resolved(name)
-        guard !Files.isDirectory(path) else {
-            throw ToolFailure("cycles serve: \(path) is a directory; name a file with --state", status: .misuse)
-        }
-        let isFree: Bool
-        do throws(SystemFailure) {
-            isFree = try Files.lock(path + ".lock")
-        } catch {
-            throw ToolFailure("cycles serve: \(error); name another file with --state")
-        }
-        guard isFree else {
-            throw ToolFailure("cycles serve: another server keeps its state in \(path); name another file with --state")
-        }
-    }
-
-    /// Nil if there is no file yet.
-    func contents() throws -> [UInt8]? {
-        guard Files.exists(path) else { return nil }
-        do throws(SystemFailure) {
-            return try Files.read(path, limit: 1 << 30)
-        } catch {
-            throw ToolFailure("cycles serve: \(error)")
-        }
-    }
-
-    func save(_ authority: LocalAuthority) throws(SystemFailure) {
-        try Files.replace(path, with: authority.snapshot())
     }
 }

@@ -1,18 +1,24 @@
 import Cycles
 import Synchronization
 
-/// Says on standard error what whoever runs a command should know, each kind once for a reservation. How the command's own
-/// reservation was settled is said where that is known.
+/// Says on standard error what whoever runs a command should know, each kind once for a reservation.
 final class RunWarnings: CyclesObserver {
     private struct State {
         var own: ReservationID?
+        var spend: Amount?
         var said: Set<String> = []
     }
 
+    private let hasJournal: Bool
     private let state = Mutex(State())
 
-    /// Whose settlement is reported elsewhere.
-    func own(_ id: ReservationID) { state.withLock { $0.own = id } }
+    init(hasJournal: Bool) { self.hasJournal = hasJournal }
+
+    /// Which reservation is the command's own.
+    func begin(_ id: ReservationID) { state.withLock { $0.own = id } }
+
+    /// What that is settled at; nil if the command did not say.
+    func settle(at spend: Amount?) { state.withLock { $0.spend = spend } }
 
     func observe(_ event: CyclesEvent) {
         guard let (kind, text) = warning(event) else { return }
@@ -31,13 +37,20 @@ final class RunWarnings: CyclesObserver {
         case .retryScheduled(let retry): return ("retry \(retry.reservationID)", "\(event)")
         case .guardDropped(let id, _): return ("drop \(id)", "\(event)")
         case .valueIgnored(let id, _): return ("value \(id)", "\(event)")
-        case .settlementFailed(let id, let error):
-            guard id != state.withLock({ $0.own }) else { return nil }
-            return (
-                "settlement \(id)", "what was spent earlier on \(id) is refused: \(error); cycles journal list shows it"
-            )
+        case .settlementFailed(let id, let error): return ("settlement \(id)", failure(of: id, error))
         case .journalProblem(let problem): return ("journal \(problem.path ?? "")", "\(event)")
         default: return nil
         }
+    }
+
+    private func failure(of id: ReservationID, _ error: CyclesError) -> String {
+        let (own, spend) = state.withLock { ($0.own, $0.spend) }
+        let kept = hasJournal ? "; the record is kept aside, see cycles journal list" : ""
+        guard id == own else { return "what was spent earlier, on \(id), is not in the ledger: \(error)\(kept)" }
+        if case .validation = error {
+            return "the command did not report what it used: nothing is settled, and the hold of \(id) runs out"
+        }
+        guard let spend else { return "the hold of \(id) could not be given back, and runs out: \(error)" }
+        return "what was spent, \(spend), is not in the ledger: \(error)\(kept)"
     }
 }

@@ -95,6 +95,19 @@ extension ToolSuites {
             }
         }
 
+        @Test func aSettlementThatIsRefusedLateIsSaidTheSame() async throws {
+            let away = CommitInterruption(testAuthority())
+            away.begin()
+            try await withServer(away) { environment in
+                let tool = try RunningTool(run + ["-v"] + shell("echo tokens 7 >> $CYCLES_USAGE_FILE"), environment)
+                await until { tool.errors.contains("queued") || !tool.isRunning }
+                away.end(refusing: true)
+                let outcome = await tool.outcome()
+                #expect(outcome.status == 0, "\(outcome)")
+                #expect(outcome.errors.contains("\ncycles run: what was spent, 7 TOKENS, is not in the ledger: "))
+            }
+        }
+
         @Test func aReservationThatIsInDoubtIsExplained() async throws {
             let authority = testAuthority()
             for _ in 0..<2 { authority.failNext(.internalError) }
@@ -193,11 +206,12 @@ extension ToolSuites {
             let authority = testAuthority()
             let home = try Programs.temporaryFolder()
             defer { try? FileManager.default.removeItem(at: home) }
-            let throttling = FailingCommits(authority, retryAfter: 1_800)
+            let throttling = CommitInterruption(authority, retryAfter: 1_800)
+            throttling.begin()
             try await withServer(throttling) { environment in
                 let first = try RunningTool(run + shell("echo tokens 7 >> $CYCLES_USAGE_FILE"), environment, home: home)
                 #expect(await first.outcome().errors.contains("cycles journal flush"))
-                throttling.recover()
+                throttling.end()
                 // With the time that it would wait for the ledger, this would take longer than anybody does.
                 let second = try RunningTool(
                     run + ["--settle-timeout", "10m"] + shell("exit 0"),
@@ -311,14 +325,15 @@ extension ToolSuites {
             let authority = testAuthority()
             let home = try Programs.temporaryFolder()
             defer { try? FileManager.default.removeItem(at: home) }
-            let failing = FailingCommits(authority)
-            try await withServer(failing) { environment in
+            let away = CommitInterruption(authority)
+            away.begin()
+            try await withServer(away) { environment in
                 let script = shell("echo tokens 7 >> $CYCLES_USAGE_FILE")
                 let tool = try RunningTool(run + ["--settle-timeout", "0s"] + script, environment, home: home)
                 let outcome = await tool.outcome()
                 #expect(outcome.status == 0 && outcome.errors.contains("cycles journal flush"), "\(outcome)")
                 #expect(figures(authority) == [0, 1_000])
-                failing.recover()
+                away.end()
                 // The next client of the same identity settles it.
                 let next = try RunningTool(run + shell("exit 1"), environment, home: home)
                 #expect(await next.outcome().status == 1)
@@ -344,28 +359,5 @@ private final class DelayedTransport: BlockingHTTPTransport {
         holding.set()
         while !released.isSet { pause(.milliseconds(1)) }
         return answer
-    }
-}
-
-/// Answers commits with an error until it recovers.
-private final class FailingCommits: BlockingHTTPTransport {
-    private let inner: any BlockingHTTPTransport
-    private let recovered = Flag()
-
-    private let retryAfter: Int?
-
-    /// - Parameter retryAfter: How many seconds are to be waited, if it says so.
-    init(_ inner: any BlockingHTTPTransport, retryAfter: Int? = nil) {
-        self.inner = inner
-        self.retryAfter = retryAfter
-    }
-
-    func recover() { recovered.set() }
-
-    func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
-        if !recovered.isSet, request.url.hasSuffix("/commit") {
-            return HTTPResponse(status: 503, headers: retryAfter.map { ["Retry-After": String($0)] } ?? [:])
-        }
-        return try inner.send(request)
     }
 }

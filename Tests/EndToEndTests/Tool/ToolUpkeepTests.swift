@@ -35,7 +35,7 @@ extension ToolSuites {
 
         @Test func whatIsPendingIsListedAndSettled() async throws {
             let authority = testAuthority()
-            let away = Interruption(authority)
+            let away = CommitInterruption(authority)
             let home = try Home()
             try await withServer(away) { environment in
                 let empty = try await tool(["journal", "list"], environment, home)
@@ -81,7 +81,7 @@ extension ToolSuites {
         }
 
         @Test func whatWasRefusedIsDiscardedByHand() async throws {
-            let away = Interruption(testAuthority())
+            let away = CommitInterruption(testAuthority())
             let home = try Home()
             try await withServer(away) { environment in
                 away.begin()
@@ -192,30 +192,5 @@ extension ToolSuites {
             let unknown = try await cycles(["completion", "fish"])
             #expect(unknown.status == 2 && unknown.errors.contains("one of bash, zsh"), "\(unknown)")
         }
-    }
-}
-
-/// Lets settlements through, answers them with 503, or refuses them for good.
-private final class Interruption: BlockingHTTPTransport {
-    private let inner: any BlockingHTTPTransport
-    private let began = Flag()
-    private let ended = Flag()
-    private let refuses = Flag()
-
-    init(_ inner: any BlockingHTTPTransport) { self.inner = inner }
-
-    func begin() { began.set() }
-
-    func end(refusing: Bool = false) {
-        if refusing { refuses.set() }
-        ended.set()
-    }
-
-    func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
-        guard request.url.hasSuffix("/commit"), began.isSet else { return try inner.send(request) }
-        guard ended.isSet else { return HTTPResponse(status: 503) }
-        guard refuses.isSet else { return try inner.send(request) }
-        let body = #"{"error":"UNIT_MISMATCH","message":"no","request_id":"req_1"}"#
-        return HTTPResponse(status: 400, body: Array(body.utf8))
     }
 }
