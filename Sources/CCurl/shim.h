@@ -57,6 +57,16 @@ static inline CURLcode cycles_easy_allow_http_only(CURL *easy) {
 #endif
 }
 
+/* Lets a transfer end without waiting for the thread that resolves its host's name. Libraries before 7.87.0 wait. */
+static inline CURLcode cycles_easy_leave_resolver(CURL *easy) {
+#if LIBCURL_VERSION_NUM >= 0x075700
+    return curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#else
+    (void)easy;
+    return CURLE_OK;
+#endif
+}
+
 static inline CURLcode cycles_easy_get_long(CURL *easy, CURLINFO info, long *value) {
     return curl_easy_getinfo(easy, info, value);
 }

@@ -98,6 +98,15 @@ import Testing
         let settling = GuardedCommand()
         settling.ended()
         #expect(settling.take(15, isFromTerminal: false) == .askForPatience)
-        #expect(settling.take(15, isFromTerminal: false) == .leave)
+        // What was spent is read and written first, however little somebody wants to wait.
+        #expect(settling.take(15, isFromTerminal: false) == .leaveLater)
+        #expect(settling.recorded() == 15)
+        #expect(settling.take(2, isFromTerminal: false) == .leave)
+
+        let settled = GuardedCommand()
+        settled.ended()
+        #expect(settled.recorded() == nil)
+        #expect(settled.take(15, isFromTerminal: false) == .askForPatience)
+        #expect(settled.take(15, isFromTerminal: false) == .leave)
     }
 }

@@ -73,6 +73,11 @@ private struct World {
 private let unauthorized = #"{"error":"UNAUTHORIZED","message":"m","request_id":"r"}"#
 private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"r"}"#
 
+private func record(_ id: String, _ baseURL: String = "http://authority.test", mode: String = "commit") -> String {
+    #"{"version":1,"reservation_id":"\#(id)","base_url":"\#(baseURL)","mode":"\#(mode)","commit_body":{"a":1},"#
+        + #""event_fallback_body":{"b":2},"recorded_at_ms":0}"#
+}
+
 @Suite struct JournalTests {
     @Test func aRecordIsOnDiskBeforeTheCommitLeavesAndGoneOnceItIsSettled() async throws {
         let world = try World()
@@ -318,11 +323,6 @@ private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"
         let client = try world.restarted()
         #expect(world.folder.files == [JournalNames.file("a/b"), JournalNames.file("a:b")].sorted())
         #expect(await client.pendingSettlements().map(\.reservationID.rawValue).sorted() == ["a/b", "a:b"])
-    }
-
-    private func record(_ id: String, _ baseURL: String = "http://authority.test", mode: String = "commit") -> String {
-        #"{"version":1,"reservation_id":"\#(id)","base_url":"\#(baseURL)","mode":"\#(mode)","commit_body":{"a":1},"#
-            + #""event_fallback_body":{"b":2},"recorded_at_ms":0}"#
     }
 
     /// The legacy names sort before and after the standard ones.
@@ -679,7 +679,138 @@ private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"
     }
 }
 
+/// A client whose files are not those of the system, in virtual time.
+private func client(
+    _ world: World,
+    files: any FileSystem,
+    isInline: Bool = true
+) throws -> CyclesClient {
+    try CyclesClient(
+        configuration: world.bench.client.configuration,
+        transport: world.bench.wire,
+        callbacks: InlineCallbackTransport(world.bench.wire),
+        time: world.bench.clock,
+        randomness: { 0.5 },
+        files: (files, isInline)
+    )
+}
+
+@Suite struct JournalHazardTests {
+    @Test func aShutdownWaitsForTheDisk() async throws {
+        let world = try World()
+        let files = GatedFiles()
+        let client = try client(world, files: files, isInline: false)
+        let box = GuardBox(try await client.reserve(world.bench.request()))
+        let work = Task { try await box.take()?.commit(.tokens(7)) }
+        await until { files.isWriting }
+        let end = Task {
+            await client.shutdown(timeout: .zero)
+            files.note("shut down")
+        }
+        // Long enough for a shutdown that does not wait.
+        try await Task.sleep(for: .milliseconds(50))
+        files.open()
+        await end.value
+        #expect(files.notes == ["written", "shut down"])
+        _ = try? await work.value
+        // What could not be sent any more is found by the next client.
+        _ = try world.restarted()
+        #expect(world.bench.figures == [99_993, 0, 7] && world.folder.files.isEmpty)
+    }
+
+    @Test func whatCouldNotBeWrittenIsWrittenOnceItCan() async throws {
+        let world = try World()
+        let client = try client(world, files: FaultyFiles(.create, times: 1))
+        for _ in 0..<100 { world.bench.wire.answer("commit", status: 503) }
+        let guarded = try await client.reserve(world.bench.request())
+        guarded.addSpend(.tokens(7))
+        _ = consume guarded
+        // The disk was full for a moment; the first retry finds room.
+        #expect(world.problems.count == 1 && world.folder.files.count == 1)
+        #expect(await client.pendingSettlements().first?.isDurable == true)
+        await client.shutdown(timeout: .zero)
+        #expect(world.folder.files.count == 1)
+    }
+
+    @Test func aFolderThatWasRemovedIsMadeAnew() async throws {
+        let world = try World()
+        let first = try await world.bench.client.reserve(world.bench.request())
+        try await first.commit(.tokens(1))
+        try FileManager.default.removeItem(atPath: world.identityFolder)
+        for _ in 0..<2 { world.bench.wire.answer("commit", status: 401, unauthorized) }
+        let second = try await world.bench.client.reserve(world.bench.request())
+        #expect(try await second.commit(.tokens(2)) == .queued(isDurable: true))
+        #expect(world.folder.files.count == 1 && world.problems.isEmpty)
+    }
+
+    @Test func aFolderThatCannotBeListedIsReported() async throws {
+        let world = try World()
+        try world.plant(JournalNames.file("rsv_1"), record("rsv_1"))
+        _ = try client(world, files: FaultyFiles(.list, times: 3))
+        #expect(world.problems.contains { $0.message.contains("No space left") }, "\(world.problems)")
+    }
+
+    @Test func whatIsBeingSettledIsNeitherSettledAgainNorGivenBack() async throws {
+        let world = try World()
+        for _ in 0..<20 { world.bench.wire.answer("commit", status: 503, headers: ["Retry-After": "30"]) }
+        var request = world.bench.request()
+        request.idempotencyKey = "job-7"
+        let first = try await world.bench.client.reserve(request)
+        // A second guard of the same reservation, from before the first was settled.
+        let second = try await world.bench.client.reserve(request)
+        let third = try await world.bench.client.reserve(request)
+        #expect(try await first.commit(.tokens(400)) == .queued(isDurable: true))
+        do { try await second.release() } catch { #expect("\(error)".contains("under way already")) }
+        do { try await third.commit(.tokens(1)) } catch { #expect("\(error)".contains("under way already")) }
+        do {
+            _ = try await world.bench.client.reserve(request)
+            Issue.record("a reservation that is being settled became a guard")
+        } catch { #expect("\(error)".contains("is being settled")) }
+        #expect(!world.bench.operations.contains("release") && world.folder.contents.contains("\"amount\":400"))
+        // The same after a restart.
+        await world.bench.client.shutdown(timeout: .zero)
+        let next = try world.restarted()
+        do {
+            _ = try await next.reserve(request)
+            Issue.record("a reservation that is being settled became a guard")
+        } catch { #expect("\(error)".contains("is being settled")) }
+        world.bench.wire.forgetPlans()
+        world.bench.clock.advance(by: .seconds(31))
+        #expect(world.bench.figures == [99_600, 0, 400] && world.folder.files.isEmpty)
+        #expect(!world.bench.operations.contains("release"))
+    }
+
+    @Test(arguments: [202, 200, 307])
+    func whateverIsNoSuccessMayAskToWait(status: Int) async throws {
+        let world = try World()
+        world.bench.wire.answer("commit", status: status, "{}", headers: ["Retry-After": "600"])
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        #expect(try await guarded.commit(.tokens(7)) == .queued(isDurable: true))
+        world.bench.clock.advance(by: .seconds(599))
+        #expect(world.bench.operations.count { $0 == "commit" } == 1)
+        #expect(try JournalRecord(parsing: Array(world.folder.contents.utf8)).notBeforeMilliseconds != nil)
+        world.bench.clock.advance(by: .seconds(2))
+        #expect(world.folder.files.isEmpty)
+    }
+}
+
 @Suite struct KeyRotationTests {
+    @Test func aKeyThatChangesWhileARefusalIsHandledIsUsedAtOnce() async throws {
+        let rotator = Rotator()
+        let bench = try LifecycleBench { $0.observer = rotator }
+        bench.authority.addAPIKey("key-2", tenant: "acme")
+        let core = bench.client.core
+        rotator.rotate { try? core.updateAPIKey("key-2") {} }
+        bench.wire.answer("commit", status: 401, unauthorized)
+        let box = GuardBox(try await bench.client.reserve(bench.request()))
+        async let settlement = box.take()?.commit(.tokens(3))
+        await bench.advanceUntil {
+            bench.operations.count { $0 == "commit" } == 2 || bench.clock.monotonic > .seconds(30)
+        }
+        #expect(try await settlement?.charged == .tokens(3))
+        #expect(bench.operations == ["reserve", "commit", "commit"] && bench.clock.monotonic < .seconds(2))
+    }
+
     @Test func aNewKeySettlesWhatTheOldOneHeldBack() async throws {
         let world = try World()
         let guarded = try await world.bench.client.reserve(world.bench.request())
@@ -792,9 +923,53 @@ private let throttled = #"{"error":"LIMIT_EXCEEDED","message":"m","request_id":"
     }
 }
 
+/// Does something once, as soon as a settlement was refused.
+private final class Rotator: CyclesObserver {
+    private let action = Monitor<(@Sendable () -> Void)?>(nil)
+
+    func rotate(_ body: @escaping @Sendable () -> Void) { action.withLock { $0 = body } }
+
+    func observe(_ event: CyclesEvent) {
+        guard case .retryScheduled = event else { return }
+        let body = action.withLock { action in
+            defer { action = nil }
+            return action
+        }
+        body?()
+    }
+}
+
+/// Files that are not written before a test says so.
+private final class GatedFiles: FileSystem {
+    private let real = SystemFileSystem()
+    private let state = Monitor((isWriting: false, isOpen: false, notes: [String]()))
+
+    var isWriting: Bool { state.withLock { $0.isWriting } }
+    var notes: [String] { state.withLock { $0.notes } }
+    func open() { state.withLock { $0.isOpen = true } }
+    func note(_ text: String) { state.withLock { $0.notes.append(text) } }
+
+    var homeDirectory: String? { real.homeDirectory }
+    var processID: Int32 { real.processID }
+    func prepareDirectory(_ path: String) throws(FileError) { try real.prepareDirectory(path) }
+    func createFile(_ path: String, _ contents: [UInt8]) throws(FileError) {
+        state.withLock { $0.isWriting = true }
+        state.wait { $0.isOpen ? () : nil }
+        try real.createFile(path, contents)
+        note("written")
+    }
+    func rename(_ path: String, to other: String) throws(FileError) { try real.rename(path, to: other) }
+    func remove(_ path: String) throws(FileError) { try real.remove(path) }
+    func syncDirectory(_ path: String) throws(FileError) { try real.syncDirectory(path) }
+    func list(_ path: String) throws(FileError) -> [String] { try real.list(path) }
+    func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] { try real.read(path, limit: limit) }
+    func mayWrite(to directory: String) -> Bool { real.mayWrite(to: directory) }
+    func age(of path: String) -> Duration? { real.age(of: path) }
+}
+
 /// Files of which some calls fail, as on a disk that is full.
 private struct FaultyFiles: FileSystem {
-    enum Fault { case create, rename, sync, prepare, home }
+    enum Fault { case create, rename, sync, prepare, home, list }
 
     private let fault: Fault
     /// How often such a call still succeeds, and how often it fails after that.
@@ -838,7 +1013,10 @@ private struct FaultyFiles: FileSystem {
         try fail(.sync, path)
         try real.syncDirectory(path)
     }
-    func list(_ path: String) throws(FileError) -> [String] { try real.list(path) }
+    func list(_ path: String) throws(FileError) -> [String] {
+        try fail(.list, path)
+        return try real.list(path)
+    }
     func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] { try real.read(path, limit: limit) }
     func mayWrite(to directory: String) -> Bool { real.mayWrite(to: directory) }
     func age(of path: String) -> Duration? { real.age(of: path) }

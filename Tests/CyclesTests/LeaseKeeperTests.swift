@@ -6,19 +6,24 @@ import Testing
 /// Answers everything at once but some extensions, which are not answered until they fail.
 private final class StuckTransport: HTTPTransport, CallbackTransport {
     private let inner: LocalAuthority
-    private let state: Monitor<(toHold: Int, held: [any Exchange])>
+    private let state: Monitor<(toHold: Int, held: [any Exchange], keys: [String?])>
 
     init(_ inner: LocalAuthority, holding count: Int) {
         self.inner = inner
-        state = Monitor((count, []))
+        state = Monitor((count, [], []))
     }
+
+    /// The API keys of all extensions so far.
+    var keysOfExtensions: [String?] { state.withLock { $0.keys } }
 
     var holds: Int { state.withLock { $0.held.count } }
 
     func start(_ request: HTTPRequest, _ exchange: any Exchange) {
         exchange.didStart()
         let isHeld = state.withLock { state in
-            guard request.operationName == "extend", state.toHold > 0 else { return false }
+            guard request.operationName == "extend" else { return false }
+            state.keys.append(request.headers["X-Cycles-API-Key"])
+            guard state.toHold > 0 else { return false }
             state.toHold -= 1
             state.held.append(exchange)
             return true
@@ -26,10 +31,10 @@ private final class StuckTransport: HTTPTransport, CallbackTransport {
         if !isHeld { exchange.didFinish(Result { () throws(HTTPTransportError) in try inner.send(request) }) }
     }
 
-    func fail() {
-        for exchange in state.withLock({ $0.held }) {
-            exchange.didFinish(.failure(HTTPTransportError(kind: .timedOut, message: "stuck", wasRequestSent: nil)))
-        }
+    func fail() { answer(.failure(HTTPTransportError(kind: .timedOut, message: "stuck", wasRequestSent: nil))) }
+
+    func answer(_ outcome: Result<HTTPResponse, HTTPTransportError>) {
+        for exchange in state.withLock({ $0.held }) { exchange.didFinish(outcome) }
     }
 
     func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse { fatalError("not used") }
@@ -37,6 +42,50 @@ private final class StuckTransport: HTTPTransport, CallbackTransport {
 }
 
 @Suite struct LeaseKeeperTests {
+    private let unauthorized = HTTPResponse(
+        status: 401,
+        body: Array(#"{"error":"UNAUTHORIZED","message":"m","request_id":"r"}"#.utf8)
+    )
+
+    @Test func aRefusalOfAnOldKeyThatComesAfterTheNewOneStopsNothing() async throws {
+        let clock = ManualClock()
+        let authority = LocalAuthority(clock: clock)
+        for key in ["key-1", "key-2"] { authority.addAPIKey(key, tenant: "acme") }
+        authority.setBudget(scope: "tenant:acme", allocated: .tokens(1_000))
+        let wire = StuckTransport(authority, holding: 1)
+        let observer = RecordingObserver()
+        var configuration = CyclesConfiguration(baseURL: "http://authority.test", apiKey: "key-1")
+        configuration.tenant = "acme"
+        configuration.journal = .disabled
+        configuration.observer = observer
+        let client = try CyclesClient.testing(configuration: configuration, transport: wire, clock: clock)
+        let guarded = try await client.reserve(
+            ReservationCreateRequest(action: LifecycleBench.action, estimate: .tokens(10), timeToLive: .seconds(60))
+        )
+        clock.advance(by: .seconds(46))
+        #expect(wire.holds == 1)
+        try await client.updateAPIKey("key-2")
+        wire.answer(.success(unauthorized))
+        clock.advance(by: .seconds(1))
+        #expect(wire.keysOfExtensions == ["key-1", "key-2"])
+        clock.advance(by: .seconds(120))
+        #expect(authority.activeReservations == [guarded.reservationID])
+        try await guarded.commit(.tokens(1))
+    }
+
+    @Test func aLeaseWhoseEndIsNotKnownGoesOnWithANewKey() async throws {
+        let bench = try LifecycleBench(options: .init(emitsRemainingTimeToLive: false))
+        bench.authority.addAPIKey("key-2", tenant: "acme")
+        bench.wire.answer("extend", .success(unauthorized))
+        let guarded = try await bench.client.reserve(bench.request())
+        bench.clock.advance(by: .seconds(1))
+        #expect(bench.operations == ["reserve", "extend"])
+        try await bench.client.updateAPIKey("key-2")
+        bench.clock.advance(by: .seconds(150))
+        #expect(bench.authority.activeReservations == [guarded.reservationID])
+        try await guarded.release()
+    }
+
     private func failures(_ bench: LifecycleBench) -> [LeaseAttemptFailure.Disposition] {
         bench.events { if case .leaseAttemptFailed(let failure) = $0 { failure.disposition } else { nil } }
     }

@@ -95,6 +95,22 @@ enum Programs {
         return try run(URL(fileURLWithPath: "/usr/bin/env"), arguments)
     }
 
+    /// A library made from a C source of `Tests/Programs`, to be loaded before the others.
+    static func preloadable(_ name: String) throws -> URL {
+        let folder = buildFolder.appendingPathComponent("Programs")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let library = folder.appendingPathComponent("\(name).so")
+        let source = repository.appendingPathComponent("Tests/Programs/\(name).c")
+        let compilation = try run(
+            URL(fileURLWithPath: "/usr/bin/env"),
+            ["cc", "-shared", "-fPIC", "-o", library.path, source.path]
+        )
+        guard compilation.status == 0 else {
+            throw Failure(description: "\(name) does not compile: \(compilation.errors)\(compilation.output)")
+        }
+        return library
+    }
+
     /// Compiles a program of `Tests/Programs` and runs it.
     static func compileAndRun(_ name: String) throws -> Outcome {
         let source = repository.appendingPathComponent("Tests/Programs/\(name).swift")

@@ -163,11 +163,12 @@ public final class BlockingCyclesClient: Sendable {
     public func pendingSettlements() -> [PendingSettlement] { core.engine.pendingSettlements }
 
     /// Flushes, then closes the connections if the transport is ``CurlTransport``. Requests in flight fail; further ones
-    /// are refused.
+    /// are refused. What the journal has to keep is written to its end.
     public func shutdown(timeout: Duration? = nil) {
         core.flushBlocking(timeout: timeout)
         core.shutDown()
         (transport as? CurlTransport)?.shutdownBlocking()
+        core.finishWritingBlocking()
     }
 
     // MARK: Deciding and reserving

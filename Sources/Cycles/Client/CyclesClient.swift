@@ -110,12 +110,14 @@ public final class CyclesClient: Sendable {
     public func pendingSettlements() async -> [PendingSettlement] { core.engine.pendingSettlements }
 
     /// Flushes, then closes the connections. Requests in flight fail; further ones are refused. Leases are not extended
-    /// any more, and what could not be settled by then has failed.
+    /// any more, and what could not be settled by then has failed, unless the journal has it: that is written to its end,
+    /// however little time there is.
     /// - Parameter timeout: How long to flush; nil means ``RetryPolicy/flushTimeout``.
     public func shutdown(timeout: Duration? = nil) async {
         await core.flush(timeout: timeout)
         core.shutDown()
         await transport.shutdown()
+        await core.finishWriting()
     }
 
     // MARK: Deciding and reserving

@@ -46,6 +46,7 @@ public enum CyclesError: Error, Hashable, Sendable {
         switch self {
         case .api(let error): error.retryAfter
         case .denied(let denial): denial.retryAfter
+        case .invalidResponse(let response): response.retryAfter
         default: nil
         }
     }
@@ -318,6 +319,8 @@ public struct InvalidResponse: Hashable, Sendable, CustomStringConvertible {
     public var traceID: String?
     /// The idempotency key that the request carried.
     public var idempotencyKey: IdempotencyKey?
+    /// How long the server asks to wait all the same (`Retry-After`).
+    public var retryAfter: Duration?
 
     /// An invalid answer.
     public init(
@@ -326,7 +329,8 @@ public struct InvalidResponse: Hashable, Sendable, CustomStringConvertible {
         message: String,
         requestID: String? = nil,
         traceID: String? = nil,
-        idempotencyKey: IdempotencyKey? = nil
+        idempotencyKey: IdempotencyKey? = nil,
+        retryAfter: Duration? = nil
     ) {
         self.operation = operation
         self.status = status
@@ -334,6 +338,7 @@ public struct InvalidResponse: Hashable, Sendable, CustomStringConvertible {
         self.requestID = requestID
         self.traceID = traceID
         self.idempotencyKey = idempotencyKey
+        self.retryAfter = retryAfter
     }
 
     /// What is wrong, and what to do.

@@ -5,6 +5,10 @@
 package final class LeaseKeeper: Sendable {
     private struct State {
         var waiting = DeadlineHeap<Lease>()
+        /// Those that stopped because the key was not accepted, whether they wait for their end or none is known.
+        var unauthorized: [ObjectIdentifier: Lease] = [:]
+        /// How many API keys there have been.
+        var keyGeneration = 0
         var isShutDown = false
     }
 
@@ -91,8 +95,8 @@ package final class LeaseKeeper: Sendable {
     package func resumeAfterNewKey() {
         let now = background.time.monotonic
         change { state, effects in
-            for lease in state.waiting.all where lease.phase == .stopped && lease.wasUnauthorized {
-                guard !lease.hasRunOut(at: now) else { continue }
+            state.keyGeneration += 1
+            for lease in state.unauthorized.values where !lease.hasRunOut(at: now) {
                 take(.attempt(at: now, withFreshKey: true), lease, &state, &effects)
             }
         }
@@ -103,7 +107,7 @@ package final class LeaseKeeper: Sendable {
     package func shutDown() {
         change { state, _ in
             state.isShutDown = true
-            for lease in state.waiting.all { finish(lease, &state) }
+            for lease in state.waiting.all + state.unauthorized.values { finish(lease, &state) }
         }
     }
 
@@ -183,7 +187,12 @@ package final class LeaseKeeper: Sendable {
                 finish(lease, &state)
                 return
             }
-            let step = lease.schedule.failed(ExtendFailure(error), at: now)
+            var step = lease.schedule.failed(ExtendFailure(error), at: now)
+            // What an earlier key was refused for is attempted at once with the one that there is now.
+            if case .stop(.refused(401, _)) = step, lease.keyGeneration < state.keyGeneration, !lease.hasRunOut(at: now)
+            {
+                step = .attempt(at: now, withFreshKey: true)
+            }
             let disposition: LeaseAttemptFailure.Disposition =
                 switch step {
                 case .attempt(let time, _): .retrying(after: max(.zero, time - now))
@@ -212,11 +221,12 @@ package final class LeaseKeeper: Sendable {
         case .attempt(let time, let withFreshKey):
             if withFreshKey { lease.key = nil }
             lease.phase = .waiting
+            state.unauthorized[ObjectIdentifier(lease)] = nil
             wait(lease, until: time, &state)
         case .stop(let reason):
             lease.phase = .stopped
             lease.key = nil
-            if case .refused(401, _) = reason { lease.wasUnauthorized = true } else { lease.wasUnauthorized = false }
+            if case .refused(401, _) = reason { state.unauthorized[ObjectIdentifier(lease)] = lease }
             effects.append(.tell(.leaseStopped(lease.reservationID, reason)))
             if reason.isLoss {
                 state.waiting.remove(lease)
@@ -231,6 +241,7 @@ package final class LeaseKeeper: Sendable {
         guard !state.isShutDown else { return }
         let key = lease.key ?? .random()
         lease.key = key
+        lease.keyGeneration = state.keyGeneration
         lease.phase = .attempting
         // That the lease runs out meanwhile must not go unnoticed.
         wait(lease, until: lease.knownEnd, &state)
@@ -278,6 +289,7 @@ package final class LeaseKeeper: Sendable {
         lease.key = nil
         lease.whenLost = nil
         state.waiting.remove(lease)
+        state.unauthorized[ObjectIdentifier(lease)] = nil
     }
 }
 
@@ -305,8 +317,8 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
     fileprivate var isKept = false
     fileprivate var isSettling = false
     fileprivate var hasReportedLimit = false
-    /// Whether it stopped because the key was not accepted.
-    fileprivate var wasUnauthorized = false
+    /// Which API key its last attempt carried.
+    fileprivate var keyGeneration = 0
     /// How it was lost; nil unless it was.
     fileprivate var lossMessage: String?
     fileprivate var whenLost: (@Sendable (LeaseLoss) -> Void)?

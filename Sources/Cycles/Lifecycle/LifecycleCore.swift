@@ -70,6 +70,22 @@ package final class LifecycleCore: Sendable {
         return try .createReservation(request, defaults)
     }
 
+    /// Why what was granted cannot become a guard; nil if it can.
+    ///
+    /// Under a key that was used before, the server answers with the reservation of then. While that is being settled it
+    /// must be neither settled again nor given back.
+    func refusal(of grant: ReservationGrant, key: IdempotencyKey?) -> CyclesError? {
+        guard engine.isSettling(grant.reservationID) else { return nil }
+        return .invalidResponse(
+            InvalidResponse(
+                operation: "createReservation",
+                status: 200,
+                message: "reservation \(grant.reservationID) is being settled: the idempotency key was used before",
+                idempotencyKey: key
+            )
+        )
+    }
+
     /// Begins to keep what was granted.
     func hold(_ grant: ReservationGrant, _ request: ReservationCreateRequest) -> HeldReservation {
         let trace = TraceContext.current
@@ -101,7 +117,9 @@ package final class LifecycleCore: Sendable {
             let attempt = background.performer.attempt(operation, over: transport)
             switch process.attempted(attempt) {
             case .sendAgain: continue
-            case .granted(let grant): return hold(grant, request)
+            case .granted(let grant):
+                if let refusal = refusal(of: grant, key: operation.idempotencyKey) { throw refusal }
+                return hold(grant, request)
             case .failed(let error, let holding):
                 if let holding { giveBack(holding, reason: "the answer was not usable", trace: trace) }
                 throw error
@@ -158,6 +176,20 @@ package final class LifecycleCore: Sendable {
     func shutDown() {
         keeper.shutDown()
         engine.shutDown()
+    }
+
+    /// Waits until everything that is to be on disk is there. The process may end next.
+    func finishWriting() async {
+        guard let journal else { return }
+        await withUnsafeContinuation { continuation in journal.drain { continuation.resume() } }
+    }
+
+    /// The same for a thread that may block.
+    func finishWritingBlocking() {
+        guard let journal else { return }
+        let isDone = Monitor(false)
+        journal.drain { isDone.withLock { $0 = true } }
+        isDone.wait { $0 ? () : nil }
     }
 }
 

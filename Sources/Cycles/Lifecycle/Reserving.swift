@@ -51,7 +51,11 @@ final class Reserving: Sendable {
             switch state.withLock({ $0.process.attempted(attempt) }) {
             case .sendAgain: send()
             case .granted(let grant):
-                finish(.success(grant), holding: grant.reservationID)
+                if let refusal = core.refusal(of: grant, key: operation.idempotencyKey) {
+                    finish(.failure(refusal), holding: nil)
+                } else {
+                    finish(.success(grant), holding: grant.reservationID)
+                }
             case .failed(let error, let holding):
                 if let holding {
                     let ticket = state.withLock { $0.ticket }

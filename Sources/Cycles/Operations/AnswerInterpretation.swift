@@ -36,7 +36,8 @@ extension Operation {
                 message: redactor.redact(message),
                 requestID: redactor.redact(metadata.requestID),
                 traceID: metadata.traceID,
-                idempotencyKey: idempotencyKey
+                idempotencyKey: idempotencyKey,
+                retryAfter: metadata.retryAfter
             )
         )
     }

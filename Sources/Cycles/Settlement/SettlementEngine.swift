@@ -84,6 +84,10 @@ package final class SettlementEngine: Sendable {
     ) {
         let process = SettlementProcess(record.mode, policy)
         let job = begin(record.reservationID, .settlement(record, process), trace, isAwaited, progress)
+        guard job.isFirst else {
+            refuse(job)
+            return
+        }
         guard let journal else {
             send(job, job.nextRequest, over: transport)
             return
@@ -189,8 +193,15 @@ package final class SettlementEngine: Sendable {
         request.idempotencyKey = request.idempotencyKey ?? .random()
         let kind = SettlementJob.Kind.release(request, ReleaseProcess(policy), leaseEnd: leaseEnd)
         let job = begin(id, kind, trace, isAwaited, after: cause, progress)
+        guard job.isFirst else {
+            refuse(job)
+            return
+        }
         send(job, job.nextRequest, over: transport)
     }
+
+    /// Whether a reservation's work is done, and its settlement goes on.
+    package func isSettling(_ id: ReservationID) -> Bool { state.withLock { $0.active[id] != nil } }
 
     /// Makes everything that waits by its own choice due at once. What a server asked to wait for goes on waiting.
     package func hurry() {
@@ -268,12 +279,29 @@ package final class SettlementEngine: Sendable {
         let awaited = isAwaited ? Awaited(job, until: background.time.monotonic + policy.inlineBudget) : nil
         job.awaited = awaited
         state.withLock { state in
+            // One key and one record for all that settles a reservation: what came first stands.
+            job.isFirst = state.active[id] == nil
+            guard job.isFirst else { return }
             if case .settlement = kind { state.active[id] = job }
             guard let awaited else { return }
             state.awaited.insert(awaited)
             alarm.set(to: state.nextDeadline)
         }
         return job
+    }
+
+    /// Ends a job before it begins: another that settles its reservation is not over.
+    private func refuse(_ job: SettlementJob) {
+        let error = CyclesError.validation(
+            ValidationIssue(
+                field: "reservationID",
+                message:
+                    "is \(job.reservationID), whose settlement is under way already: neither is it settled again nor given back"
+            )
+        )
+        background.observer.observe(.settlementFailed(job.reservationID, error))
+        job.progress(.finished(.failure(error)))
+        pending.end(job.ticket)
     }
 
     /// Sends what is due, and tells those who have waited long enough.
@@ -349,7 +377,7 @@ package final class SettlementEngine: Sendable {
             guard job.holdsPlace else { return }
             job.holdsPlace = false
             state.slowInFlight -= 1
-            guard error?.status == 401, let delay else {
+            guard let error, error.status == 401, let delay, !isOutdated(job, error, state) else {
                 if SettlementEngine.provesKey(error), job.keyGeneration == state.keyGeneration {
                     state.slowLimit = SettlementEngine.maxSlowInFlight
                 }
@@ -364,6 +392,11 @@ package final class SettlementEngine: Sendable {
             alarm.set(to: state.nextDeadline)
         }
         sendSlow()
+    }
+
+    /// Whether a refusal is about an earlier key: it is attempted at once with the one that there is now.
+    private func isOutdated(_ job: SettlementJob, _ error: CyclesError, _ state: State) -> Bool {
+        (error.status == 401 || error.status == 403) && job.keyGeneration < state.keyGeneration
     }
 
     /// Whether an answer shows that the key was accepted: a success, or a refusal for another reason.
@@ -499,11 +532,8 @@ package final class SettlementEngine: Sendable {
         _ error: CyclesError
     ) {
         let now = background.time.monotonic
-        // What an earlier key was refused for is attempted at once with the one that there is now.
-        let isOutdated = state.withLock { state in
-            (error.status == 401 || error.status == 403) && job.keyGeneration < state.keyGeneration
-        }
-        let delay = isOutdated ? floor : chosenDelay
+        let (isDue, isDurable) = state.withLock { state in (isOutdated(job, error, state), job.isDurable) }
+        let delay = isDue ? floor : chosenDelay
         background.observer.observe(
             .retryScheduled(
                 ScheduledRetry(
@@ -514,9 +544,10 @@ package final class SettlementEngine: Sendable {
                 )
             )
         )
-        if floor > .zero, let journal, case .settlement(let record, _) = job.kind {
-            // What the server asks for holds after a restart, too.
-            let notBefore = background.time.wallMilliseconds + floor.wholeMillisecondsRoundedUp
+        if floor > .zero || !isDurable, let journal, case .settlement(let record, _) = job.kind {
+            // What the server asks for holds after a restart, too; and what could not be written may be by now.
+            let notBefore =
+                floor > .zero ? background.time.wallMilliseconds + floor.wholeMillisecondsRoundedUp : nil
             state.withLock { _ in job.isStoring = true }
             journal.write(record.journalRecord(baseURL: journal.baseURL, notBeforeMilliseconds: notBefore)) { [self] in
                 note(job, isWritten: $0)
@@ -526,9 +557,11 @@ package final class SettlementEngine: Sendable {
                 }
             }
         }
-        passOn(job, error, delay: isOutdated ? nil : delay)
+        passOn(job, error, delay: delay)
         let (isShutDown, isQueued) = state.withLock { state in
             job.lastError = error
+            // Looked at once more: a key that came in between found nothing waiting.
+            let delay = isOutdated(job, error, state) ? floor : chosenDelay
             guard !state.isShutDown else { return (true, false) }
             if case .settlement(_, let process) = job.kind { job.isSlow = job.isSlow || process.isSlow }
             job.nextRequest = request
@@ -566,7 +599,9 @@ package final class SettlementEngine: Sendable {
     ) {
         state.withLock { state in
             if let awaited = job.awaited { state.awaited.remove(awaited) }
-            if case .settlement = job.kind { state.active[job.reservationID] = nil }
+            if case .settlement = job.kind, state.active[job.reservationID] === job {
+                state.active[job.reservationID] = nil
+            }
         }
         if case .failure(let error) = result { passOn(job, error, delay: nil) } else { passOn(job, nil, delay: nil) }
         switch result {
@@ -625,6 +660,8 @@ private final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     var floor: Duration = .zero
     var heapPosition: Int?
     var engine: SettlementEngine?
+    /// Whether no other settles its reservation. Set before anything else happens to it.
+    var isFirst = true
     /// Whether a journal has it. Under the engine's lock.
     var isDurable = false
     /// Whether it does not hurry, and whether it has one of the places of those. Under the engine's lock.

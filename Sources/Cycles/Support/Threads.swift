@@ -33,9 +33,15 @@ package struct SystemThread: @unchecked Sendable {
         #else
             var handle: pthread_t?
         #endif
-        guard pthread_create(&handle, &attributes, runThreadBody, body.toOpaque()) == 0 else {
-            body.release()
-            return nil
+        // A system that has none at this moment often has one at the next.
+        var patience = 8
+        while pthread_create(&handle, &attributes, runThreadBody, body.toOpaque()) != 0 {
+            patience -= 1
+            guard patience > 0 else {
+                body.release()
+                return nil
+            }
+            usleep(5_000)
         }
         #if canImport(Glibc)
             return SystemThread(handle: handle)

@@ -99,12 +99,14 @@ enum RunCommand {
         // Before anything that may take its time, such as a key that somebody has to type.
         Signals.take { signal, isFromTerminal in
             switch command.take(signal, isFromTerminal: isFromTerminal) {
-            case .passedOn: break
+            case .passedOn, .leaveLater: break
             case .callOff:
                 guard let work = work.withLock({ $0 }) else { SystemCalls.exit(ExitStatus.signal(signal).code) }
                 work.cancel()
             case .askForPatience:
-                Console.error("cycles run: waiting for the settlement; the same again leaves it to the journal")
+                Console.error(
+                    "cycles run: waiting for the settlement; the same again leaves it to the journal, if there is one"
+                )
             case .leave: SystemCalls.exit(ExitStatus.signal(signal).code)
             }
         }
@@ -123,12 +125,12 @@ enum RunCommand {
             status = try await task.value
         } catch {
             command.ended()
-            await end(client)
+            await end(client, command)
             // With another reservation it would be another request: its key is of no use to whoever runs this again.
             guard let error = error as? CyclesError else { throw error }
             throw ToolFailure(text(error), status: ErrorReport.status(of: error))
         }
-        await end(client)
+        await end(client, command)
         return status
     }
 
@@ -148,7 +150,7 @@ enum RunCommand {
     }
 
     /// The settlement goes on for a while; what is left then is in the journal, or lost with this process.
-    private static func end(_ client: CyclesClient) async {
+    private static func end(_ client: CyclesClient, _ command: GuardedCommand) async {
         // However little time there is for the ledger: for the disk there is enough. What was attempted was written before,
         // or cannot be.
         let deadline = ContinuousClock.now + .seconds(10)
@@ -157,6 +159,7 @@ enum RunCommand {
         {
             try? await Task.sleep(for: .milliseconds(10))
         }
+        if let signal = command.recorded() { SystemCalls.exit(ExitStatus.signal(signal).code) }
         await client.flush()
         let pending = await client.pendingSettlements()
         let (kept, lost) = (pending.count { $0.isDurable }, pending.count { !$0.isDurable })

@@ -17,8 +17,10 @@ final class GuardedCommand: Sendable {
         case callOff
         /// It is said that there is something to wait for.
         case askForPatience
-        /// Whoever asks twice does not want to wait.
+        /// Whoever asks twice does not want to wait, and need not.
         case leave
+        /// The same, once what was spent is safe: ``GuardedCommand/recorded()`` says so.
+        case leaveLater
     }
 
     private enum Phase {
@@ -26,13 +28,18 @@ final class GuardedCommand: Sendable {
         /// It is being started: whatever comes now is for it.
         case starting
         case running(ChildProcess)
+        /// What it spent is still to be read, and is nowhere else.
         case settling
+        /// What it spent is where it is to be kept.
+        case recorded
     }
 
     private struct State {
         var phase = Phase.preparing
         /// The last signal while no command ran, that asked to end.
         var signal: Int32?
+        /// Whether somebody does not want to wait for the ledger.
+        var isLeaving = false
         /// What came while it was being started.
         var early: [Int32] = []
     }
@@ -53,12 +60,17 @@ final class GuardedCommand: Sendable {
             case .starting:
                 if !isFromTerminal { state.early.append(signal) }
                 return .passedOn
-            case .preparing, .settling:
+            case .preparing, .settling, .recorded:
                 guard Signals.asksToEnd(signal) else { return .passedOn }
-                defer { state.signal = signal }
-                if state.signal != nil { return .leave }
-                if case .settling = state.phase { return .askForPatience }
-                return .callOff
+                let isSecond = state.signal != nil
+                state.signal = signal
+                switch state.phase {
+                case .settling where isSecond:
+                    state.isLeaving = true
+                    return .leaveLater
+                case .settling, .recorded: return isSecond ? .leave : .askForPatience
+                default: return isSecond ? .leave : .callOff
+                }
             }
         }
     }
@@ -95,4 +107,12 @@ final class GuardedCommand: Sendable {
     }
 
     func ended() { state.withLock { $0.phase = .settling } }
+
+    /// What was spent is safe now. The signal of whoever does not want to wait any longer; nil if nobody minds.
+    func recorded() -> Int32? {
+        state.withLock { state in
+            state.phase = .recorded
+            return state.isLeaving ? state.signal : nil
+        }
+    }
 }

@@ -74,21 +74,22 @@ struct ChildProcess: Sendable {
     /// Waits until it has ended. `beforeReaping` runs while its number still means it and nothing else.
     func wait(_ beforeReaping: @escaping @Sendable () -> Void) async -> Ending {
         await withCheckedContinuation { continuation in
-            Threads.start {
-                var information = siginfo_t()
-                while waitid(P_PID, id_t(identifier), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
-                beforeReaping()
-                var status: Int32 = 0
-                var result = waitpid(identifier, &status, 0)
-                while result < 0, errno == EINTR { result = waitpid(identifier, &status, 0) }
-                guard result == identifier else {
-                    continuation.resume(returning: .unknown)
-                    return
-                }
-                let signal = status & 0x7f
-                continuation.resume(returning: signal == 0 ? .exited((status >> 8) & 0xff) : .signalled(signal))
-            }
+            let wait: @Sendable () -> Void = { continuation.resume(returning: waitHere(beforeReaping)) }
+            // Where there is no thread, the one that asks has nothing else to do: the command runs, and is to be settled.
+            if !Threads.start(wait) { wait() }
         }
+    }
+
+    private func waitHere(_ beforeReaping: () -> Void) -> Ending {
+        var information = siginfo_t()
+        while waitid(P_PID, id_t(identifier), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
+        beforeReaping()
+        var status: Int32 = 0
+        var result = waitpid(identifier, &status, 0)
+        while result < 0, errno == EINTR { result = waitpid(identifier, &status, 0) }
+        guard result == identifier else { return .unknown }
+        let signal = status & 0x7f
+        return signal == 0 ? .exited((status >> 8) & 0xff) : .signalled(signal)
     }
 
     func send(_ signal: Int32) { kill(identifier, signal) }

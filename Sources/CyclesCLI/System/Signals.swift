@@ -72,7 +72,7 @@ enum Signals {
     static func take(_ handle: @escaping @Sendable (_ signal: Int32, _ isFromTerminal: Bool) -> Void) {
         let taken = taken.withLock { $0 }
         guard !taken.isEmpty else { return }
-        Threads.start {
+        let isStarted = Threads.start {
             var blocked = set(taken)
             while true {
                 #if canImport(Darwin)
@@ -88,6 +88,10 @@ enum Signals {
                     if signal > 0 { handle(signal, information.si_code > 0) }
                 #endif
             }
+        }
+        guard isStarted else {
+            Console.error("cycles: the system has no thread to give for signals; try again")
+            SystemCalls.exit(ExitStatus.failure.code)
         }
     }
 
@@ -112,8 +116,8 @@ enum Threads {
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    /// Ends the program if the system has no thread to give: nothing that the tool does works without.
-    static func start(_ body: @escaping @Sendable () -> Void) {
+    /// Whether the system had a thread to give.
+    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
         let argument = Unmanaged.passRetained(Body(body)).toOpaque()
         #if canImport(Darwin)
             var thread: pthread_t?
@@ -135,13 +139,14 @@ enum Threads {
             argument
         )
         guard result == 0 else {
-            Console.error("cycles: the system has no thread to give: \(String(cString: strerror(result)))")
-            SystemCalls.exit(ExitStatus.failure.code)
+            Unmanaged<Body>.fromOpaque(argument).release()
+            return false
         }
         #if canImport(Darwin)
             if let thread { pthread_detach(thread) }
         #else
             pthread_detach(thread)
         #endif
+        return true
     }
 }

@@ -77,6 +77,27 @@ extension ToolSuites {
             }
         }
 
+        @Test func whoeverDoesNotWaitLosesNothing() async throws {
+            let away = CommitInterruption(testAuthority())
+            away.begin()
+            let home = try Programs.temporaryFolder()
+            defer { try? FileManager.default.removeItem(at: home) }
+            try await withServer(away) { environment in
+                let script = shell("trap '' TERM; echo tokens 42 >> $CYCLES_USAGE_FILE; echo ready")
+                let tool = try RunningTool(run + script, environment, home: home)
+                await tool.says("ready")
+                await until {
+                    guard tool.isRunning else { return true }
+                    tool.signal(SIGTERM)
+                    return false
+                }
+                let outcome = await tool.outcome()
+                #expect(outcome.status == 128 + SIGTERM, "\(outcome)")
+                let list = try RunningTool(["journal", "list"], environment, home: home)
+                #expect(await list.outcome().output.contains("pending  rsv_000001   42 TOKENS"))
+            }
+        }
+
         @Test func aSettlementThatIsRefusedIsSaidOnce() async throws {
             let authority = testAuthority()
             try await withServer(authority) { environment in

@@ -1,5 +1,6 @@
 import Cycles
 import CyclesTesting
+import Foundation
 import Testing
 
 /// The executable as a whole, and its demonstration.
@@ -24,6 +25,32 @@ extension ToolSuites {
                 ]
             )
         }
+
+        #if os(Linux)
+            /// Before 7.87, libcurl waits for its thread to end that resolves a name.
+            private static var leavesResolvers: Bool {
+                let outcome = try? Programs.run(
+                    URL(fileURLWithPath: "/usr/bin/env"),
+                    ["pkg-config", "--exists", "libcurl >= 7.87"]
+                )
+                return Programs.areCompiled && outcome?.status == 0
+            }
+
+            @Test(.enabled(if: leavesResolvers)) func aNameThatDoesNotResolveHoldsNobodyUp() async throws {
+                let environment = [
+                    "LD_PRELOAD": try Programs.preloadable("SlowResolver").path, "CYCLES_API_KEY": "k",
+                    "CYCLES_TENANT": "acme",
+                ]
+                let start = ContinuousClock.now
+                let outcome = try await cycles(
+                    ["balances", "--url", "http://authority.test", "--connect-timeout", "1s", "--read-timeout", "1s"],
+                    environment
+                )
+                #expect(outcome.status == 69 && outcome.errors.contains("Timed out"), "\(outcome)")
+                // The name itself would take half a minute.
+                #expect(ContinuousClock.now - start < .seconds(20))
+            }
+        #endif
 
         @Test func theDemonstrationUsesTheServerOfTheEnvironment() async throws {
             let authority = testAuthority(.credits(5_000))

@@ -30,6 +30,7 @@ package final class CommitJournal: Sendable {
         case setAside(ReservationID, reason: String, @Sendable () -> Void)
         case load(@Sendable ([JournalRecord]) -> Void)
         case changeKey(Secret, @Sendable () -> Void)
+        case drain(@Sendable () -> Void)
     }
 
     private struct Line {
@@ -100,6 +101,9 @@ package final class CommitJournal: Sendable {
         enqueue(.changeKey(key, completion))
     }
 
+    /// Calls back once everything that was asked for before is done.
+    package func drain(_ completion: @escaping @Sendable () -> Void) { enqueue(.drain(completion)) }
+
     // MARK: The thread
 
     private func enqueue(_ job: Job) {
@@ -156,6 +160,7 @@ package final class CommitJournal: Sendable {
             case .write, .remove, .setAside: true
             case .load: hasAnything
             case .changeKey: hasAnything
+            case .drain: false
             }
         }
         var folder = isNeeded ? preparedFolder() : nil
@@ -188,6 +193,7 @@ package final class CommitJournal: Sendable {
                 needsSync = false
                 folder = changeKey(key, from: folder)
                 callbacks.append(completion)
+            case .drain(let completion): callbacks.append(completion)
             }
         }
         if needsSync, let folder { isSynced = isSynced && sync(folder) }
@@ -209,13 +215,17 @@ package final class CommitJournal: Sendable {
 
     private var base: String? { configuredBase ?? JournalNames.base(inHome: files.homeDirectory) }
 
-    /// Whether there are records of anyone.
-    private var hasAnything: Bool { base.map { (try? files.list($0))?.isEmpty == false } ?? false }
+    /// Whether there are records of anyone. What cannot be looked at may have some: whoever goes on reports why.
+    private var hasAnything: Bool { base.map { (try? files.list($0))?.isEmpty != true } ?? false }
 
     /// The folder of the identity with a slash at its end; nil if there is none that can be used.
     private func preparedFolder() -> String? {
         let known = place.withLock { $0 }
-        if known.isPrepared { return known.folder }
+        if known.isPrepared {
+            guard let folder = known.folder else { return nil }
+            // One that somebody has removed is made anew.
+            if files.age(of: folder) != nil { return folder }
+        }
         guard let base else {
             report(nil, "there is no home directory to keep settlements in; set a directory, or disable the journal")
             place.withLock { place in
@@ -224,7 +234,8 @@ package final class CommitJournal: Sendable {
             }
             return nil
         }
-        let folder = known.folder ?? base + "/" + JournalNames.folder(known.identity)
+        let name = known.folder.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+        let folder = name ?? base + "/" + JournalNames.folder(known.identity)
         let isPrepared = attempt { () throws(FileError) in
             try files.prepareDirectory(base)
             try files.prepareDirectory(folder)

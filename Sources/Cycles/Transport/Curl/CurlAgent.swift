@@ -154,10 +154,15 @@ final class CurlAgent: Sendable {
 
     private func startThread() {
         guard multi.isUsable, let thread = SystemThread.start({ self.run() }) else {
-            let stranded = mailbox.withLock { mailbox in
-                mailbox.phase = .ended
-                defer { mailbox.arrivals = [] }
-                return mailbox.arrivals
+            // The next request may find a thread again.
+            let (stranded, whenEnded) = mailbox.withLock { mailbox in
+                mailbox.phase = mailbox.phase == .ending ? .ended : .notStarted
+                defer {
+                    mailbox.arrivals = []
+                    mailbox.cancellations = []
+                    mailbox.whenEnded = []
+                }
+                return (mailbox.arrivals, mailbox.whenEnded)
             }
             for transfer in stranded {
                 transfer.complete(
@@ -170,6 +175,7 @@ final class CurlAgent: Sendable {
                     )
                 )
             }
+            for callback in whenEnded { callback() }
             return
         }
         thread.detach()

@@ -87,6 +87,8 @@ final class CurlHandle {
         errorText[0] = 0
         cycles_easy_set_long(easy, CURLOPT_NOSIGNAL, 1)
         cycles_easy_set_long(easy, CURLOPT_NOPROGRESS, 1)
+        // A name server that does not answer must hold up nobody but who asked.
+        cycles_easy_leave_resolver(easy)
         cycles_easy_set_long(easy, CURLOPT_FOLLOWLOCATION, 0)
         cycles_easy_set_long(easy, CURLOPT_TCP_KEEPALIVE, 1)
         cycles_easy_set_long(easy, CURLOPT_PATH_AS_IS, 1)
