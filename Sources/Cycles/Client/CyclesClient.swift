@@ -74,9 +74,13 @@ public final class CyclesClient: Sendable {
     ///
     /// An answer that does not come, or makes no sense, is asked for once more with the same key. When the task is
     /// cancelled, `cancelled` is thrown at once, and what is held by then is given back in the background.
+    ///
+    /// An idempotency key of the caller's own makes one reservation, and that is settled once: while a guard's settlement
+    /// is pending, another guard of the same reservation can neither commit nor release it.
     /// - Returns: The guard that settles it. A result that is not used gives the hold back.
     /// - Throws: ``CyclesError``: `denied` for a DENY and for the 409 codes about budgets, `ambiguous` if two attempts did
-    ///   not tell whether budget is held, `invalidResponse` for an unknown decision, `validation` for a dry run.
+    ///   not tell whether budget is held, `invalidResponse` for an unknown decision and for a key whose reservation is
+    ///   being settled or over, `validation` for a dry run.
     public func reserve(_ request: ReservationCreateRequest) async throws(CyclesError) -> ReservationGuard {
         ReservationGuard(try await Reserving(core, request).run())
     }
