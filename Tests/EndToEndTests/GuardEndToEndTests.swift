@@ -19,10 +19,14 @@ import Testing
         var configuration = CyclesConfiguration(baseURL: server.baseURL, apiKey: "key-of-the-test")
         configuration.tenant = "acme"
         configuration.journal = .disabled
+        if isSlowed {
+            configuration.readTimeout = .seconds(60)
+            configuration.retry.inlineBudget = .seconds(60)
+        }
         try await body(authority, configuration)
     }
 
-    @Test(.timeLimit(.minutes(2)), arguments: [5, 15])
+    @Test(.timeLimit(.minutes(5)), arguments: isSlowed ? [40] : [5, 15])
     func aLeaseOutlivesItsLengthTwice(seconds: Int) async throws {
         let options = LocalAuthority.Options(maxExtensions: 1_000, maxLead: .seconds(seconds))
         try await served(options) { authority, configuration in

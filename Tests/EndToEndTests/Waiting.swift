@@ -16,7 +16,6 @@ func pause(_ span: Duration) {
 /// Waits until something holds that another thread brings about; gives up after a minute, or ten where everything is
 /// slowed down.
 func until(_ condition: () -> Bool) async {
-    let isSlowed = getenv("CYCLES_TESTS_ARE_SLOWED") != nil
     let deadline = ContinuousClock.now + .seconds(isSlowed ? 600 : 60)
     while !condition(), .now < deadline { try? await Task.sleep(for: .milliseconds(1)) }
 }
@@ -62,3 +61,6 @@ func freePort() throws -> Int {
 func isListening(_ port: Int) -> Bool {
     (try? withSocket(port: port) { descriptor, address, length in connect(descriptor, address, length) == 0 }) ?? false
 }
+
+/// Whether everything slows down many times over, as under a sanitizer: what takes real time gets more of it.
+let isSlowed = getenv("CYCLES_TESTS_ARE_SLOWED") != nil
