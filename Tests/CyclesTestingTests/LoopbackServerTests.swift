@@ -280,7 +280,8 @@ private final class ClosureTransport: BlockingHTTPTransport {
     // MARK: Refusals
 
     @Test(arguments: [
-        ("GET / HTTP/1.1\r\n\r\n", 400), ("GET / HTTP/3.0\r\n\r\n", 505), ("CONNECT a:1 HTTP/1.1\r\n\r\n", 501),
+        ("GET / HTTP/1.1\r\n\r\n", 400), ("GET / HTTP/1.1\r\nHost: a b/c\r\n\r\n", 400),
+        ("GET / HTTP/3.0\r\n\r\n", 505), ("CONNECT a:1 HTTP/1.1\r\n\r\n", 501),
         ("GET /\(String(repeating: "a", count: 200)) HTTP/1.1\r\n\r\n", 414),
         ("GET / HTTP/1.1\r\nHost: h\r\nX: \(String(repeating: "a", count: 200))\r\n\r\n", 431),
         ("GET / HTTP/1.1\r\nHost: h\r\nA:\r\nB:\r\nC:\r\n\r\n", 431),
@@ -302,6 +303,11 @@ private final class ClosureTransport: BlockingHTTPTransport {
         #expect(
             answer.text.hasPrefix(status < 500 ? "{\"error\":\"INVALID_REQUEST\"" : "{\"error\":\"INTERNAL_ERROR\"")
         )
+        // As every error of the protocol it can be found again.
+        let body = try JSONValue(parsing: Array(answer.text.utf8))
+        #expect(body["request_id"]?.string == answer.headers["X-Request-Id"] && body["request_id"] != nil)
+        #expect(body["trace_id"]?.string == answer.headers["X-Cycles-Trace-Id"])
+        #expect(body["trace_id"]?.string?.utf8.count == 32)
         #expect(try connection.rest().isEmpty)
         #expect(!connection.wasReset)
         #expect(transport.requests.isEmpty)
@@ -382,10 +388,9 @@ private final class ClosureTransport: BlockingHTTPTransport {
             connection.send(get)
             let answer = try #require(try connection.answer())
             #expect(answer.status == 502)
-            #expect(
-                answer.text
-                    == #"{"error":"INTERNAL_ERROR","message":"The transport behind the loopback server failed: the \"reason\""}"#
-            )
+            let body = try JSONValue(parsing: Array(answer.text.utf8))
+            #expect(body["error"] == "INTERNAL_ERROR" && body["request_id"]?.string != nil)
+            #expect(body["message"] == "The transport behind the loopback server failed: the \"reason\"")
         }
     }
 

@@ -38,13 +38,14 @@ import Testing
 
     @Test(arguments: [
         "9223372036854775808", "-9223372036854775809", "18446744073709551616", "1e19", "1e400",
-        "1e99999999999999999999", "99999999999999999999999999",
+        "1e99999999999999999999", "1e9223372036854775807", "1e9223372036854775806", "-1e+9223372036854775807",
+        "99999999999999999999999999",
     ])
     func refusesNumbersThatDoNotFit(text: String) {
         #expect(throws: JSONError(reason: .overflow, offset: 0)) { try int64(text) }
     }
 
-    @Test(arguments: ["1.5", "1e-1", "-0.5", "1e-99999999999999999999"])
+    @Test(arguments: ["1.5", "1e-1", "-0.5", "1e-99999999999999999999", "1e-9223372036854775808"])
     func refusesFractionsWhereWholeNumbersBelong(text: String) {
         #expect(throws: JSONError(reason: .mismatch(expected: "a whole number"), offset: 0)) { try int64(text) }
     }

@@ -423,9 +423,10 @@ package struct JSONReader {
         if digits.isEmpty { return 0 }
         if cursor < end {
             let text = String(decoding: UnsafeRawBufferPointer(rebasing: bytes[(cursor + 1)..<end]), as: UTF8.self)
-            // An exponent too long for Int is far beyond either limit below.
-            let exponent = Int(text) ?? (text.hasPrefix("-") ? -1_000_000_000 : 1_000_000_000)
-            scale = scale.addingReportingOverflow(exponent).partialValue
+            // Beyond these bounds an exponent is far beyond either limit below, and sums with it must not overflow.
+            let bounds = -1_000_000_000_000...1_000_000_000_000
+            let exponent = Int(text) ?? (text.hasPrefix("-") ? bounds.lowerBound : bounds.upperBound)
+            scale += min(max(exponent, bounds.lowerBound), bounds.upperBound)
         }
         guard scale >= 0 else {
             throw JSONError(reason: .mismatch(expected: "a whole number"), offset: start)

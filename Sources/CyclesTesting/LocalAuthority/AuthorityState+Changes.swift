@@ -209,8 +209,12 @@ extension AuthorityState {
     /// The first answer under a key, if there is one for this payload.
     private func replay(_ slot: IdempotencySlot, _ payload: JSONValue, at now: Int64) throws(Refusal) -> Success? {
         guard let record = records[slot] else { return nil }
-        // Bytes are compared, since texts that Unicode regards as equivalent are different payloads.
-        guard record.payload == payload.encoded else {
+        // Bytes are compared, since texts that Unicode regards as equivalent are different payloads; spellings of a number
+        // are not.
+        let isSame =
+            record.payload == payload.encoded
+            || (try? JSONValue(parsing: record.payload))?.canonical.encoded == payload.canonical.encoded
+        guard isSame else {
             throw Refusal(.idempotencyMismatch, "The idempotency key was used with a different request")
         }
         return success(of: record, at: now)

@@ -42,10 +42,10 @@ struct RequestMembers: Sendable {
         return text
     }
 
-    /// A whole number within a range.
+    /// A whole number within a range, however it is spelled: `5`, `5.0`, `5e0`.
     func whole(_ name: String, in range: ClosedRange<Int64>) throws(Refusal) -> Int64? {
         guard let value = members[name] else { return nil }
-        guard let number = value.int64, range.contains(number) else {
+        guard let number = value.wholeNumber, range.contains(number) else {
             throw .invalid(
                 "\(path(to: name)) must be a whole number from \(range.lowerBound) to \(range.upperBound)"
             )

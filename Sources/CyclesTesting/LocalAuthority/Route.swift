@@ -15,7 +15,9 @@ enum Route: Sendable {
     case getEvidenceKeys
 
     init(method: HTTPMethod, segments: [String]) throws(Refusal) {
-        switch (method.rawValue, segments.first, segments.count) {
+        // What can be got can be asked for without its body.
+        let method = method.rawValue == "HEAD" ? "GET" : method.rawValue
+        switch (method, segments.first, segments.count) {
         case ("POST", "decide", 1): self = .decide
         case ("POST", "reservations", 1): self = .createReservation
         case ("GET", "reservations", 1): self = .listReservations

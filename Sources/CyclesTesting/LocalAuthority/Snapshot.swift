@@ -130,7 +130,8 @@ extension EvidenceStore {
             guard let count = snapshot["misses"]?.natural(id), let count = Int(exactly: count) else { return nil }
             self.misses[id] = count
         }
-        self.keys = keys == .null ? nil : keys
+        // Not in one expression: there nil would be a value of JSON.
+        if keys != .null { self.keys = keys }
     }
 }
 

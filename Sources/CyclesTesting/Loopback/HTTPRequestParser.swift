@@ -346,6 +346,8 @@ package struct HTTPRequestParser: Sendable {
     private mutating func noteFraming(name: Range<Int>, value: Range<Int>) throws(Failure) {
         if isSame(name, "host") {
             framing.hostCount += 1
+            let isPlain = buffer[value].allSatisfy { $0 > 0x20 && !#"/?#@\<>""#.utf8.contains($0) }
+            guard isPlain else { throw Failure(400, "The Host is not a host and a port.") }
         } else if isSame(name, "content-length") {
             guard framing.contentLength == nil else { throw Failure(400, "There is more than one Content-Length.") }
             framing.contentLength = try contentLength(value)

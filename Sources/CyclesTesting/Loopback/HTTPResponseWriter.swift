@@ -45,14 +45,24 @@ package enum HTTPResponseWriter {
 
     /// An answer by which the server itself says what is wrong, in the form of the protocol's errors.
     package static func failure(status: Int, message: String) -> HTTPResponse {
-        var writer = JSONWriter(capacity: 128)
+        let (first, second) = SystemRandomness.words()
+        let requestID = "req_" + ContentDigest.hexadecimal(of: "\(first)".utf8, words: 1)
+        let traceID = ContentDigest.hexadecimal(of: "\(first) \(second)".utf8, words: 2)
+        var writer = JSONWriter(capacity: 256)
         writer.beginObject()
         writer.name("error")
         writer.string(status < 500 ? "INVALID_REQUEST" : "INTERNAL_ERROR")
         writer.name("message")
         writer.string(message)
+        writer.name("request_id")
+        writer.string(requestID)
+        writer.name("trace_id")
+        writer.string(traceID)
         writer.endObject()
-        return HTTPResponse(status: status, headers: ["Content-Type": "application/json"], body: writer.bytes)
+        let headers: HTTPHeaders = [
+            "Content-Type": "application/json", "X-Request-Id": requestID, "X-Cycles-Trace-Id": traceID,
+        ]
+        return HTTPResponse(status: status, headers: headers, body: writer.bytes)
     }
 
     private static func reasonPhrase(_ status: Int) -> String {

@@ -93,6 +93,11 @@ import Testing
         let replies = try texts.map { try bench.send(.post, "/v1/reservations", bytes: Array($0.utf8)) }
         #expect(replies[0].status == 200)
         #expect(replies[0].bytes == replies[1].bytes)
+        // However a number is spelled, it is the same.
+        for spelling in ["5.0", "5e0", "0.5e1"] {
+            let respelled = texts[0].split(separator: ":5}").joined(separator: ":\(spelling)}")
+            #expect(try bench.send(.post, "/v1/reservations", bytes: Array(respelled.utf8)).bytes == replies[0].bytes)
+        }
         // A letter and a combining accent look like é, but they are other bytes.
         let decomposed = texts[0].split(separator: #"\u00e9"#).joined(separator: "e\u{301}")
         #expect(

@@ -70,6 +70,14 @@ import Testing
         #expect(try copy.with(key: "other").event("e", 1, subject: ["tenant": "other"]).error == "TENANT_CLOSED")
     }
 
+    @Test func keysThatWereNotPublishedAreNotAfterwards() throws {
+        let bench = Bench()
+        let copy = try Bench(restoring: bench.authority.snapshot(), clock: bench.clock)
+        for bench in [bench, copy] {
+            #expect(try bench.get("/v1/.well-known/cycles-jwks.json").status == 404)
+        }
+    }
+
     @Test func equalStatesHaveEqualBytes() throws {
         let (left, right) = (try lived(), try lived())
         #expect(left.authority.snapshot() == right.authority.snapshot())
