@@ -13,6 +13,12 @@ import Testing
         #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
     }
 
+    @Test(arguments: ["Cycles", "CyclesTesting"])
+    func noLibraryNeedsRegularExpressions(name: String) throws {
+        let outcome = try Programs.compileLibrary(name)
+        #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
+    }
+
     @Test func theFrontPageOfTheRustCrateRuns() throws {
         let outcome = try Programs.compileAndRun("FrontPage")
         #expect(

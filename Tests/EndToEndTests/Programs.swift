@@ -72,11 +72,32 @@ enum Programs {
         let folder = repository.appendingPathComponent("Sources/CyclesCLI")
         let names = FileManager.default.enumerator(atPath: folder.path)?.allObjects as? [String] ?? []
         let sources = names.filter { $0.hasSuffix(".swift") }.map { folder.appendingPathComponent($0).path }
+        return try run(URL(fileURLWithPath: "/usr/bin/env"), compiler + typeChecking + sources)
+    }
+
+    /// Compiles the sources of a library of this package.
+    static func compileLibrary(_ name: String) throws -> Outcome {
+        let folder = repository.appendingPathComponent("Sources/\(name)")
+        let names = FileManager.default.enumerator(atPath: folder.path)?.allObjects as? [String] ?? []
+        let sources = names.filter { $0.hasSuffix(".swift") }.map { folder.appendingPathComponent($0).path }
+        var options = compiler
+        if let index = options.firstIndex(of: "Program") { options[index] = name }
+        // As the package manager names the package: by its folder.
+        let package = String(repository.lastPathComponent.lowercased().map { $0.isLetter || $0.isNumber ? $0 : "_" })
+        return try run(
+            URL(fileURLWithPath: "/usr/bin/env"),
+            options + typeChecking + ["-package-name", package] + sources
+        )
+    }
+
+    /// With the features of this package, and without regular expressions: whoever does without them has a smaller program.
+    private static var typeChecking: [String] {
         let features = [
             "ExistentialAny", "MemberImportVisibility", "InternalImportsByDefault", "NonisolatedNonsendingByDefault",
         ]
-        let flags = features.flatMap { ["-enable-upcoming-feature", $0] } + ["-typecheck"]
-        return try run(URL(fileURLWithPath: "/usr/bin/env"), compiler + flags + sources)
+        return features.flatMap { ["-enable-upcoming-feature", $0] } + [
+            "-typecheck", "-Xfrontend", "-disable-implicit-string-processing-module-import",
+        ]
     }
 
     private static func compile(_ source: URL, to executable: URL?) throws -> Outcome {

@@ -420,7 +420,7 @@ private func sentence(_ text: String, advice: String?, identifiers: [(String, St
     var result = text
     if let advice { result += "; \(advice)" }
     // A text that quotes another error has them already.
-    let known = identifiers.compactMap { name, value in value.map { "\(name) \($0)" } }.filter { !text.contains($0) }
+    let known = identifiers.compactMap { name, value in value.map { "\(name) \($0)" } }.filter { !text.hasPart($0) }
     if !known.isEmpty { result += " (\(known.joined(separator: ", ")))" }
     return result
 }

@@ -15,6 +15,14 @@ extension String {
         return String(scalars[first...last])
     }
 
+    /// Whether a text is somewhere within this one, byte by byte. Looking for one by the standard library's own means would
+    /// bring regular expressions into every program.
+    package func hasPart(_ part: String) -> Bool {
+        let (whole, part) = (Array(utf8), Array(part.utf8))
+        guard part.count <= whole.count else { return false }
+        return (0...(whole.count - part.count)).contains { whole[$0..<($0 + part.count)].elementsEqual(part) }
+    }
+
     package func hasSameUTF8(as other: String) -> Bool {
         let fast = utf8.withContiguousStorageIfAvailable { left in
             other.utf8.withContiguousStorageIfAvailable { right in

@@ -60,11 +60,11 @@ struct CurlFailure {
     /// OpenSSL; of other libraries less is known.
     private var advice: String? {
         switch code {
-        case CURLE_SSL_CONNECT_ERROR where text.contains("wrong version number"):
+        case CURLE_SSL_CONNECT_ERROR where text.hasPart("wrong version number"):
             "the server answered without TLS: check whether its URL begins with http"
         case CURLE_SSL_CACERT_BADFILE: "check that the file of certificate authorities is there, and is PEM"
         case CURLE_SSL_CERTPROBLEM: "check the client certificate and its key"
-        case CURLE_PEER_FAILED_VERIFICATION where text.contains("issuer") || text.contains("self"):
+        case CURLE_PEER_FAILED_VERIFICATION where text.hasPart("issuer") || text.hasPart("self"):
             "if the authority is your own, name its certificate among the certificate authorities"
         default: nil
         }
