@@ -138,10 +138,10 @@ extension HTTPRequest {
     var bodyKey: String? { json["idempotency_key"]?.string }
 }
 
-/// Waits until something holds that another task or thread brings about; gives up after a minute, or ten where everything
+/// Waits until something holds that another task or thread brings about; gives up after five minutes, or ten where everything
 /// is slowed down.
 func until(_ condition: () -> Bool) async {
-    let deadline = ContinuousClock.now + .seconds(isSlowed ? 600 : 60)
+    let deadline = ContinuousClock.now + .seconds(isSlowed ? 600 : 300)
     // Cancellation ends the sleep at once, and with it what is waited for.
     while !condition(), .now < deadline { try? await Task.sleep(for: .milliseconds(1)) }
 }

@@ -13,10 +13,11 @@ import Testing
         #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
     }
 
-    @Test(arguments: ["Cycles", "CyclesTesting"])
-    func noLibraryNeedsRegularExpressions(name: String) throws {
-        let outcome = try Programs.compileLibrary(name)
-        #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
+    /// Whoever does without regular expressions has a smaller program.
+    @Test(arguments: ["Cycles", "CyclesTesting", "CyclesCLI"])
+    func nothingNeedsRegularExpressions(module: String) throws {
+        let users = try Programs.objects(of: module, thatUse: "_StringProcessing")
+        #expect(users.isEmpty, "\(users)")
     }
 
     @Test func theFrontPageOfTheRustCrateRuns() throws {

@@ -75,19 +75,14 @@ enum Programs {
         return try run(URL(fileURLWithPath: "/usr/bin/env"), compiler + typeChecking + sources)
     }
 
-    /// Compiles the sources of a library of this package.
-    static func compileLibrary(_ name: String) throws -> Outcome {
-        let folder = repository.appendingPathComponent("Sources/\(name)")
-        let names = FileManager.default.enumerator(atPath: folder.path)?.allObjects as? [String] ?? []
-        let sources = names.filter { $0.hasSuffix(".swift") }.map { folder.appendingPathComponent($0).path }
-        var options = compiler
-        if let index = options.firstIndex(of: "Program") { options[index] = name }
-        // As the package manager names the package: by its folder.
-        let package = String(repository.lastPathComponent.lowercased().map { $0.isLetter || $0.isNumber ? $0 : "_" })
-        return try run(
-            URL(fileURLWithPath: "/usr/bin/env"),
-            options + typeChecking + ["-package-name", package] + sources
-        )
+    /// The object files of a module that name another module's declarations.
+    static func objects(of module: String, thatUse other: String) throws -> [String] {
+        let folder = buildFolder.appendingPathComponent("\(module).build")
+        let mangled = Data("\(other.utf8.count)\(other)".utf8)
+        return try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+            .filter { $0.pathExtension == "o" }
+            .filter { try Data(contentsOf: $0).range(of: mangled) != nil }
+            .map(\.lastPathComponent)
     }
 
     /// With the features of this package, and without regular expressions: whoever does without them has a smaller program.

@@ -13,10 +13,10 @@ func pause(_ span: Duration) {
     nanosleep(&wait, nil)
 }
 
-/// Waits until something holds that another thread brings about; gives up after a minute, or ten where everything is
+/// Waits until something holds that another thread brings about; gives up after five minutes, or ten where everything is
 /// slowed down.
 func until(_ condition: () -> Bool) async {
-    let deadline = ContinuousClock.now + .seconds(isSlowed ? 600 : 60)
+    let deadline = ContinuousClock.now + .seconds(isSlowed ? 600 : 300)
     while !condition(), .now < deadline { try? await Task.sleep(for: .milliseconds(1)) }
 }
 
