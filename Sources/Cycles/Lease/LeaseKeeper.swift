@@ -226,7 +226,8 @@ package final class LeaseKeeper: Sendable {
         case .stop(let reason):
             lease.phase = .stopped
             lease.key = nil
-            if case .refused(401, _) = reason { state.unauthorized[ObjectIdentifier(lease)] = lease }
+            // One that stops for another reason by now is not helped by a key.
+            state.unauthorized[ObjectIdentifier(lease)] = if case .refused(401, _) = reason { lease } else { nil }
             effects.append(.tell(.leaseStopped(lease.reservationID, reason)))
             if reason.isLoss {
                 state.waiting.remove(lease)

@@ -63,21 +63,18 @@ enum OperationCommands {
         "How long after that a commit is still accepted.",
         parse: Values.duration
     )
-    static let overage = Option(
-        "overage",
-        "POLICY",
-        "What happens when more is spent than reserved: \(policies).",
-        completion: .words(Values.overagePolicies),
-        parse: Values.overagePolicy
-    )
-    private static let eventOverage = Option(
-        "overage",
-        "POLICY",
-        "What happens when more was spent than there is: \(policies).",
-        completion: .words(Values.overagePolicies),
-        parse: Values.overagePolicy
-    )
-    private static let policies = "\(Values.overagePolicies.joined(separator: ", ")); ALLOW_IF_AVAILABLE unless set"
+    static let overage = overage("when more is spent than reserved")
+    private static let eventOverage = overage("when more was spent than there is")
+
+    private static func overage(_ moment: String) -> Option<CommitOveragePolicy> {
+        Option(
+            "overage",
+            "POLICY",
+            "What happens \(moment): \(Values.overagePolicies.joined(separator: ", ")); ALLOW_IF_AVAILABLE unless set.",
+            completion: .words(Values.overagePolicies),
+            parse: Values.overagePolicy
+        )
+    }
     static let dryRun = Flag("dry-run", "Evaluate, and hold nothing.")
     static let metadata = Option("metadata", "JSON", "An object to keep with it.", parse: Values.jsonObject)
     static let key = Option(

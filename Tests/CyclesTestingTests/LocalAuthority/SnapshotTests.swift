@@ -75,6 +75,10 @@ import Testing
         let copy = try Bench(restoring: bench.authority.snapshot(), clock: bench.clock)
         for bench in [bench, copy] {
             #expect(try bench.get("/v1/.well-known/cycles-jwks.json").status == 404)
+            // Whatever can be got can be asked for without its body.
+            #expect(
+                try bench.send("HEAD", "/v1/.well-known/cycles-jwks.json").json["message"] == "No keys are published"
+            )
         }
     }
 
