@@ -3,6 +3,20 @@ import Testing
 @testable import Cycles
 
 @Suite struct OperationCatalogueTests {
+    @Test func leasesAndSettlementsHavePrecedenceWhoeverAsks() throws {
+        let defaults = RequestDefaults(CyclesConfiguration(baseURL: "http://127.0.0.1", apiKey: "key"))
+        let subject = Subject(tenant: "acme")
+        let action = Action(kind: "llm.completion", name: "test")
+        let event = EventCreateRequest(subject: subject, action: action, actual: .tokens(1))
+        let create = ReservationCreateRequest(subject: subject, action: action, estimate: .tokens(1))
+        #expect(try Operation.extendReservation("r", ExtendRequest(by: .seconds(5))).priority == .lease)
+        #expect(try Operation.commitReservation("r", CommitRequest(actual: .tokens(1))).priority == .settlement)
+        #expect(try Operation.releaseReservation("r", ReleaseRequest()).priority == .settlement)
+        #expect(try Operation.createEvent(event, defaults).priority == .settlement)
+        #expect(try Operation.createReservation(create, defaults).priority == .normal)
+        #expect(try Operation.getReservation("r").priority == .normal)
+    }
+
     private let defaults: RequestDefaults = {
         var configuration = CyclesConfiguration(baseURL: "http://localhost", apiKey: "key-1")
         configuration.tenant = "acme"

@@ -62,6 +62,10 @@ import Testing
 }
 
 @Suite struct TransferQueueTests {
+    private func priority(_ name: String) -> RequestPriority {
+        name == "lease" ? .lease : name == "settlement" ? .settlement : .normal
+    }
+
     @Test func leasesGoFirstThenSettlementsThenTheRest() {
         var queue = TransferQueue<String>(limit: 1)
         queue.enqueue("normal 1", priority: .normal)
@@ -72,7 +76,7 @@ import Testing
         while let next = queue.next() {
             order.append(next)
             #expect(queue.next() == nil)
-            queue.finishOne()
+            queue.finishOne(priority(next))
         }
         #expect(order == ["lease", "settlement", "normal 1", "normal 2"])
         #expect(queue.isEmpty)
@@ -85,7 +89,7 @@ import Testing
         while !queue.isEmpty || queue.inUse > 0 {
             while let next = queue.next() { started.append(next) }
             #expect(queue.inUse <= 3)
-            queue.finishOne()
+            queue.finishOne(.normal)
         }
         #expect(started == Array(0..<1_000))
     }
@@ -95,10 +99,47 @@ import Testing
         for number in 0..<10 { queue.enqueue(number, priority: number % 2 == 0 ? .normal : .lease) }
         #expect(queue.next() == 1)
         #expect(queue.removeAll { $0 > 4 }.sorted() == [5, 6, 7, 8, 9])
-        queue.finishOne()
+        queue.finishOne(.lease)
         #expect(queue.next() == 3)
-        queue.finishOne()
+        queue.finishOne(.lease)
         #expect(queue.next() == 0)
+    }
+
+    /// As many of each priority as there is a connection for, all of which hang.
+    private func hanging(_ priorities: RequestPriority..., limit: Int, reserved: Int) -> TransferQueue<RequestPriority>
+    {
+        var queue = TransferQueue<RequestPriority>(limit: limit, reserved: reserved)
+        for priority in priorities {
+            for _ in 0..<100 { queue.enqueue(priority, priority: priority) }
+            while queue.next() != nil {}
+            _ = queue.removeAll { _ in true }
+        }
+        return queue
+    }
+
+    @Test(arguments: [1, 4, 64])
+    func nothingThatHangsTakesTheConnectionsOfLeasesAndSettlements(limit: Int) {
+        for (hanging, others) in [
+            (RequestPriority.normal, [RequestPriority.lease, .settlement]), (.settlement, [.lease]),
+            (.lease, [.settlement]),
+        ] {
+            for other in others {
+                var queue = self.hanging(hanging, limit: limit, reserved: 2)
+                for _ in 0..<3 { queue.enqueue(other, priority: other) }
+                #expect(queue.next() == other)
+                #expect(queue.next() == other)
+                #expect(queue.next() == nil)
+                queue.finishOne(other)
+                #expect(queue.next() == other)
+            }
+        }
+    }
+
+    @Test func everythingThatHangsTogetherStaysWithinTheLimits() {
+        #expect(hanging(.normal, .settlement, .lease, limit: 4, reserved: 2).inUse == 8)
+        #expect(hanging(.lease, .settlement, .normal, limit: 4, reserved: 2).inUse == 8)
+        #expect(hanging(.normal, limit: 4, reserved: 2).inUse == 4)
+        #expect(hanging(.lease, limit: 4, reserved: 2).inUse == 6)
     }
 }
 

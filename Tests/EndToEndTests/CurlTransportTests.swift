@@ -199,6 +199,62 @@ private final class TimedExchange: Exchange {
         await transport.shutdown()
     }
 
+    // MARK: Connections that only leases and settlements have
+
+    private func request(_ url: String, _ priority: RequestPriority) -> HTTPRequest {
+        var request = request(url, timeout: .seconds(600))
+        request.priority = priority
+        return request
+    }
+
+    @Test(arguments: [
+        (RequestPriority.normal, RequestPriority.lease, 1), (.normal, .settlement, 1), (.settlement, .lease, 1),
+        (.lease, .settlement, 1), (.normal, .lease, 64),
+    ])
+    func requestsThatHangDoNotStarveLeasesOrSettlements(
+        hanging: RequestPriority,
+        other: RequestPriority,
+        maxConnections: Int
+    ) async throws {
+        let bad = try started(.silent)
+        let good = try started(EchoTransport())
+        defer {
+            bad.stop()
+            good.stop()
+        }
+        let transport = CurlTransport(configuration: configuration { $0.maxConnections = maxConnections })
+        let hung = (0..<maxConnections + 16).map { _ in TimedExchange() }
+        for exchange in hung { transport.start(request(bad.baseURL + "/v1/x", hanging), exchange) }
+        for _ in 0..<3 {
+            let exchange = TimedExchange()
+            transport.start(request(good.baseURL + "/v1/x", other), exchange)
+            await until { exchange.ended != nil }
+            #expect(try exchange.ended?.outcome.get().status == 200)
+        }
+        #expect(hung.allSatisfy { $0.ended == nil })
+        await transport.shutdown()
+    }
+
+    @Test func blockingRequestsThatHangDoNotStarveSettlements() async throws {
+        let bad = try started(.silent)
+        let good = try started(EchoTransport())
+        defer { good.stop() }
+        let transport = CurlTransport(configuration: configuration { $0.maxConnections = 2 })
+        let url = bad.baseURL + "/v1/x"
+        let threads = (0..<4).map { _ in
+            SystemThread.start { _ = try? transport.send(request(url, .normal)) as HTTPResponse }
+        }
+        await until { bad.acceptedConnections == 2 }
+        func blocking() throws(HTTPTransportError) -> HTTPResponse {
+            try transport.send(request(good.baseURL + "/v1/x", .settlement))
+        }
+        #expect(try blocking().status == 200)
+        #expect(bad.acceptedConnections == 2)
+        await transport.shutdown()
+        bad.stop()
+        for thread in threads { thread?.join() }
+    }
+
     // MARK: Servers that misbehave
 
     @Test(arguments: [

@@ -47,7 +47,14 @@ public struct CyclesConfiguration: Sendable {
     }
     /// The path of a Unix socket to connect to instead of the host; the host still names the server.
     public var unixSocketPath: String?
-    /// The most connections at once; 64 unless set. Further requests wait in line without losing their time limit.
+    /// The most requests under way at once, and so the most connections; 64 unless set, 1 to 10 000. Further requests
+    /// wait in a queue; their time limits start when they leave it.
+    ///
+    /// Beyond these, leases have an eighth as many connections of their own, and so have settlements: at least 1, at
+    /// most 8 each. A lease is kept and a settlement is sent even while every other connection hangs. With
+    /// `maxConnections = 1` a client therefore has up to 3 connections to a server that does not answer in time, and 1
+    /// while requests follow one another. Asynchronous and blocking calls are counted apart. A transport of your own
+    /// has limits of its own.
     public var maxConnections = 64
     /// The largest answer to accept, in bytes; 8 MiB unless set.
     public var maxResponseBytes = 8 * 1_024 * 1_024

@@ -142,7 +142,7 @@ package final class LeaseKeeper: Sendable {
             failed(lease, error)
             return
         }
-        background.start(operation, timeout: timeout, priority: .lease, trace: lease.trace) { [weak self] attempt in
+        background.start(operation, timeout: timeout, trace: lease.trace) { [weak self] attempt in
             // Without a keeper nobody holds the reservation any more.
             switch attempt.result {
             case .success(let response): self?.succeeded(lease, response.value, attempt)

@@ -133,7 +133,7 @@ extension HeldReservation {
     func extend(by span: Duration) async throws(CyclesError) {
         let operation = try Operation<ExtendResponse>.extendReservation(reservationID, ExtendRequest(by: span))
         let result = await withUnsafeContinuation { continuation in
-            core.background.start(operation, priority: .lease, trace: TraceContext.current) { [self] attempt in
+            core.background.start(operation, trace: TraceContext.current) { [self] attempt in
                 if case .success(let response) = attempt.result {
                     extended(response.value, LeaseReport(response.value, attempt))
                 }

@@ -47,7 +47,7 @@ final class Reserving: Sendable {
     }
 
     private func send() {
-        core.background.start(operation, priority: .normal, trace: trace) { [self] attempt in
+        core.background.start(operation, trace: trace) { [self] attempt in
             switch state.withLock({ $0.process.attempted(attempt) }) {
             case .sendAgain: send()
             case .granted(let grant):

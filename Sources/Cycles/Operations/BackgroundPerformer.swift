@@ -24,7 +24,6 @@ package struct BackgroundPerformer: Sendable {
     package func start<Output>(
         _ operation: Operation<Output>,
         timeout: Duration? = nil,
-        priority: RequestPriority,
         trace: TraceContext?,
         over other: (any CallbackTransport)? = nil,
         _ completion: @escaping @Sendable (Attempt<Output>) -> Void
@@ -32,7 +31,6 @@ package struct BackgroundPerformer: Sendable {
         performer.start(
             operation,
             timeout: timeout,
-            priority: priority,
             trace: trace,
             over: other ?? transport,
             completion

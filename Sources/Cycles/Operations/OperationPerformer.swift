@@ -62,7 +62,7 @@ package struct OperationPerformer: Sendable {
         over transport: any BlockingHTTPTransport
     ) -> Attempt<Output> {
         let finished = Monitor<Attempt<Output>?>(nil)
-        start(operation, priority: .normal, trace: TraceContext.current, over: InlineCallbackTransport(transport)) {
+        start(operation, trace: TraceContext.current, over: InlineCallbackTransport(transport)) {
             attempt in finished.withLock { $0 = attempt }
         }
         return finished.wait { $0 }
@@ -76,14 +76,13 @@ package struct OperationPerformer: Sendable {
     package func start<Output>(
         _ operation: Operation<Output>,
         timeout: Duration? = nil,
-        priority: RequestPriority,
         trace: TraceContext?,
         over transport: any CallbackTransport,
         _ completion: @escaping @Sendable (Attempt<Output>) -> Void
     ) {
         var options = CallOptions()
         options.timeout = timeout
-        var request: HTTPRequest
+        let request: HTTPRequest
         do throws(CyclesError) {
             request = try assembly.request(for: operation, options: options, trace: trace)
         } catch {
@@ -91,7 +90,6 @@ package struct OperationPerformer: Sendable {
             completion(Attempt(result: .failure(error), sent: now, received: now, body: nil))
             return
         }
-        request.priority = priority
         let exchange = OperationExchange(operation, performer: self, report: begin(operation), completion)
         transport.start(request, exchange)
     }

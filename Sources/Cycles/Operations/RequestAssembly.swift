@@ -49,7 +49,7 @@ package struct RequestAssembly: Sendable {
             }
             limit = requested
         }
-        return HTTPRequest(
+        var request = HTTPRequest(
             method: operation.method,
             url: base.prefix + operation.path,
             headers: headers,
@@ -57,6 +57,8 @@ package struct RequestAssembly: Sendable {
             connectTimeout: min(connectTimeout, limit),
             timeout: limit
         )
+        request.priority = operation.priority
+        return request
     }
 
     private static let reservedNames: Set<String> = [

@@ -444,6 +444,7 @@ package final class SettlementEngine: Sendable {
                 var operation = try Operation.getReservation(record.reservationID)
                 // An operator's key never takes part in settlement.
                 operation.authentication = .apiKey
+                operation.priority = .settlement
                 return operation
             } then: { process, result, randomness in
                 process.lookedUp(result, randomness: randomness)
@@ -469,7 +470,7 @@ package final class SettlementEngine: Sendable {
             finish(job, .failure(error))
             return
         }
-        background.start(operation, priority: .settlement, trace: job.trace, over: transport) { [self] attempt in
+        background.start(operation, trace: job.trace, over: transport) { [self] attempt in
             guard case .settlement(var record, var process) = job.kind else { return }
             let step = decide(&process, attempt.result, background.randomness())
             let becomesEvent = process.mode != record.mode
@@ -511,7 +512,7 @@ package final class SettlementEngine: Sendable {
             finish(job, .failure(error))
             return
         }
-        background.start(operation, priority: .settlement, trace: job.trace, over: transport) { [self] attempt in
+        background.start(operation, trace: job.trace, over: transport) { [self] attempt in
             guard case .release(let request, var process, let leaseEnd) = job.kind else { return }
             let timeLeft = leaseEnd.map { $0 - background.time.monotonic }
             let step = process.attempted(attempt.result, timeLeft: timeLeft, randomness: background.randomness())

@@ -67,11 +67,16 @@ package struct InlineCallbackTransport: CallbackTransport {
 /// Sends requests from a few threads, which are started when they are needed and end when they are not.
 package final class ThreadCallbackTransport: CallbackTransport {
     private struct Line {
-        var waiting = TransferQueue<(request: HTTPRequest, exchange: any Exchange)>(limit: .max)
+        var waiting: TransferQueue<(request: HTTPRequest, exchange: any Exchange)>
         /// How many wait; idle threads have not noticed all of them yet.
         var count = 0
         var threads = 0
         var idle = 0
+
+        init(maxThreads: Int) {
+            let reserved = maxThreads / 4
+            waiting = TransferQueue(limit: maxThreads - 2 * reserved, reserved: reserved)
+        }
 
         mutating func next() -> (request: HTTPRequest, exchange: any Exchange)? {
             guard let next = waiting.next() else { return nil }
@@ -81,10 +86,13 @@ package final class ThreadCallbackTransport: CallbackTransport {
     }
 
     private let transport: any BlockingHTTPTransport
-    private let line = Monitor(Line())
+    private let line: Monitor<Line>
     private let maxThreads: Int
 
+    /// - Parameter maxThreads: The most threads at once. A quarter of them is for leases alone, and a quarter for
+    ///   settlements, so that no request of another kind keeps a lease waiting.
     package init(_ transport: any BlockingHTTPTransport, maxThreads: Int = 8) {
+        line = Monitor(Line(maxThreads: maxThreads))
         self.transport = transport
         self.maxThreads = maxThreads
     }
@@ -114,10 +122,10 @@ package final class ThreadCallbackTransport: CallbackTransport {
         while true {
             performWaiting()
             line.withLock { $0.idle += 1 }
-            let hasWork = line.wait(atMost: .seconds(5)) { line in line.waiting.isEmpty ? nil : true } ?? false
+            let hasWork = line.wait(atMost: .seconds(5)) { line in line.waiting.hasNext ? true : nil } ?? false
             let mayEnd = line.withLock { line in
                 line.idle -= 1
-                guard !hasWork, line.waiting.isEmpty else { return false }
+                guard !hasWork, !line.waiting.hasNext else { return false }
                 line.threads -= 1
                 return true
             }
@@ -128,6 +136,7 @@ package final class ThreadCallbackTransport: CallbackTransport {
     private func performWaiting() {
         while let next = line.withLock({ $0.next() }) {
             transport.perform(next.request, next.exchange)
+            line.withLock { $0.waiting.finishOne(next.request.priority) }
         }
     }
 }

@@ -18,7 +18,7 @@ public struct HTTPMethod: RawRepresentable, Hashable, Sendable, ExpressibleByStr
     public var description: String { rawValue }
 }
 
-/// Who goes first when requests wait for a connection.
+/// The order of requests that wait for a connection; leases and settlements have connections of their own as well.
 package enum RequestPriority: Int, Sendable, CaseIterable {
     /// A lease that would run out.
     case lease

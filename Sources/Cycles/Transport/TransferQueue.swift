@@ -1,43 +1,66 @@
-/// Who gets the next connection: a value that knows how many are in use and who waits.
+/// The order in which requests get connections, and how many they may have: a value that knows what is in use and what
+/// waits.
 ///
-/// Leases go before settlements, settlements before everything else, and among equals the first to come goes first.
+/// Leases go before settlements, settlements before the rest; requests of one priority keep their order. All priorities
+/// share `limit` connections. Leases and settlements have `reserved` more each that no other priority can take, so that
+/// no number of hanging requests keeps a lease or a settlement waiting for a place.
 package struct TransferQueue<Element> {
     private var lines: [FirstInFirstOut<Element>] = RequestPriority.allCases.map { _ in FirstInFirstOut() }
+    private var inUseByPriority = RequestPriority.allCases.map { _ in 0 }
     private let limit: Int
-    package private(set) var inUse = 0
+    private let reserved: Int
 
-    package init(limit: Int) { self.limit = limit }
+    package init(limit: Int, reserved: Int = 0) {
+        self.limit = limit
+        self.reserved = reserved
+    }
 
     package var isEmpty: Bool { lines.allSatisfy(\.isEmpty) }
+
+    /// How many elements hold a connection.
+    package var inUse: Int { inUseByPriority.reduce(0, +) }
+
+    /// Whether ``next()`` has an element to return.
+    package var hasNext: Bool { nextPriority != nil }
 
     package mutating func enqueue(_ element: Element, priority: RequestPriority) {
         lines[priority.rawValue].append(element)
     }
 
-    /// The next to go, if there is a connection for it.
+    /// The next element for which there is a connection. Its end is reported with ``finishOne(_:)``.
     package mutating func next() -> Element? {
-        guard inUse < limit else { return nil }
-        for index in lines.indices {
-            if let element = lines[index].popFirst() {
-                inUse += 1
-                return element
-            }
-        }
-        return nil
+        guard let priority = nextPriority else { return nil }
+        inUseByPriority[priority.rawValue] += 1
+        return lines[priority.rawValue].popFirst()
     }
 
-    /// A connection has become free.
-    package mutating func finishOne() { inUse -= 1 }
+    /// A connection of an element with this priority has become free.
+    package mutating func finishOne(_ priority: RequestPriority) { inUseByPriority[priority.rawValue] -= 1 }
 
-    /// Takes out of the line whoever matches. Slow, for those who give up.
+    /// Removes the elements that match. Takes time in proportion to the length of the queue.
     package mutating func removeAll(where matches: (Element) -> Bool) -> [Element] {
         var removed: [Element] = []
         for index in lines.indices { removed += lines[index].removeAll(where: matches) }
         return removed
     }
+
+    private var nextPriority: RequestPriority? {
+        RequestPriority.allCases.first { !lines[$0.rawValue].isEmpty && hasConnection(for: $0) }
+    }
+
+    /// Reserved connections count as taken first, so that a shared one is only in use when they are not enough.
+    private func hasConnection(for priority: RequestPriority) -> Bool {
+        if inUseByPriority[priority.rawValue] < reserved(for: priority) { return true }
+        let shared = RequestPriority.allCases.reduce(0) {
+            $0 + max(0, inUseByPriority[$1.rawValue] - reserved(for: $1))
+        }
+        return shared < limit
+    }
+
+    private func reserved(for priority: RequestPriority) -> Int { priority == .normal ? 0 : reserved }
 }
 
-/// A line in which leaving at the front costs nothing.
+/// A queue whose first element is removed in constant time.
 private struct FirstInFirstOut<Element> {
     private var elements: [Element?] = []
     private var head = 0

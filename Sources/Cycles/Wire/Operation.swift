@@ -12,6 +12,8 @@ package struct Operation<Output: Sendable>: Sendable {
     /// The status of a success; every other is none.
     package var successStatus = 200
     package var authentication = Authentication.apiKey
+    /// Its place in the queue for connections.
+    package var priority = RequestPriority.normal
     /// The unit that the request was in, to explain an answer that does not know the budget.
     package var unit: BudgetUnit?
     /// Whether the 409 codes about budgets mean that the authority said no.

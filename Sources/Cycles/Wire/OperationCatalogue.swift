@@ -82,6 +82,7 @@ extension Operation where Output == ReleaseResponse {
             idempotencyKey: key,
             reservationID: id,
             authentication: .operatorOrAPIKey,
+            priority: .settlement,
             decode: ReleaseResponse.init(body:)
         )
     }
@@ -103,6 +104,7 @@ extension Operation where Output == ExtendResponse {
             body: request.encoded(key: key),
             idempotencyKey: key,
             reservationID: id,
+            priority: .lease,
             decode: ExtendResponse.init(body:)
         )
     }
@@ -287,6 +289,7 @@ extension Operation where Output == CommitResponse {
             body: body,
             idempotencyKey: key,
             reservationID: id,
+            priority: .settlement,
             unit: unit,
             decode: CommitResponse.init(body:)
         )
@@ -310,6 +313,7 @@ extension Operation where Output == EventCreateResponse {
             idempotencyKey: key,
             reservationID: id,
             successStatus: 201,
+            priority: .settlement,
             unit: unit,
             isBudgetRequest: true,
             decode: EventCreateResponse.init(body:)

@@ -92,7 +92,7 @@ final class CurlAgent: Sendable {
     init(_ settings: CurlSettings) {
         _ = CurlLibrary.initialise
         self.settings = settings
-        multi = Multi(maxConnections: settings.maxConnections)
+        multi = Multi(maxConnections: settings.totalConnections)
     }
 
     // MARK: From any thread
@@ -255,7 +255,7 @@ private struct Worker {
     init(multi: Multi, settings: CurlSettings) {
         self.multi = multi
         self.settings = settings
-        queue = TransferQueue(limit: settings.maxConnections)
+        queue = TransferQueue(limit: settings.maxConnections, reserved: settings.reservedConnections)
     }
 
     mutating func accept(_ transfer: CurlTransfer) {
@@ -324,7 +324,7 @@ private struct Worker {
                 activeHandles[ObjectIdentifier(handle)] = handle
                 transfer.didStart()
             } catch {
-                queue.finishOne()
+                queue.finishOne(transfer.request.priority)
                 transfer.complete(.failure(error))
             }
         }
@@ -370,8 +370,8 @@ private struct Worker {
     private mutating func finish(_ handle: CurlHandle, _ result: Result<HTTPResponse, HTTPTransportError>) {
         multi.remove(handle)
         activeHandles[ObjectIdentifier(handle)] = nil
-        queue.finishOne()
         let transfer = handle.transfer
+        if let transfer { queue.finishOne(transfer.request.priority) }
         handle.transfer = nil
         transfer?.handle = nil
         idleHandles.append(handle)

@@ -24,7 +24,9 @@ final class CurlBlockingPool: Sendable {
 
     init(_ settings: CurlSettings) {
         self.settings = settings
-        state = Monitor(State(queue: TransferQueue(limit: settings.maxConnections)))
+        state = Monitor(
+            State(queue: TransferQueue(limit: settings.maxConnections, reserved: settings.reservedConnections))
+        )
     }
 
     /// - Parameter whenStarted: Is called when the request has its turn.
@@ -44,7 +46,7 @@ final class CurlBlockingPool: Sendable {
         defer {
             state.withLock { state in
                 if let kept, !state.isShutDown { state.idle.append(kept) }
-                state.queue.finishOne()
+                state.queue.finishOne(request.priority)
                 state.admit()
             }
         }

@@ -5,8 +5,14 @@ struct CurlSettings: Sendable {
     let tls: TLSOptions
     let proxy: Secret?
     let unixSocketPath: String?
+    /// Connections for all requests.
     let maxConnections: Int
+    /// Connections beyond those for leases alone, and as many for settlements alone.
+    let reservedConnections: Int
     let maxResponseBytes: Int
+
+    /// The most connections that are open at once.
+    var totalConnections: Int { maxConnections + 2 * reservedConnections }
 
     /// By what transfers go instead of directly, to follow the host in messages. A proxy's URL may contain a password.
     var way: String {
@@ -20,6 +26,7 @@ struct CurlSettings: Sendable {
         unixSocketPath = configuration.unixSocketPath
         // A transport can be made from a configuration that no client has checked.
         maxConnections = max(1, configuration.maxConnections)
+        reservedConnections = min(8, max(1, maxConnections / 8))
         maxResponseBytes = max(1, configuration.maxResponseBytes)
     }
 }
