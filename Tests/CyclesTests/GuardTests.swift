@@ -106,6 +106,57 @@ import Testing
         #expect(bench.figures == [99_999, 0, 1])
     }
 
+    /// An end of a guard that says nothing of its cost.
+    enum SilentEnd: CaseIterable { case release, drop, commitOfNonsense }
+
+    private func end(_ guarded: consuming ReservationGuard, _ end: SilentEnd) async throws {
+        switch end {
+        case .release: try await guarded.release()
+        case .drop: _ = consume guarded
+        case .commitOfNonsense: try await guarded.commit(.tokens(-1))
+        }
+    }
+
+    @Test(arguments: SilentEnd.allCases, [Amount.credits(5), .tokens(-1), .usdMicrocents(.max)])
+    func spendThatCannotBeAddedChargesTheEstimate(way: SilentEnd, spend: Amount) async throws {
+        for isReplacing in [false, true] {
+            let bench = try LifecycleBench()
+            let guarded = try await bench.client.reserve(bench.request())
+            if isReplacing { guarded.setSpend(spend) } else { guarded.addSpend(spend) }
+            // Spend that is known as well is not added to the estimate: it is part of it.
+            guarded.addSpend(.tokens(3))
+            try await end(guarded, way)
+            #expect(bench.figures == [99_000, 0, 1_000])
+            #expect(bench.operations == ["reserve", "commit"])
+            #expect(bench.wire.requests[1].json["metadata"] == ["actual_source": "estimate"])
+            let dropped = bench.events { if case .guardDropped(_, let spend) = $0 { spend } else { Amount?.none } }
+            #expect(dropped == (way == .drop ? [.tokens(1_000)] : []))
+        }
+    }
+
+    @Test func knownSpendAboveTheEstimateIsNotForgottenForUnknownSpend() async throws {
+        let bench = try LifecycleBench()
+        let guarded = try await bench.client.reserve(bench.request())
+        guarded.addSpend(.credits(1))
+        guarded.addSpend(.tokens(1_500))
+        #expect(try await guarded.release().charged == .tokens(1_500))
+        #expect(bench.wire.requests[1].json["metadata"] == ["actual_source": "estimate"])
+    }
+
+    @Test func aTotalMakesUnknownSpendKnown() async throws {
+        let bench = try LifecycleBench()
+        let guarded = try await bench.client.reserve(bench.request())
+        guarded.addSpend(.credits(5))
+        guarded.setSpend(.tokens(12))
+        try await guarded.release()
+        #expect(bench.figures == [99_988, 0, 12])
+        let second = try await bench.client.reserve(bench.request())
+        second.addSpend(.credits(5))
+        second.setSpend(.tokens(0))
+        try await second.release()
+        #expect(bench.operations.last == "release" && bench.figures == [99_988, 0, 12])
+    }
+
     @Test func aCommitOverridesWhatWasRecorded() async throws {
         let bench = try LifecycleBench()
         let guarded = try await bench.client.reserve(bench.request())

@@ -139,6 +139,33 @@ private struct Chunks: AsyncSequence, Sendable {
         #expect(bench.figures == [100_000, 0, 0])
     }
 
+    @Test func aStreamThatFailsIsChargedTheEstimateIfThatIsThePolicy() async throws {
+        let bench = try LifecycleBench()
+        var options = options()
+        options.whenBodyFails = .commitEstimate
+        let failing = bench.client.metered(options, usage: \.usage) { _ in Chunks([], fails: true) }
+        await #expect(throws: StreamFailed()) { try await texts(failing) }
+        let unmade = bench.client.metered(options, usage: \.usage) { _ -> Chunks in throw StreamFailed() }
+        await #expect(throws: StreamFailed()) { try await texts(unmade) }
+        #expect(bench.figures == [98_000, 0, 2_000])
+        // A word of usage comes before the policy, and a stream that ends without an element has not failed.
+        let saying = bench.client.metered(options, usage: \.usage) { _ in
+            Chunks([("a", .added(.tokens(3)))], fails: true)
+        }
+        await #expect(throws: StreamFailed()) { try await texts(saying) }
+        let empty = bench.client.metered(options, usage: \.usage) { _ in Chunks([]) }
+        #expect(try await texts(empty).isEmpty && bench.figures == [97_997, 0, 2_003])
+    }
+
+    @Test(arguments: UnknownActualPolicy.allCases, [false, true])
+    func usageInAnotherUnitChargesTheEstimate(policy: UnknownActualPolicy, fails: Bool) async throws {
+        let bench = try LifecycleBench()
+        let chunks = Chunks([("a", .added(.tokens(3))), ("b", .added(.credits(3)))], fails: fails)
+        _ = try? await texts(metered(bench, chunks, policy))
+        #expect(bench.figures == [99_000, 0, 1_000])
+        #expect(bench.wire.requests.last?.json["metadata"] == ["actual_source": "estimate"])
+    }
+
     // MARK: Streams that are abandoned
 
     @Test func whatAnAbandonedStreamUsedIsCommitted() async throws {

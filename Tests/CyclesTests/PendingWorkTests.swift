@@ -21,6 +21,19 @@ import Testing
         work.end(unrelated)
     }
 
+    @Test func workOfAnEarlierProcessIsWaitedForOnRequestOnly() async {
+        let (work, clock) = (PendingWork(), ManualClock())
+        let loading = work.begin(counts: false, isReplay: true)
+        let replay = work.begin(after: loading, isReplay: true)
+        let own = work.begin()
+        let (all, ownOnly) = (work.watch(), work.watch(includesReplays: false))
+        work.end(own)
+        #expect(await work.wait(for: ownOnly, atMost: .seconds(10), clock) == (1, 0))
+        work.end(loading)
+        work.end(replay)
+        #expect(await work.wait(for: all, atMost: .seconds(10), clock) == (2, 0))
+    }
+
     @Test func patienceIsLimited() async {
         let (work, clock) = (PendingWork(), ManualClock())
         let cause = work.begin(counts: false)

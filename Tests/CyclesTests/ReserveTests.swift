@@ -168,6 +168,69 @@ import Testing
         #expect(bench.operations == ["reserve", "reserve"] + (isNamed ? ["release"] : []))
     }
 
+    // MARK: Keys that are used twice
+
+    private func request(_ bench: LifecycleBench) -> ReservationCreateRequest {
+        var request = bench.request()
+        request.idempotencyKey = "one-key"
+        return request
+    }
+
+    @Test func theSecondGuardOfAHeldReservationIsRefused() async throws {
+        let bench = try LifecycleBench()
+        let blocking = try BlockingCyclesClient.testing(
+            configuration: bench.client.configuration,
+            transport: bench.wire,
+            clock: bench.clock
+        )
+        let first = try await bench.client.reserve(request(bench))
+        let error = await bench.failure { () throws(CyclesError) in try await bench.client.reserve(request(bench)) }
+        guard case .validation? = error else {
+            Issue.record("\(error as Any)")
+            return
+        }
+        #expect(error?.isRetryable == false)
+        // The first one is not released under its feet, and settles what it spent.
+        #expect(bench.operations == ["reserve", "reserve"])
+        try await first.commit(.tokens(7))
+        #expect(bench.figures == [99_993, 0, 7])
+
+        var other = request(bench)
+        other.idempotencyKey = "another-key"
+        let held = try blocking.reserve(other)
+        #expect(throws: CyclesError.self) { _ = try blocking.reserve(other) }
+        try held.release()
+        #expect(bench.figures == [99_993, 0, 7])
+    }
+
+    /// An answer that no guard can be made from names the reservation of a guard.
+    @Test(arguments: [
+        #"{"decision":"ALLOW_WITH_CAPS","reservation_id":"rsv_000001","expires_at_ms":9,"affected_scopes":[]}"#,
+        #"{"decision":"MAYBE","reservation_id":"rsv_000001","affected_scopes":[]}"#,
+        #"{"decision":"DENY","reservation_id":"rsv_000001","affected_scopes":[]}"#,
+        #"{"decision":"ALLOW","reservation_id":"rsv_000001","expires_at_ms":9,"remaining_ttl_ms":0,"affected_scopes":[]}"#,
+    ])
+    func anAnswerThatIsOfNoUseDoesNotReleaseTheHoldOfAGuard(body: String) async throws {
+        let bench = try LifecycleBench()
+        let first = try await bench.client.reserve(request(bench))
+        #expect(first.reservationID == "rsv_000001")
+        bench.wire.answer("reserve", status: 200, body)
+        #expect(await bench.failure { () throws(CyclesError) in try await bench.client.reserve(request(bench)) } != nil)
+        #expect(bench.operations == ["reserve", "reserve"])
+        try await first.commit(.tokens(7))
+        #expect(bench.figures == [99_993, 0, 7])
+    }
+
+    @Test func aKeyWhoseGuardHasEndedIsRefusedByTheServerOnly() async throws {
+        let bench = try LifecycleBench()
+        try await bench.client.reserve(request(bench)).release()
+        let error = await bench.failure { () throws(CyclesError) in try await bench.client.reserve(request(bench)) }
+        guard case .invalidResponse? = error else {
+            Issue.record("\(error as Any)")
+            return
+        }
+    }
+
     @Test func aDryRunIsNoGuard() async throws {
         let bench = try LifecycleBench()
         var request = bench.request()

@@ -60,6 +60,90 @@ private final class NotSendable {
         #expect(bench.figures == [99_970, 0, 30])
     }
 
+    @Test(arguments: UnknownActualPolicy.allCases)
+    func aBodyThatThrowsAfterUnknownSpendIsChargedTheEstimate(policy: UnknownActualPolicy) async throws {
+        let bench = try LifecycleBench()
+        var options = options()
+        options.whenActualUnknown = policy
+        await #expect(throws: WorkFailed()) {
+            try await bench.client.withCycles(options) { context -> (Int, Amount) in
+                context.addSpend(.credits(30))
+                throw WorkFailed()
+            }
+        }
+        #expect(bench.operations == ["reserve", "commit"] && bench.figures == [99_000, 0, 1_000])
+        // The same for a body that returns, and cannot say what it cost.
+        _ = try await bench.client.withCycles(options, actual: { _ in throw WorkFailed() }) { context -> Int in
+            context.addSpend(.credits(30))
+            return 1
+        }
+        #expect(bench.figures == [98_000, 0, 2_000])
+        #expect(bench.wire.requests.last?.json["metadata"] == ["actual_source": "estimate"])
+    }
+
+    @Test func aBodyThatFailsIsChargedTheEstimateIfThatIsThePolicy() async throws {
+        let bench = try LifecycleBench()
+        var options = options()
+        options.whenBodyFails = .commitEstimate
+        await #expect(throws: WorkFailed(number: 3)) {
+            try await bench.client.withCycles(options) { _ -> (Int, Amount) in throw WorkFailed(number: 3) }
+        }
+        #expect(bench.operations == ["reserve", "commit"] && bench.figures == [99_000, 0, 1_000])
+        #expect(bench.wire.requests[1].json["metadata"] == ["actual_source": "estimate"])
+        // What was recorded comes first.
+        await #expect(throws: WorkFailed()) {
+            try await bench.client.withCycles(options) { context -> (Int, Amount) in
+                context.addSpend(.tokens(30))
+                throw WorkFailed()
+            }
+        }
+        #expect(bench.figures == [98_970, 0, 1_030] && bench.wire.requests.last?.json["metadata"] == nil)
+    }
+
+    @Test func aBlockingBodyThatFailsIsChargedTheEstimateIfThatIsThePolicy() throws {
+        let bench = try LifecycleBench()
+        let client = try BlockingCyclesClient.testing(
+            configuration: bench.client.configuration,
+            transport: bench.wire,
+            clock: bench.clock
+        )
+        var options = options()
+        options.whenBodyFails = .commitEstimate
+        #expect(throws: WorkFailed()) {
+            try client.withCycles(options) { _ -> (Int, Amount) in throw WorkFailed() }
+        }
+        #expect(bench.figures == [99_000, 0, 1_000])
+    }
+
+    // MARK: One key for two calls
+
+    @Test func aSecondCallWithTheKeyOfHeldWorkIsRefusedBeforeItsBodyRuns() async throws {
+        let bench = try LifecycleBench()
+        var options = options()
+        options.idempotencyKey = "one-key"
+        let ran = Monitor(0)
+        let value: Int = try await bench.client.withCycles(options) { [options] _ in
+            let error = await bench.failure { () throws(CyclesError) in
+                do {
+                    _ = try await bench.client.withCycles(options) { _ -> (Int, Amount) in
+                        ran.withLock { $0 += 1 }
+                        return (2, .tokens(2))
+                    }
+                } catch {
+                    throw error as? CyclesError ?? .cancelled
+                }
+            }
+            guard case .validation(let issue) = error else {
+                Issue.record("\(error as Any)")
+                return (1, .tokens(5))
+            }
+            #expect(issue.field == "idempotencyKey" && issue.description.hasPrefix("The call is refused"))
+            return (1, .tokens(5))
+        }
+        #expect(value == 1 && ran.withLock { $0 } == 0)
+        #expect(bench.figures == [99_995, 0, 5] && !bench.operations.contains("release"))
+    }
+
     @Test func aDeniedBodyIsNotRun() async throws {
         let bench = try LifecycleBench(budget: 5)
         let ran = Monitor(false)

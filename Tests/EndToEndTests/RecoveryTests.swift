@@ -67,7 +67,7 @@ import Testing
 
         /// Keeps the keys of records, to look for their charges later.
         func remember(_ records: [JournalRecord]) {
-            let found = records.compactMap { JournalRecord.key(in: $0.commitBody)?.rawValue }
+            let found = records.compactMap { $0.commitBody.flatMap { JournalRecord.key(in: $0)?.rawValue } }
             keys.withLock { $0.formUnion(found) }
         }
 
@@ -95,7 +95,7 @@ import Testing
         await until { world.gate.held >= 1 }
         // It was on disk before it left.
         let record = try #require(world.records.first)
-        #expect(record.mode == .commit && JournalRecord.key(in: record.commitBody) == "first-0")
+        #expect(record.mode == .commit && record.commitBody.flatMap { JournalRecord.key(in: $0) } == "first-0")
         kill(process)
         world.gate.open(dropping: true)
         #expect(world.records.count == 1)

@@ -147,9 +147,12 @@ public final class BlockingCyclesClient: Sendable {
         return (value, work.endBlocking(ending, over: transport), ending)
     }
 
-    /// Lets what goes on in the background happen, as ``CyclesClient/flush(timeout:)``. Waits by the system's clock.
+    /// Waits until background work has finished, as ``CyclesClient/flush(timeout:includesReplays:)``. Waits by the system's
+    /// clock.
     @discardableResult
-    public func flush(timeout: Duration? = nil) -> FlushReport { core.flushBlocking(timeout: timeout) }
+    public func flush(timeout: Duration? = nil, includesReplays: Bool = true) -> FlushReport {
+        core.flushBlocking(timeout: timeout, includesReplays: includesReplays)
+    }
 
     /// Uses another API key from now on, as ``CyclesClient/updateAPIKey(_:)``.
     /// - Throws: ``CyclesError/configuration(_:)`` if the key cannot be sent; the old one is used on.
@@ -164,8 +167,11 @@ public final class BlockingCyclesClient: Sendable {
 
     /// Flushes, then closes the connections if the transport is ``CurlTransport``. Requests in flight fail; further ones
     /// are refused. What the journal has to keep is written to its end.
-    public func shutdown(timeout: Duration? = nil) {
-        core.flushBlocking(timeout: timeout)
+    /// - Parameters:
+    ///   - timeout: The longest flush; nil means ``RetryPolicy/flushTimeout``.
+    ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too.
+    public func shutdown(timeout: Duration? = nil, includesReplays: Bool = true) {
+        core.flushBlocking(timeout: timeout, includesReplays: includesReplays)
         core.shutDown()
         (transport as? CurlTransport)?.shutdownBlocking()
         core.finishWritingBlocking()

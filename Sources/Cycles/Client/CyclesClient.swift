@@ -80,18 +80,23 @@ public final class CyclesClient: Sendable {
     /// - Returns: The guard that settles it. A result that is not used gives the hold back.
     /// - Throws: ``CyclesError``: `denied` for a DENY and for the 409 codes about budgets, `ambiguous` if two attempts did
     ///   not tell whether budget is held, `invalidResponse` for an unknown decision and for a key whose reservation is
-    ///   being settled or over, `validation` for a dry run.
+    ///   being settled or over, `validation` for a dry run and for a key whose reservation has a guard of this client.
     public func reserve(_ request: ReservationCreateRequest) async throws(CyclesError) -> ReservationGuard {
         ReservationGuard(try await Reserving(core, request).run())
     }
 
-    /// Lets what goes on in the background happen: settlements, releases, and what cancelled tasks left behind.
+    /// Waits until background work has finished: settlements, releases, and requests of cancelled tasks.
     ///
-    /// What waits for its next attempt is attempted at once, unless the server asked to wait. Returns as soon as nothing
-    /// that is left can come to something in time.
-    /// - Parameter timeout: How long to wait; nil means ``RetryPolicy/flushTimeout``.
+    /// A settlement that waits for its next attempt is attempted at once, unless the server asked to wait. Returns as soon
+    /// as no attempt is under way or can begin in time.
+    /// - Parameters:
+    ///   - timeout: The longest wait; nil means ``RetryPolicy/flushTimeout``.
+    ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too. They are
+    ///     attempted in any case.
     @discardableResult
-    public func flush(timeout: Duration? = nil) async -> FlushReport { await core.flush(timeout: timeout) }
+    public func flush(timeout: Duration? = nil, includesReplays: Bool = true) async -> FlushReport {
+        await core.flush(timeout: timeout, includesReplays: includesReplays)
+    }
 
     /// Uses another API key from now on, without a new client.
     ///
@@ -116,9 +121,12 @@ public final class CyclesClient: Sendable {
     /// Flushes, then closes the connections. Requests in flight fail; further ones are refused. Leases are not extended
     /// any more, and what could not be settled by then has failed, unless the journal has it: that is written to its end,
     /// however little time there is.
-    /// - Parameter timeout: How long to flush; nil means ``RetryPolicy/flushTimeout``.
-    public func shutdown(timeout: Duration? = nil) async {
-        await core.flush(timeout: timeout)
+    /// - Parameters:
+    ///   - timeout: The longest flush; nil means ``RetryPolicy/flushTimeout``.
+    ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too. Short-lived
+    ///     tools pass false: a server that never settles one of those would delay the end of every run.
+    public func shutdown(timeout: Duration? = nil, includesReplays: Bool = true) async {
+        await core.flush(timeout: timeout, includesReplays: includesReplays)
         core.shutDown()
         await transport.shutdown()
         await core.finishWriting()

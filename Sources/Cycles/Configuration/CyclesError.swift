@@ -399,12 +399,15 @@ public struct ConfigurationIssue: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "Configuration: \(name) \(message)." }
 }
 
-/// A request that breaks a rule of the specification. Nothing was sent.
+/// A request that breaks a rule of the specification, and was not sent, or a call that cannot be carried out as it was
+/// asked for.
 public struct ValidationIssue: Hashable, Sendable, CustomStringConvertible {
     /// The field, such as `subject.tenant`.
     public var field: String
     /// What is wrong with it, and what is allowed.
     public var message: String
+    /// Whether the issue was found after a request had been sent.
+    package var wasSent = false
 
     /// An issue.
     public init(field: String, message: String) {
@@ -412,8 +415,8 @@ public struct ValidationIssue: Hashable, Sendable, CustomStringConvertible {
         self.message = message
     }
 
-    /// Which field, and what is wrong with it.
-    public var description: String { "Nothing was sent: \(field) \(message)." }
+    /// The field, and what is wrong with it.
+    public var description: String { "\(wasSent ? "The call is refused" : "Nothing was sent"): \(field) \(message)." }
 }
 
 private func sentence(_ text: String, advice: String?, identifiers: [(String, String?)]) -> String {

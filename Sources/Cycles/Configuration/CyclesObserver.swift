@@ -39,6 +39,9 @@ public enum CyclesEvent: Sendable {
     case guardDropped(ReservationID, recordedSpend: Amount?)
     /// The journal could not do something, or found something that it cannot use. Settlement goes on without it.
     case journalProblem(JournalProblem)
+    /// A file of the journal was renamed, since no client can settle it. The spend in it is not in the ledger until
+    /// somebody settles it by hand.
+    case recordSetAside(SetAsideRecord)
     /// Something that was given for a settlement cannot be sent, and was left out. The settlement goes on.
     case valueIgnored(ReservationID, what: String)
 }
@@ -69,6 +72,7 @@ extension CyclesEvent: CustomStringConvertible {
         case .guardDropped(let id, let spend):
             "\(id): guard dropped, \(spend.map { "recorded \($0)" } ?? "nothing recorded")"
         case .journalProblem(let problem): "journal: \(problem)"
+        case .recordSetAside(let record): "journal: \(record)"
         case .valueIgnored(let id, let what): "\(id): left out: \(what)"
         }
     }
@@ -188,6 +192,29 @@ public struct LeaseAttemptFailure: Hashable, Sendable {
         self.reservationID = reservationID
         self.error = error
         self.disposition = disposition
+    }
+}
+
+/// A file of the journal that was renamed, since no client can settle it.
+public struct SetAsideRecord: Hashable, Sendable, CustomStringConvertible {
+    /// The file by its new name, which ends in `.json.rejected` or `.corrupt`.
+    public let path: String
+    /// The reservation that the file settles; nil if the file cannot be read as a record.
+    public let reservationID: ReservationID?
+    /// Why no client can settle it.
+    public let reason: String
+
+    /// A file that was set aside.
+    public init(path: String, reservationID: ReservationID?, reason: String) {
+        self.path = path
+        self.reservationID = reservationID
+        self.reason = reason
+    }
+
+    /// The file, the reason, and what is left to do.
+    public var description: String {
+        let subject = reservationID.map { "the record of \($0)" } ?? "the file"
+        return "\(path): \(subject) was set aside, and its spend has to be settled by hand: \(reason)"
     }
 }
 

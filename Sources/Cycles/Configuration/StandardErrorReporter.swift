@@ -36,6 +36,7 @@ package final class StandardErrorReporter: CyclesObserver {
         if case .journalProblem(let problem) = event {
             return ("journal", "settlement journal \(problem.path ?? "")".trimmed, problem.message)
         }
+        if case .recordSetAside(let record) = event { return ("aside", "settlement journal", "\(record)") }
         return reservationWarning(event).map { ($0.kind, "reservation \($0.id)", $0.text) }
     }
 
@@ -59,7 +60,7 @@ package final class StandardErrorReporter: CyclesObserver {
         case .valueIgnored(let id, let what): return ("value", id, "left out of its settlement: \(what)")
         case .retryScheduled(let retry):
             return ("retry", retry.reservationID, "not settled yet, trying again: \(retry.error)")
-        case .attemptStarted, .attemptFinished, .leaseExtended, .settled, .journalProblem: return nil
+        case .attemptStarted, .attemptFinished, .leaseExtended, .settled, .journalProblem, .recordSetAside: return nil
         }
     }
 

@@ -46,11 +46,15 @@ public struct BlockingReservationGuard: ~Copyable, Sendable {
     /// What was recorded as spent so far; nil if nothing was.
     public var recordedSpend: Amount? { held.recordedSpend }
 
-    /// Adds to what was recorded, up to `Int64.max`. An amount below zero or in another unit than the estimate is
-    /// ignored and reported.
+    /// Adds to the recorded spend, up to `Int64.max`.
+    ///
+    /// An amount below zero or in another unit than the estimate is reported, and makes the spend unknown: unless an actual
+    /// amount is committed, or ``setSpend(_:)`` says what was spent, the estimate is charged, or the recorded spend if that
+    /// is more, marked `actual_source = "estimate"`.
     public func addSpend(_ amount: Amount) { held.addSpend(amount) }
 
-    /// Replaces what was recorded. An amount below zero or in another unit than the estimate is ignored and reported.
+    /// Replaces the recorded spend. An amount below zero or in another unit than the estimate leaves it as it is, and has
+    /// the same consequence as in ``addSpend(_:)``.
     public func setSpend(_ amount: Amount) { held.setSpend(amount) }
 
     /// Settles the reservation at what was really spent (specification: `commitReservation`).

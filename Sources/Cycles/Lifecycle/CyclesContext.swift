@@ -23,11 +23,15 @@ public struct CyclesContext: Sendable {
     /// What was recorded as spent so far; nil if nothing was.
     public var recordedSpend: Amount? { held.recordedSpend }
 
-    /// Adds to what was recorded, up to `Int64.max`. An amount below zero or in another unit than the estimate is
-    /// ignored and reported, and so is one that comes once the settlement has begun.
+    /// Adds to the recorded spend, up to `Int64.max`.
+    ///
+    /// An amount below zero or in another unit than the estimate is reported, and makes the spend unknown: unless an actual
+    /// amount is committed, or ``setSpend(_:)`` says what was spent, the estimate is charged, or the recorded spend if that
+    /// is more, marked `actual_source = "estimate"`. Spend that comes once the settlement has begun is reported and ignored.
     public func addSpend(_ amount: Amount) { held.addSpend(amount) }
 
-    /// Replaces what was recorded. What is ignored is the same as in ``addSpend(_:)``.
+    /// Replaces the recorded spend. An amount below zero or in another unit than the estimate leaves it as it is, and has
+    /// the same consequence as in ``addSpend(_:)``.
     public func setSpend(_ amount: Amount) { held.setSpend(amount) }
 
     /// What the work used, sent with its commit. Several tasks that change parts of it use ``updateMetrics(_:)``.

@@ -18,6 +18,8 @@ public struct CyclesOptions: Hashable, Sendable {
     public var idempotencyKey: IdempotencyKey?
     /// What happens when the work ends without saying what it cost.
     public var whenActualUnknown: UnknownActualPolicy
+    /// The end of work that throws without having recorded spend above zero.
+    public var whenBodyFails: FailedBodyPolicy
 
     /// Options; whatever is left out is as the protocol's defaults have it.
     public init(
@@ -29,7 +31,8 @@ public struct CyclesOptions: Hashable, Sendable {
         overagePolicy: CommitOveragePolicy? = nil,
         metadata: [String: JSONValue] = [:],
         idempotencyKey: IdempotencyKey? = nil,
-        whenActualUnknown: UnknownActualPolicy = .commitEstimate
+        whenActualUnknown: UnknownActualPolicy = .commitEstimate,
+        whenBodyFails: FailedBodyPolicy = .release
     ) {
         self.estimate = estimate
         self.action = action
@@ -40,6 +43,7 @@ public struct CyclesOptions: Hashable, Sendable {
         self.metadata = metadata
         self.idempotencyKey = idempotencyKey
         self.whenActualUnknown = whenActualUnknown
+        self.whenBodyFails = whenBodyFails
     }
 
     package var request: ReservationCreateRequest {
@@ -62,4 +66,14 @@ public enum UnknownActualPolicy: Hashable, Sendable, CaseIterable {
     case commitEstimate
     /// Nothing is sent and nothing is released: the hold runs out, and the caller gets a `validation` error.
     case fail
+}
+
+/// The end of work that throws, or of a stream that fails before its first element. Recorded spend above zero is settled
+/// under either policy.
+public enum FailedBodyPolicy: Hashable, Sendable, CaseIterable {
+    /// The hold is released: nothing was spent.
+    case release
+    /// The estimate is committed, marked `actual_source = "estimate"` in the commit's metadata: for providers that charge
+    /// for calls that fail.
+    case commitEstimate
 }

@@ -2,7 +2,7 @@
 struct GuardedWork {
     private let core: LifecycleCore
     let held: HeldReservation
-    private let whenActualUnknown: UnknownActualPolicy
+    let options: CyclesOptions
     private let began: Duration
 
     /// Reserves what the work needs.
@@ -11,7 +11,7 @@ struct GuardedWork {
         return GuardedWork(
             core: core,
             held: held,
-            whenActualUnknown: options.whenActualUnknown,
+            options: options,
             began: core.time.monotonic
         )
     }
@@ -26,7 +26,7 @@ struct GuardedWork {
         return GuardedWork(
             core: core,
             held: held,
-            whenActualUnknown: options.whenActualUnknown,
+            options: options,
             began: core.time.monotonic
         )
     }
@@ -70,13 +70,15 @@ struct GuardedWork {
         )
     }
 
-    /// The end of work that failed.
+    /// The end of work that failed. Recorded spend is settled in both cases.
     var endingAfterFailure: Ending {
-        // What was recorded is settled, by the release itself.
-        .release
+        switch options.whenBodyFails {
+        case .release: .release
+        case .commitEstimate: .settle(actual: nil)
+        }
     }
 
-    private var mustLetGo: Bool { whenActualUnknown == .fail && (held.recordedSpend?.amount ?? 0) <= 0 }
+    private var mustLetGo: Bool { options.whenActualUnknown == .fail && !held.hasSpent }
 
     /// Ends the work, and says what came of it. Does not obey cancellation: what was spent gets settled.
     func end(_ ending: Ending) async -> Result<Settlement, CyclesError> {

@@ -14,6 +14,8 @@ package final class HeldReservation: @unchecked Sendable {
     // What follows is touched under the mutex only.
     private var phase = Phase.held
     private var spend: Int64?
+    /// Whether spend was recorded that cannot be added: then the amount is unknown, and the estimate is charged.
+    private var isSpendUnknown = false
     private var annotations: Annotations?
     private var outcome: Outcome?
 
@@ -92,21 +94,36 @@ package final class HeldReservation: @unchecked Sendable {
 
     var recordedSpend: Amount? { mutex.withLock { spend }.map { Amount($0, estimate.unit) } }
 
-    func addSpend(_ amount: Amount) { record(amount) { $0.saturatingAdding($1) } }
+    /// Whether the work has said that it spent something.
+    var hasSpent: Bool { mutex.withLock { hasSpentLocked } }
 
-    func setSpend(_ amount: Amount) { record(amount) { $1 } }
+    /// Under the mutex.
+    private var hasSpentLocked: Bool { isSpendUnknown || (spend ?? 0) > 0 }
 
-    private func record(_ amount: Amount, _ combine: (_ before: Int64, _ amount: Int64) -> Int64) {
-        guard amount.unit == estimate.unit, amount.amount >= 0 else {
-            ignore("spend of \(amount), since the reservation is in \(estimate.unit), 0 or more")
-            return
-        }
+    func addSpend(_ amount: Amount) { record(amount) { ($0 ?? 0).saturatingAdding($1) } }
+
+    func setSpend(_ amount: Amount) { record(amount, replaces: true) { $1 } }
+
+    private func record(
+        _ amount: Amount,
+        replaces: Bool = false,
+        _ combine: (_ before: Int64?, _ amount: Int64) -> Int64
+    ) {
+        let isUsable = amount.unit == estimate.unit && amount.amount >= 0
         let isLate = mutex.withLock {
             guard phase == .held else { return true }
-            spend = combine(spend ?? 0, amount.amount)
+            if isUsable { spend = combine(spend, amount.amount) }
+            isSpendUnknown = !isUsable || isSpendUnknown && !replaces
             return false
         }
-        if isLate { ignore("spend of \(amount), since its settlement had begun") }
+        if isLate {
+            ignore("spend of \(amount), since its settlement had begun")
+        } else if !isUsable {
+            ignore(
+                "spend of \(amount), since the reservation is in \(estimate.unit), 0 or more; what was spent is unknown, "
+                    + "and the estimate is charged"
+            )
+        }
     }
 
     var metrics: CyclesMetrics? { mutex.withLock { annotations }?.current.metrics }
@@ -144,13 +161,14 @@ package final class HeldReservation: @unchecked Sendable {
     /// - Returns: Whether that is how it ends; not if spend was recorded in the last moment.
     func letGo(_ error: CyclesError) -> Bool {
         let isOver = mutex.withLock {
-            if let spend, spend > 0 { return false }
+            if hasSpentLocked { return false }
             phase = .settled
             outcome = Outcome(.failure(error))
             return true
         }
         guard isOver else { return false }
         core.keeper.end(lease)
+        core.claims.end(reservationID)
         core.observer.observe(.settlementFailed(reservationID, error))
         return true
     }
@@ -177,9 +195,9 @@ package final class HeldReservation: @unchecked Sendable {
         firstOver transport: (any CallbackTransport)? = nil,
         _ completion: Completion?
     ) {
-        let (recorded, said) = mutex.withLock {
+        let (recorded, isUnknown, said) = mutex.withLock {
             phase = .settling
-            return (spend, annotations)
+            return (spend, isSpendUnknown, annotations)
         }
         let annotated = said?.current
         var metrics = metrics ?? annotated?.metrics
@@ -191,6 +209,7 @@ package final class HeldReservation: @unchecked Sendable {
         let terms = SettlementTerms(
             (actual, metrics, (annotated?.metadata ?? [:]).merging(metadata) { $1 }, key),
             recorded: recorded,
+            isUnknown: isUnknown,
             estimate: estimate
         )
         for what in terms.ignored { ignore(what) }
@@ -212,7 +231,7 @@ package final class HeldReservation: @unchecked Sendable {
         )
     }
 
-    /// Gives the hold back, or settles what was recorded if that is more than nothing.
+    /// Gives the hold back, or settles the spend if the work has recorded any.
     func release(
         _ request: ReleaseRequest,
         latency: Duration? = nil,
@@ -222,7 +241,7 @@ package final class HeldReservation: @unchecked Sendable {
         let hasSpend = mutex.withLock {
             // From here on nothing is recorded any more that would be lost.
             phase = .settling
-            return (spend ?? 0) > 0
+            return hasSpentLocked
         }
         if hasSpend {
             settle(actual: nil, key: request.idempotencyKey, latency: latency, firstOver: transport, completion)
@@ -255,8 +274,8 @@ package final class HeldReservation: @unchecked Sendable {
     /// Its guard ended without settling it.
     func abandon() {
         guard mutex.withLock({ phase == .held }) else { return }
-        let recorded = recordedSpend.flatMap { $0.amount > 0 ? $0 : nil }
-        core.observer.observe(.guardDropped(reservationID, recordedSpend: recorded))
+        let spent = mutex.withLock { hasSpentLocked ? max(spend ?? 0, isSpendUnknown ? estimate.amount : 0) : nil }
+        core.observer.observe(.guardDropped(reservationID, recordedSpend: spent.map { Amount($0, estimate.unit) }))
         release(ReleaseRequest(reason: "the guard was dropped"), nil)
     }
 
@@ -285,6 +304,7 @@ package final class HeldReservation: @unchecked Sendable {
                 if isOver || outcome == nil { outcome = Outcome(result) }
                 phase = .settled
             }
+            if isOver { core.claims.end(reservationID) }
             completion?(judged(result, loss))
         }
     }

@@ -7,6 +7,7 @@ package final class LifecycleCore: Sendable {
     private let journal: CommitJournal?
     /// Settlements, releases and abandoned reserves.
     let pending = PendingWork()
+    let claims = ReservationClaims()
     let heartbeat: HeartbeatPolicy
     /// Whether a lost lease makes a failure of what was settled all the same.
     let failsLostLeases: Bool
@@ -49,7 +50,7 @@ package final class LifecycleCore: Sendable {
         flushTimeout = configuration.retry.flushTimeout
         if let journal {
             // What an earlier process left behind goes on.
-            let ticket = pending.begin(counts: false)
+            let ticket = pending.begin(counts: false, isReplay: true)
             journal.load { [engine, pending] records in
                 engine.replay(records, after: ticket)
                 pending.end(ticket)
@@ -70,20 +71,29 @@ package final class LifecycleCore: Sendable {
         return try .createReservation(request, defaults)
     }
 
-    /// Why what was granted cannot become a guard; nil if it can.
-    ///
-    /// Under a key that was used before, the server answers with the reservation of then. While that is being settled it
-    /// must be neither settled again nor given back.
-    func refusal(of grant: ReservationGrant, key: IdempotencyKey?) -> CyclesError? {
-        guard engine.isSettling(grant.reservationID) else { return nil }
-        return .invalidResponse(
-            InvalidResponse(
-                operation: "createReservation",
-                status: 200,
-                message: "reservation \(grant.reservationID) is being settled: the idempotency key was used before",
-                idempotencyKey: key
+    /// Claims a reservation that was granted. Whoever gets no error holds it, or gives it back.
+    /// - Returns: Why the reservation cannot become a guard; nil if it can.
+    func claim(_ grant: ReservationGrant, key: IdempotencyKey?) -> CyclesError? {
+        let id = grant.reservationID
+        if engine.isSettling(id) {
+            return .invalidResponse(
+                InvalidResponse(
+                    operation: "createReservation",
+                    status: 200,
+                    message: "reservation \(id) is being settled: the idempotency key was used before",
+                    idempotencyKey: key
+                )
             )
+        }
+        guard !claims.claim(id) else { return nil }
+        var issue = ValidationIssue(
+            field: "idempotencyKey",
+            message:
+                "\(key.map { "\($0) " } ?? "")was used before, and its reservation \(id) has a guard; use another key for "
+                + "other work"
         )
+        issue.wasSent = true
+        return .validation(issue)
     }
 
     /// Begins to keep what was granted.
@@ -118,17 +128,29 @@ package final class LifecycleCore: Sendable {
             switch process.attempted(attempt) {
             case .sendAgain: continue
             case .granted(let grant):
-                if let refusal = refusal(of: grant, key: operation.idempotencyKey) { throw refusal }
+                if let refusal = claim(grant, key: operation.idempotencyKey) { throw refusal }
                 return hold(grant, request)
             case .failed(let error, let holding):
-                if let holding { giveBack(holding, reason: "the answer was not usable", trace: trace) }
+                if let holding { giveBackUnclaimed(holding, reason: "the answer was not usable", trace: trace) }
                 throw error
             }
         }
     }
 
-    /// Gives a hold back that nobody will use. Its failure is reported, and not waited for.
-    /// - Parameter cause: What it follows from, if somebody may wait for that.
+    /// Releases a hold that an answer names from which no guard can be made. A hold that has a guard already stays.
+    /// - Parameter cause: The work that it follows from, if somebody may wait for that.
+    func giveBackUnclaimed(
+        _ id: ReservationID,
+        reason: String,
+        trace: TraceContext?,
+        after cause: PendingWork.Ticket? = nil
+    ) {
+        guard !engine.isSettling(id), claims.claim(id) else { return }
+        giveBack(id, reason: reason, trace: trace, after: cause)
+    }
+
+    /// Releases a claimed hold that nobody will use. Its failure is reported, and not waited for.
+    /// - Parameter cause: The work that it follows from, if somebody may wait for that.
     func giveBack(_ id: ReservationID, reason: String, trace: TraceContext?, after cause: PendingWork.Ticket? = nil) {
         engine.release(
             id,
@@ -137,13 +159,16 @@ package final class LifecycleCore: Sendable {
             trace: trace,
             isAwaited: false,
             after: cause
-        ) { _ in }
+        ) { [claims] progress in
+            if case .finished = progress { claims.end(id) }
+        }
     }
 
-    /// Lets what goes on in the background now happen, for a limited time.
+    /// Waits for background work that goes on now, for a limited time.
+    /// - Parameter includesReplays: Whether to wait for settlements that an earlier process left in the journal, too.
     @discardableResult
-    func flush(timeout: Duration?) async -> FlushReport {
-        let watch = pending.watch()
+    func flush(timeout: Duration?, includesReplays: Bool) async -> FlushReport {
+        let watch = pending.watch(includesReplays: includesReplays)
         engine.hurry()
         let (ended, left) = await pending.wait(for: watch, atMost: timeout ?? flushTimeout, time)
         return FlushReport(settled: ended, stillPending: left)
@@ -151,8 +176,8 @@ package final class LifecycleCore: Sendable {
 
     /// The same for a thread that may block.
     @discardableResult
-    func flushBlocking(timeout: Duration?) -> FlushReport {
-        let watch = pending.watch()
+    func flushBlocking(timeout: Duration?, includesReplays: Bool) -> FlushReport {
+        let watch = pending.watch(includesReplays: includesReplays)
         engine.hurry()
         let (ended, left) = pending.wait(for: watch, atMost: timeout ?? flushTimeout, time)
         return FlushReport(settled: ended, stillPending: left)

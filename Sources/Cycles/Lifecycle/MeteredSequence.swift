@@ -110,7 +110,7 @@ private final class Meter<Base: AsyncSequence> {
                 try await iterator.next(isolation: isolation)
             }
         } catch {
-            _ = await end(work)
+            _ = await work.end(work.ending(ofFailedStreamWithElements: hasElements))
             throw error
         }
         guard let element else {
@@ -142,7 +142,7 @@ private final class Meter<Base: AsyncSequence> {
             let stream = try await CyclesContext.$current.withValue(context) { try await makeStream(context) }
             state = .running(work, stream.makeAsyncIterator())
         } catch {
-            _ = await end(work)
+            _ = await work.end(work.ending(ofFailedStreamWithElements: false))
             throw error
         }
     }
@@ -156,7 +156,13 @@ private final class Meter<Base: AsyncSequence> {
 extension GuardedWork {
     /// The end of a stream, whichever way it came.
     fileprivate func ending(ofStreamWithElements hasElements: Bool) -> Ending {
+        if held.hasSpent { return .settle(actual: nil) }
         if let recorded = held.recordedSpend { return ending(actual: .success(recorded)) }
         return hasElements ? ending(actual: nil) : .release
+    }
+
+    fileprivate func ending(ofFailedStreamWithElements hasElements: Bool) -> Ending {
+        let failsBeforeAnyWord = !hasElements && held.recordedSpend == nil
+        return failsBeforeAnyWord ? endingAfterFailure : ending(ofStreamWithElements: hasElements)
     }
 }

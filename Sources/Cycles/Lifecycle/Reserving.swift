@@ -51,7 +51,7 @@ final class Reserving: Sendable {
             switch state.withLock({ $0.process.attempted(attempt) }) {
             case .sendAgain: send()
             case .granted(let grant):
-                if let refusal = core.refusal(of: grant, key: operation.idempotencyKey) {
+                if let refusal = core.claim(grant, key: operation.idempotencyKey) {
                     finish(.failure(refusal), holding: nil)
                 } else {
                     finish(.success(grant), holding: grant.reservationID)
@@ -59,7 +59,7 @@ final class Reserving: Sendable {
             case .failed(let error, let holding):
                 if let holding {
                     let ticket = state.withLock { $0.ticket }
-                    core.giveBack(holding, reason: "the answer was not usable", trace: trace, after: ticket)
+                    core.giveBackUnclaimed(holding, reason: "the answer was not usable", trace: trace, after: ticket)
                 }
                 finish(.failure(error), holding: nil)
             }

@@ -9,12 +9,14 @@ package struct SettlementTerms: Sendable {
 
     /// - Parameters:
     ///   - requested: What the caller gave; the actual amount is nil if it could not say.
-    ///   - recorded: What was recorded as spent, in the unit of the estimate.
+    ///   - recorded: The spend that was recorded, in the unit of the estimate.
+    ///   - isUnknown: Whether spend was recorded that could not be added: at least the estimate is charged.
     package init(
         _ requested: (
             actual: Amount?, metrics: CyclesMetrics?, metadata: [String: JSONValue], key: IdempotencyKey?
         ),
         recorded: Int64?,
+        isUnknown: Bool = false,
         estimate: Amount
     ) {
         commit = CommitRequest(actual: estimate)
@@ -22,11 +24,9 @@ package struct SettlementTerms: Sendable {
         if let actual = requested.actual, actual.unit == estimate.unit, actual.amount >= 0 {
             commit.actual = actual
         } else {
-            if let recorded, recorded > 0 {
-                commit.actual.amount = recorded
-            } else {
-                isEstimate = true
-            }
+            let recorded = max(0, recorded ?? 0)
+            isEstimate = isUnknown || recorded == 0
+            commit.actual.amount = isEstimate ? max(recorded, estimate.amount) : recorded
             if let actual = requested.actual {
                 ignored.append("the actual amount \(actual), since the reservation is in \(estimate.unit), 0 or more")
             }

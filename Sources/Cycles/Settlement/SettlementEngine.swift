@@ -121,10 +121,9 @@ package final class SettlementEngine: Sendable {
                 record.reservationID,
                 .settlement(record, SettlementProcess(record.mode, policy)),
                 trace: nil,
-                ticket: pending.begin(after: cause)
+                ticket: pending.begin(after: cause, isReplay: true)
             ) { _ in }
-            let asked = Duration.milliseconds(entry.notBeforeMilliseconds.map { $0.saturatingSubtracting(wall) } ?? 0)
-            let floor = min(max(.zero, asked), RetryDelays.longestFloor)
+            let floor = entry.remainingWait(at: wall)
             let isReady: Bool? = state.withLock { state in
                 guard state.active[record.reservationID] == nil, !state.isShutDown else { return nil }
                 state.active[record.reservationID] = job
@@ -414,10 +413,11 @@ package final class SettlementEngine: Sendable {
         state.withLock { job.keyGeneration = $0.keyGeneration }
         switch (job.kind, request) {
         case (.settlement(let record, _), .settlement(.commit)):
+            guard let body = record.commitBody else { preconditionFailure("a record in commit mode has a commit") }
             perform(job, over: transport) { () throws(CyclesError) in
                 try .commitReservation(
                     record.reservationID,
-                    body: record.commitBody,
+                    body: body,
                     key: record.idempotencyKey,
                     unit: record.unit
                 )

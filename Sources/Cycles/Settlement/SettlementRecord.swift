@@ -11,6 +11,11 @@ package struct SettlementRecord: Hashable, Sendable {
         case event
     }
 
+    private struct Keys: Hashable, Sendable {
+        let commit: IdempotencyKey?
+        let event: IdempotencyKey?
+    }
+
     private enum Event: Hashable, Sendable {
         case request(EventCreateRequest)
         case body([UInt8])
@@ -18,11 +23,11 @@ package struct SettlementRecord: Hashable, Sendable {
     }
 
     package let reservationID: ReservationID
-    /// One key for everything that settles the reservation, the event included.
-    package let idempotencyKey: IdempotencyKey?
     package let unit: BudgetUnit?
     package var mode: Mode
-    package let commitBody: [UInt8]
+    private let commit: JournalRecord.CommitBody
+    /// The key in the commit's body, and the key in the event's: one and the same, unless another client wrote the record.
+    private let keys: Keys
     /// When the spend became known, in milliseconds since 1970.
     package let recordedAtMilliseconds: Int64
     private let event: Event
@@ -41,11 +46,11 @@ package struct SettlementRecord: Hashable, Sendable {
         recordedAtMilliseconds: Int64
     ) {
         self.reservationID = reservationID
-        self.idempotencyKey = idempotencyKey
+        keys = Keys(commit: idempotencyKey, event: idempotencyKey)
         self.recordedAtMilliseconds = recordedAtMilliseconds
         mode = .commit
         unit = commit.actual.unit
-        commitBody = commit.encoded(key: idempotencyKey)
+        self.commit = .object(commit.encoded(key: idempotencyKey))
         var metadata = commit.metadata
         metadata["recovered_reservation_id"] = .string(reservationID.rawValue)
         metadata["recovery_reason"] = "commit_after_reservation_expired"
@@ -64,19 +69,28 @@ package struct SettlementRecord: Hashable, Sendable {
     /// What was found in a journal.
     package init(_ record: JournalRecord) {
         reservationID = record.reservationID
-        idempotencyKey = JournalRecord.key(in: record.commitBody)
+        keys = Keys(
+            commit: record.commitBody.flatMap { JournalRecord.key(in: $0) },
+            event: record.eventBody.flatMap { JournalRecord.key(in: $0) }
+        )
         recordedAtMilliseconds = record.recordedAtMilliseconds
         unit = nil
         mode = record.mode
-        commitBody = record.commitBody
+        commit = record.commit
         event = record.eventBody.map { .body($0) } ?? .none
         unknown = record.unknown
     }
 
+    /// The key of what is sent in the present mode: one for everything that settles the reservation.
+    package var idempotencyKey: IdempotencyKey? { mode == .commit ? keys.commit : keys.event }
+
+    /// The body of the commit; nil if the record never had one, as is possible in event mode only.
+    package var commitBody: [UInt8]? { if case .object(let body) = commit { body } else { nil } }
+
     /// The body of the event that stands in for the commit; nil if nothing can.
     package var eventBody: [UInt8]? {
         switch event {
-        case .request(let request): idempotencyKey.map { request.encoded(key: $0) }
+        case .request(let request): keys.event.map { request.encoded(key: $0) }
         case .body(let body): body
         case .none: nil
         }
@@ -88,7 +102,7 @@ package struct SettlementRecord: Hashable, Sendable {
             reservationID: reservationID,
             baseURL: baseURL,
             mode: mode,
-            commitBody: commitBody,
+            commit: commit,
             eventBody: eventBody,
             recordedAtMilliseconds: recordedAtMilliseconds,
             notBeforeMilliseconds: notBeforeMilliseconds

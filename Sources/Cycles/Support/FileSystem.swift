@@ -23,7 +23,7 @@ package protocol FileSystem: Sendable {
     func read(_ path: String, limit: Int) throws(FileError) -> [UInt8]
     /// Whether something can be made in a directory, as far as can be told without doing so.
     func mayWrite(to directory: String) -> Bool
-    /// How old a file is by its last change; nil if that cannot be told.
+    /// The time since a file was changed, below zero if that lies in the future; nil if it cannot be told.
     func age(of path: String) -> Duration?
 }
 

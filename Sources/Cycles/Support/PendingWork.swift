@@ -5,6 +5,8 @@ package final class PendingWork: Sendable {
         fileprivate let number: UInt64
         /// Whether its end is counted.
         fileprivate let counts: Bool
+        /// Whether an earlier process began it.
+        fileprivate let isReplay: Bool
     }
 
     /// Whoever waits for what goes on at some moment, and for what follows from that.
@@ -68,9 +70,10 @@ package final class PendingWork: Sendable {
     /// - Parameters:
     ///   - cause: What it follows from: who waits for that waits for this as well. To be given before that has ended.
     ///   - counts: Whether it is one of what people ask for, rather than what leads to that.
-    package func begin(after cause: Ticket? = nil, counts: Bool = true) -> Ticket {
+    ///   - isReplay: Whether an earlier process began it.
+    package func begin(after cause: Ticket? = nil, counts: Bool = true, isReplay: Bool = false) -> Ticket {
         state.withLock { state in
-            let ticket = Ticket(number: state.number(), counts: counts)
+            let ticket = Ticket(number: state.number(), counts: counts, isReplay: isReplay)
             state.live.insert(ticket)
             if let cause {
                 _ = state.changeWatches(with: cause) { watching in
@@ -113,11 +116,13 @@ package final class PendingWork: Sendable {
         for continuation in over { continuation.resume() }
     }
 
-    /// Begins to watch what goes on now. Whoever calls this waits with the result, once.
-    package func watch() -> Watch {
+    /// Begins to watch the work that goes on now. Whoever calls this waits with the result, once.
+    /// - Parameter includesReplays: Whether work is watched that an earlier process began.
+    package func watch(includesReplays: Bool = true) -> Watch {
         state.withLock { state in
             let watch = Watch(number: state.number())
-            state.watches[watch.number] = Watching(tickets: state.live)
+            let tickets = includesReplays ? state.live : state.live.filter { !$0.isReplay }
+            state.watches[watch.number] = Watching(tickets: tickets)
             return watch
         }
     }

@@ -22,8 +22,26 @@ package struct SystemFileSystem: FileSystem {
         var status = stat()
         guard lstat(path, &status) == 0 else { throw failure("look at", path) }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw refusal(path, "it is not a directory, or a link to one") }
-        guard status.st_uid == geteuid() else { throw refusal(path, "it belongs to another user") }
-        guard status.st_mode & 0o022 == 0 else { throw refusal(path, "its group or others may write to it") }
+        guard status.st_uid == geteuid() else {
+            throw refusal(path, "it belongs to another user; " + remedy(path, status, "a directory of your own"))
+        }
+        guard status.st_mode & 0o022 == 0 else {
+            throw refusal(
+                path,
+                "its group or others may write to it; "
+                    + remedy(path, status, "another, or take that right away (chmod go-w)")
+            )
+        }
+    }
+
+    /// The advice for a directory that cannot be used. The root of a volume often cannot be changed by its user.
+    private func remedy(_ path: String, _ status: stat, _ otherwise: String) -> String {
+        var above = stat()
+        let isRoot =
+            lstat(path + "/..", &above) == 0 && (above.st_dev != status.st_dev || above.st_ino == status.st_ino)
+        guard isRoot else { return "name \(otherwise)" }
+        let name = path.hasSuffix("/") ? path + "cycles" : path + "/cycles"
+        return "it is the root of a volume: name a folder below it, such as \(name)"
     }
 
     /// Makes a directory and those above it, where they are missing, and sees to it that their names are on disk: what is
@@ -43,7 +61,14 @@ package struct SystemFileSystem: FileSystem {
         // A directory that may not be read cannot be synced.
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw failure("sync", parent) }
+        try sync(descriptor, parent)
+    }
+
+    /// Some network and FUSE file systems refuse to sync a directory, and keep its names all the same.
+    private func sync(_ directory: Int32, _ path: String) throws(FileError) {
+        guard fsync(directory) == 0 || [EINVAL, EBADF, ENOSYS, ENOTSUP, EOPNOTSUPP].contains(errno) else {
+            throw failure("sync", path)
+        }
     }
 
     package func createFile(_ path: String, _ contents: [UInt8]) throws(FileError) {
@@ -88,7 +113,7 @@ package struct SystemFileSystem: FileSystem {
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure("open", path) }
         defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw failure("sync", path) }
+        try sync(descriptor, path)
     }
 
     package func list(_ path: String) throws(FileError) -> [String] {

@@ -52,22 +52,29 @@ package struct JSONReader {
     package static let maximumDepth = JSONValue.maximumDepth
 
     private let bytes: UnsafeRawBufferPointer
+    private let isTolerant: Bool
     private var position = 0
     private var depth = 0
     /// Whether the next element or member is the first of its container, and so has no comma before it.
     private var isFirst = false
 
-    package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+    /// - Parameter isTolerant: Whether lone surrogates and nesting of up to 1000 levels are accepted. Other clients of the
+    ///   protocol write both; they are for values that are passed on as bytes.
+    package init(_ bytes: UnsafeRawBufferPointer, isTolerant: Bool = false) {
+        self.bytes = bytes
+        self.isTolerant = isTolerant
+    }
 
     /// Reads a whole document: its bytes must be UTF-8, and nothing but white space may follow the value.
     package static func document<Value>(
         _ body: [UInt8],
+        isTolerant: Bool = false,
         _ read: (inout JSONReader) throws(JSONError) -> Value
     ) throws(JSONError) -> Value {
         let result: Result<Value, JSONError> = body.withUnsafeBytes { bytes in
             do throws(JSONError) {
                 try requireUTF8(bytes)
-                var reader = JSONReader(bytes)
+                var reader = JSONReader(bytes, isTolerant: isTolerant)
                 let value = try read(&reader)
                 try reader.finish()
                 return .success(value)
@@ -210,8 +217,9 @@ package struct JSONReader {
 
     /// Passes over any value, checking that it is valid, without recursion.
     package mutating func skipValue() throws(JSONError) {
-        // One bit for each open container, set for an object: the depth limit is the width of the word.
+        // One bit for each open container, set for an object; full words go to `outer`.
         var kinds: UInt128 = 0
+        var outer: [UInt128] = []
         var open = 0
         repeat {
             if open > 0 {
@@ -220,17 +228,16 @@ package struct JSONReader {
                 if !hasNext {
                     kinds >>= 1
                     open -= 1
+                    if open.isMultiple(of: 128), let full = outer.popLast() { kinds = full }
                     continue
                 }
             }
             switch peek() {
-            case UInt8(ascii: "{"):
-                try beginObject()
-                kinds = kinds << 1 | 1
-                open += 1
-            case UInt8(ascii: "["):
-                try beginArray()
-                kinds <<= 1
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                let isObject = bytes[position] == UInt8(ascii: "{")
+                if isObject { try beginObject() } else { try beginArray() }
+                if open > 0, open.isMultiple(of: 128) { outer.append(kinds) }
+                kinds = kinds << 1 | (isObject ? 1 : 0)
                 open += 1
             case UInt8(ascii: "\""): _ = try scanString()
             case UInt8(ascii: "t"): try literal("true")
@@ -261,9 +268,8 @@ package struct JSONReader {
 
     private mutating func begin(_ bracket: UInt8, expected: String) throws(JSONError) {
         guard peek() == bracket else { throw try mismatch(expected) }
-        guard depth < JSONReader.maximumDepth else {
-            throw malformed("nested deeper than \(JSONReader.maximumDepth) levels")
-        }
+        let limit = isTolerant ? 1_000 : JSONReader.maximumDepth
+        guard depth < limit else { throw malformed("nested deeper than \(limit) levels") }
         position += 1
         depth += 1
         isFirst = true
@@ -339,17 +345,22 @@ package struct JSONReader {
             guard let unit = JSONReader.hexadecimal(bytes, at: position + 2) else {
                 throw malformed("an escape without four hexadecimal digits")
             }
-            guard unit & 0xf800 == 0xd800 else {
-                position += 6
-                return
+            let isPair = JSONReader.lowSurrogate(bytes, at: position + 6) != nil && unit & 0xfc00 == 0xd800
+            guard isPair || isTolerant || unit & 0xf800 != 0xd800 else {
+                throw malformed("an escape that is a lone surrogate")
             }
-            guard unit < 0xdc00, position + 8 <= bytes.count, bytes[position + 6] == UInt8(ascii: "\\"),
-                bytes[position + 7] == UInt8(ascii: "u"),
-                let low = JSONReader.hexadecimal(bytes, at: position + 8), low & 0xfc00 == 0xdc00
-            else { throw malformed("an escape that is a lone surrogate") }
-            position += 12
+            position += isPair ? 12 : 6
         default: throw malformed("an unknown escape")
         }
+    }
+
+    /// The low half of a surrogate pair, if it is escaped at `position`.
+    fileprivate static func lowSurrogate(_ bytes: UnsafeRawBufferPointer, at position: Int) -> UInt16? {
+        guard position + 2 <= bytes.count, bytes[position] == UInt8(ascii: "\\"),
+            bytes[position + 1] == UInt8(ascii: "u"),
+            let unit = hexadecimal(bytes, at: position + 2), unit & 0xfc00 == 0xdc00
+        else { return nil }
+        return unit
     }
 
     fileprivate static func hexadecimal(_ bytes: UnsafeRawBufferPointer, at position: Int) -> UInt16? {
@@ -524,12 +535,11 @@ package struct JSONName {
             case UInt8(ascii: "u"):
                 var scalar = UInt32(JSONReader.hexadecimal(content, at: position) ?? 0)
                 position += 4
-                if scalar & 0xf800 == 0xd800 {
-                    let low = UInt32(JSONReader.hexadecimal(content, at: position + 2) ?? 0)
-                    scalar = 0x10000 + (scalar & 0x3ff) << 10 + low & 0x3ff
+                if scalar & 0xfc00 == 0xd800, let low = JSONReader.lowSurrogate(content, at: position) {
+                    scalar = 0x10000 + (scalar & 0x3ff) << 10 + UInt32(low) & 0x3ff
                     position += 6
                 }
-                // The scan has made sure that this is a scalar.
+                // Only a tolerant reader passes a lone surrogate, for which no scalar stands.
                 result += String(Character(Unicode.Scalar(scalar) ?? "\u{fffd}")).utf8
             default: result.append(content[position - 1])
             }

@@ -131,22 +131,25 @@ enum JournalCommand {
     private static let flush = Command(
         name: "flush",
         summary: "Settles what is pending under this configuration.",
-        discussion: "The status is 75 if something is still pending afterwards, and 1 if something was rejected.",
+        discussion: """
+            The status is 65 if something was set aside: a settlement that the server refuses for good, or a file that is
+            no record. It is 75 if something is still pending afterwards.
+            """,
         sections: [("Options", [timeout, ConnectionOptions.journal]), ConnectionOptions.section]
     ) { arguments in
         var configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
         guard configuration.journal != .disabled else {
             throw ToolFailure("cycles journal flush: the journal is disabled; name one with --journal", status: .misuse)
         }
-        let refusals = RefusedSettlements()
-        configuration.observer = refusals
+        let findings = FlushFindings()
+        configuration.observer = findings
         let client = try CyclesClient(configuration: configuration)
         let report = await client.flush(timeout: arguments[timeout] ?? .seconds(30))
         let pending = await client.pendingSettlements()
         await client.shutdown(timeout: .zero)
-        for line in refusals.lines { Console.error(line) }
+        for line in findings.lines { Console.error(line) }
         Console.line(
-            "\(report.settled - refusals.count) settled, \(refusals.count) rejected, \(pending.count) still pending."
+            "\(report.settled - findings.refused) settled, \(findings.refused) rejected, \(pending.count) still pending."
         )
         for settlement in pending {
             let reason =
@@ -159,8 +162,10 @@ enum JournalCommand {
                 "cycles journal flush: the journal was not read to its end in that time; give it more with --timeout"
             )
         }
-        guard report.stillPending == 0, pending.isEmpty else { return .temporary }
-        return refusals.count == 0 ? .success : .failure
+        // What was set aside is said once, and what is pending again at the next flush.
+        if findings.setAside > 0 { return .setAside }
+        if report.stillPending > 0 || !pending.isEmpty { return .temporary }
+        return findings.refused == 0 ? .success : .failure
     }
 
     // MARK: Discarding

@@ -113,7 +113,7 @@ enum RunCommand {
         var configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
         if let span = arguments[settleTimeout] { configuration.retry.flushTimeout = span }
         configuration.heartbeat = arguments[leaseLost] ?? .warn
-        let warnings = RunWarnings(hasJournal: configuration.journal != .disabled)
+        let warnings = RunWarnings()
         configuration.observer = warnings
         let client = try CyclesClient(configuration: configuration)
         let options = options(arguments)
@@ -125,12 +125,12 @@ enum RunCommand {
             status = try await task.value
         } catch {
             command.ended()
-            await end(client, command)
+            await end(client, command, warnings)
             // With another reservation it would be another request: its key is of no use to whoever runs this again.
             guard let error = error as? CyclesError else { throw error }
             throw ToolFailure(text(error), status: ErrorReport.status(of: error))
         }
-        await end(client, command)
+        await end(client, command, warnings)
         return status
     }
 
@@ -150,7 +150,7 @@ enum RunCommand {
     }
 
     /// The settlement goes on for a while; what is left then is in the journal, or lost with this process.
-    private static func end(_ client: CyclesClient, _ command: GuardedCommand) async {
+    private static func end(_ client: CyclesClient, _ command: GuardedCommand, _ warnings: RunWarnings) async {
         // However little time there is for the ledger: for the disk there is enough. What was attempted was written before,
         // or cannot be.
         let deadline = ContinuousClock.now + .seconds(10)
@@ -160,7 +160,8 @@ enum RunCommand {
             try? await Task.sleep(for: .milliseconds(10))
         }
         if let signal = command.recorded() { SystemCalls.exit(ExitStatus.signal(signal).code) }
-        await client.flush()
+        await client.flush(includesReplays: false)
+        warnings.finish()
         let pending = await client.pendingSettlements()
         let (kept, lost) = (pending.count { $0.isDurable }, pending.count { !$0.isDurable })
         if kept > 0 {

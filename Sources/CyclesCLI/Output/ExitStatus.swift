@@ -9,6 +9,8 @@ struct ExitStatus: Hashable, Sendable {
     static let failure = ExitStatus(code: 1)
     /// The command line or the configuration cannot be used. Nothing was sent.
     static let misuse = ExitStatus(code: 2)
+    /// `journal flush` set something aside, which has to be settled by hand.
+    static let setAside = ExitStatus(code: 65)
     /// The server cannot be reached.
     static let unreachable = ExitStatus(code: 69)
     /// The same may succeed later: 429, 5xx, no valid answer.
@@ -32,6 +34,7 @@ struct ExitStatus: Hashable, Sendable {
           0    success
           1    the server refuses, or something failed that has no status of its own
           2    the command line or the configuration cannot be used; nothing was sent
+          65   journal flush: something was set aside, and has to be settled by hand
           69   the server cannot be reached
           75   the same may succeed later: 429, 5xx, or an answer that makes no sense
           76   run: the command did not say what it used, and --no-report is fail

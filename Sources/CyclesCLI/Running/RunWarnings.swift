@@ -7,12 +7,11 @@ final class RunWarnings: CyclesObserver {
         var own: ReservationID?
         var spend: Amount?
         var said: Set<String> = []
+        /// The failures of which it is not known yet whether a record is kept.
+        var failures: [ReservationID: String] = [:]
     }
 
-    private let hasJournal: Bool
     private let state = Mutex(State())
-
-    init(hasJournal: Bool) { self.hasJournal = hasJournal }
 
     /// Which reservation is the command's own.
     func begin(_ id: ReservationID) { state.withLock { $0.own = id } }
@@ -20,10 +19,32 @@ final class RunWarnings: CyclesObserver {
     /// What that is settled at; nil if the command did not say.
     func settle(at spend: Amount?) { state.withLock { $0.spend = spend } }
 
-    func observe(_ event: CyclesEvent) {
-        guard let (kind, text) = warning(event) else { return }
-        if state.withLock({ $0.said.insert(kind).inserted }) { Console.error("cycles run: \(text)") }
+    /// Says what is left to say, once nothing more can happen.
+    func finish() {
+        let failures = state.withLock { state in
+            defer { state.failures = [:] }
+            return state.failures
+        }
+        for (_, text) in failures.sorted(by: { $0.key.rawValue < $1.key.rawValue }) { say(text) }
     }
+
+    func observe(_ event: CyclesEvent) {
+        switch event {
+        case .settlementFailed(let id, let error):
+            let text = failure(of: id, error)
+            state.withLock { $0.failures[id] = text }
+            return
+        case .recordSetAside(let record):
+            let failure = record.reservationID.flatMap { id in state.withLock { $0.failures.removeValue(forKey: id) } }
+            say(failure.map { "\($0); the record is kept aside, see cycles journal list" } ?? "\(event)")
+            return
+        default: break
+        }
+        guard let (kind, text) = warning(event) else { return }
+        if state.withLock({ $0.said.insert(kind).inserted }) { say(text) }
+    }
+
+    private func say(_ text: String) { Console.error("cycles run: \(text)") }
 
     private func warning(_ event: CyclesEvent) -> (kind: String, text: String)? {
         switch event {
@@ -37,7 +58,6 @@ final class RunWarnings: CyclesObserver {
         case .retryScheduled(let retry): return ("retry \(retry.reservationID)", "\(event)")
         case .guardDropped(let id, _): return ("drop \(id)", "\(event)")
         case .valueIgnored(let id, _): return ("value \(id)", "\(event)")
-        case .settlementFailed(let id, let error): return ("settlement \(id)", failure(of: id, error))
         case .journalProblem(let problem): return ("journal \(problem.path ?? "")", "\(event)")
         default: return nil
         }
@@ -45,12 +65,11 @@ final class RunWarnings: CyclesObserver {
 
     private func failure(of id: ReservationID, _ error: CyclesError) -> String {
         let (own, spend) = state.withLock { ($0.own, $0.spend) }
-        let kept = hasJournal ? "; the record is kept aside, see cycles journal list" : ""
-        guard id == own else { return "what was spent earlier, on \(id), is not in the ledger: \(error)\(kept)" }
+        guard id == own else { return "what was spent earlier, on \(id), is not in the ledger: \(error)" }
         if case .validation = error {
             return "the command did not report what it used: nothing is settled, and the hold of \(id) runs out"
         }
         guard let spend else { return "the hold of \(id) could not be given back, and runs out: \(error)" }
-        return "what was spent, \(spend), is not in the ledger: \(error)\(kept)"
+        return "what was spent, \(spend), is not in the ledger: \(error)"
     }
 }

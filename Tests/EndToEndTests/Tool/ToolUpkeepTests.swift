@@ -91,8 +91,9 @@ extension ToolSuites {
                 away.end(refusing: true)
                 let flushed = try await tool(["journal", "flush"], environment, home)
                 #expect(
-                    flushed.status == 1 && flushed.output.contains("1 rejected")
-                        && flushed.errors.contains("rsv_000001"),
+                    flushed.status == 65 && flushed.output.contains("1 rejected")
+                        && flushed.errors.contains("rsv_000001 is rejected: ")
+                        && flushed.errors.contains("\nset aside as "),
                     "\(flushed)"
                 )
                 let list = try await tool(["journal", "list"], environment, home)
@@ -119,6 +120,33 @@ extension ToolSuites {
                 #expect(
                     try await tool(["journal", "list"], environment, home).output.contains("No settlement waits in it")
                 )
+            }
+        }
+
+        @Test func aFlushThatFindsAFileThatIsNoRecordSaysSoByItsStatus() async throws {
+            let authority = testAuthority()
+            let away = CommitInterruption(authority)
+            let home = try Home()
+            try await withServer(away) { environment in
+                away.begin()
+                try await leaveBehind(environment, home)
+                away.end()
+                let list = try SettlementJournal(.directory(home.url.path + "/.runcycles/commit-journal")).identities()
+                let folder = URL(fileURLWithPath: try #require(list.first?.entries.first?.path))
+                    .deletingLastPathComponent()
+                try "{".write(to: folder.appendingPathComponent("v2-0.json"), atomically: true, encoding: .utf8)
+                let newer = folder.appendingPathComponent("v2-1.json")
+                try #"{"version":2}"#.write(to: newer, atomically: true, encoding: .utf8)
+                let flushed = try await tool(["journal", "flush"], environment, home)
+                #expect(flushed.status == 65 && flushed.output.hasPrefix("1 settled, 0 rejected"), "\(flushed)")
+                #expect(
+                    flushed.errors.contains("set aside as \(folder.path)/v2-0.corrupt: it is corrupt"),
+                    "\(flushed)"
+                )
+                #expect(flushed.errors.contains("\(newer.path): its version 2 is newer"), "\(flushed)")
+                #expect(FileManager.default.fileExists(atPath: newer.path))
+                let again = try await tool(["journal", "flush"], environment, home)
+                #expect(again.status == 0, "\(again)")
             }
         }
 

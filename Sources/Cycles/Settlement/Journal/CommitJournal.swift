@@ -181,8 +181,10 @@ package final class CommitJournal: Sendable {
                 callbacks.append(completion)
                 for path in paths(of: id, in: folder) {
                     addRejection(reason, to: path)
-                    attempt { () throws(FileError) in try files.rename(path, to: path + ".rejected") }
+                    let other = path + ".rejected"
                     needsSync = true
+                    guard attempt({ () throws(FileError) in try files.rename(path, to: other) }) else { continue }
+                    reportSetAside(other, id, "the server refuses it for good: \(reason)")
                 }
             case .load(let completion):
                 let records = folder.map { load(from: $0) } ?? []
@@ -358,9 +360,9 @@ package final class CommitJournal: Sendable {
         case standard(JournalRecord)
         /// A record under the name that an older client gave it.
         case legacy(JournalRecord)
-        /// It was no record, and is called otherwise now.
+        /// A file that was no record, and has another name now.
         case quarantined
-        /// It is another server's, as in a folder that was copied, or cannot be read.
+        /// A record of another server, as in a folder that was copied, or of a newer client; or a file that cannot be read.
         case leftAlone
     }
 
@@ -370,16 +372,21 @@ package final class CommitJournal: Sendable {
             return .leftAlone
         }
         do throws(JournalRecord.Defect) {
-            let record = try JournalRecord(parsing: contents)
+            var record = try JournalRecord(parsing: contents)
+            record.age = files.age(of: path)
             guard record.baseURL == baseURL else { return .leftAlone }
             if name == JournalNames.file(record.reservationID) { return .standard(record) }
-            if name == JournalNames.legacyFile(record.reservationID) { return .legacy(record) }
+            if JournalNames.legacyFiles(record.reservationID).contains(name) { return .legacy(record) }
             throw .corrupt("its name is not that of reservation \(record.reservationID)")
         } catch {
+            if case .newerVersion = error {
+                report(path, "\(error)")
+                return .leftAlone
+            }
             let other = String(path.dropLast(".json".utf8.count)) + ".corrupt"
-            let isMoved = attempt { () throws(FileError) in try files.rename(path, to: other) }
-            report(other, "\(error); it was put aside, and the spend in it has to be settled by hand")
-            return isMoved ? .quarantined : .leftAlone
+            guard attempt({ () throws(FileError) in try files.rename(path, to: other) }) else { return .leftAlone }
+            reportSetAside(other, nil, "\(error)")
+            return .quarantined
         }
     }
 
@@ -408,6 +415,10 @@ package final class CommitJournal: Sendable {
             report(error.path, "\(error)")
             return false
         }
+    }
+
+    private func reportSetAside(_ path: String, _ id: ReservationID?, _ reason: String) {
+        observer.observe(.recordSetAside(SetAsideRecord(path: path, reservationID: id, reason: reason)))
     }
 
     private func report(_ path: String?, _ message: String) {

@@ -5,17 +5,21 @@ package enum JournalNames {
         "v2-" + hexadecimal(SHA256.hash(id.rawValue.utf8)) + ".json"
     }
 
-    /// What older clients called it. Different reservations may share such a name.
-    package static func legacyFile(_ id: ReservationID) -> String {
-        String(
-            id.rawValue.unicodeScalars.map { scalar in
-                switch scalar {
-                case "A"..."Z", "a"..."z", "0"..."9", "_", "-": Character(scalar)
-                default: "_"
-                }
+    /// The names that older clients give the file, which different reservations may share. Clients differ in whether they
+    /// replace Unicode scalars or UTF-16 code units.
+    package static func legacyFiles(_ id: ReservationID) -> Set<String> {
+        func name(_ units: some Sequence<UInt32>) -> String {
+            let characters = units.map { unit in
+                Unicode.Scalar(unit).flatMap { legacyCharacters.contains($0) ? Character($0) : nil } ?? "_"
             }
-        ) + ".json"
+            return String(characters) + ".json"
+        }
+        return [name(id.rawValue.unicodeScalars.map(\.value)), name(id.rawValue.utf16.map { UInt32($0) })]
     }
+
+    private static let legacyCharacters = Set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-".unicodeScalars
+    )
 
     /// The folder of an identity: the first 16 digits of a key derived from the tenant or, without one, from the API key.
     ///

@@ -1,15 +1,15 @@
 /// The journal's files as an operator sees them: what waits to be settled, what was put aside, and whose it is.
 ///
-/// It reads and removes files and talks to no server: ``CyclesClient/flush(timeout:)`` settles what waits. A client may use
+/// It reads and removes files and talks to no server: ``CyclesClient/flush(timeout:includesReplays:)`` settles what waits. A client may use
 /// the same journal meanwhile. Everything blocks.
 public struct SettlementJournal: Sendable {
     /// What a file stands for, by its name.
     public enum State: String, Hashable, Sendable, CaseIterable {
-        /// A settlement that is not certain yet (`.json`).
+        /// A settlement that is not certain yet (`.json`), one that only a newer client can read included.
         case pending
         /// A settlement that the server refused for good (`.json.rejected`).
         case rejected
-        /// What is no record, or of a version that is not known (`.corrupt`).
+        /// A file that is no record (`.corrupt`).
         case corrupt
     }
 
@@ -171,8 +171,7 @@ public struct SettlementJournal: Sendable {
 
 extension SettlementJournal.Entry {
     fileprivate init(_ path: String, _ state: SettlementJournal.State, _ record: JournalRecord) {
-        let body = record.mode == .event ? record.eventBody ?? record.commitBody : record.commitBody
-        let actual = (try? JSONValue(parsing: body))?["actual"]
+        let actual = record.body.flatMap { try? JSONValue(parsing: $0) }?["actual"]
         self.path = path
         self.state = state
         reservationID = record.reservationID
@@ -183,7 +182,7 @@ extension SettlementJournal.Entry {
         } else {
             self.actual = nil
         }
-        idempotencyKey = JournalRecord.key(in: body)
+        idempotencyKey = record.body.flatMap { JournalRecord.key(in: $0) }
         recordedAtMilliseconds = record.recordedAtMilliseconds
         notBeforeMilliseconds = record.notBeforeMilliseconds
         rejection = state == .rejected ? record.rejection : nil
