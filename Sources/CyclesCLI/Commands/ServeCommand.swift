@@ -3,25 +3,6 @@ import CyclesTesting
 
 /// `cycles serve`: an authority in memory, over HTTP.
 enum ServeCommand {
-    struct Budget: Sendable {
-        var scope: String
-        var allocated: Amount
-        var overdraftLimit: Int64 = 0
-        var caps: Caps?
-        var status = LocalAuthority.BudgetStatus.active
-    }
-
-    struct Key: Sendable {
-        /// Nil means the tenant of the first budget.
-        var tenant: String?
-        var key: String
-    }
-
-    struct Failure: Sendable {
-        var code: ErrorCode
-        var retryAfter: Duration?
-    }
-
     // MARK: What it takes
 
     private static let host = Option(
@@ -64,7 +45,7 @@ enum ServeCommand {
     private static let suspended = Option(
         "suspend",
         "TENANT",
-        "A tenant whose keys are answered 403.",
+        "A tenant whose keys are refused.",
         isRepeatable: true,
         parse: parseTenant
     )
@@ -81,6 +62,12 @@ enum ServeCommand {
         "A tenant of which nothing changes any more.",
         isRepeatable: true,
         parse: parseTenant
+    )
+    private static let behavior = Option(
+        "behavior",
+        "NAME",
+        "The server to stand for: deployed, unless set, or specification, which follows its text where the two differ.",
+        parse: Values.word(["deployed": LocalAuthority.Options.Behavior.deployed, "specification": .specification])
     )
     private static let state = Option(
         "state",
@@ -132,7 +119,10 @@ enum ServeCommand {
             """,
         sections: [
             ("Options", [host, port, budget, apiKey, adminKey, state, log]),
-            ("Behaviour", [suspended, closed, reopened, failure, maxExtensions, maxTimeToLive, maxLead, evidence]),
+            (
+                "Behaviour",
+                [behavior, suspended, closed, reopened, failure, maxExtensions, maxTimeToLive, maxLead, evidence]
+            ),
         ],
         examples: [
             "cycles serve --budget tenant:acme=1000000:TOKENS --state /tmp/cycles.json",
@@ -141,80 +131,6 @@ enum ServeCommand {
         signals: .endingButNoPipe,
         run: run
     )
-
-    static func parseBudget(_ text: String) throws(InvalidValue) -> Budget {
-        var parts = text.split(separator: ",", omittingEmptySubsequences: false)[...]
-        guard let pair = parts.popFirst()?.split(separator: "=", omittingEmptySubsequences: false), pair.count == 2
-        else {
-            throw InvalidValue(expectation: "a scope and an amount, such as tenant:acme=1000000:TOKENS")
-        }
-        let scope = String(pair[0])
-        guard LocalAuthority.isValidScope(scope) else {
-            throw InvalidValue(
-                expectation:
-                    "for a scope of levels in the order tenant, workspace, app, workflow, agent, toolset, such as tenant:acme/agent:bot"
-            )
-        }
-        var budget = Budget(scope: scope, allocated: try part("amount", String(pair[1]), Values.amount))
-        for text in parts {
-            let pair = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            let (name, value) = (pair[0], pair.count == 2 ? pair[1] : "")
-            switch name {
-            case "overdraft": budget.overdraftLimit = Int64(try part(name, value, Values.whole()))
-            case "max-tokens": budget.caps = Caps(maxTokens: Int64(try part(name, value, Values.whole())))
-            case "status": budget.status = try part(name, value, status)
-            default: throw InvalidValue(expectation: "followed by overdraft=, max-tokens= or status= only")
-            }
-        }
-        return budget
-    }
-
-    private static let status = Values.word([
-        "frozen": LocalAuthority.BudgetStatus.frozen, "closed": .closed, "active": .active,
-    ])
-
-    /// One part of a text; what is wrong with it is said of that part.
-    private static func part<Value>(
-        _ name: String,
-        _ text: String,
-        _ parse: (String) throws(InvalidValue) -> Value
-    ) throws(InvalidValue) -> Value {
-        do throws(InvalidValue) {
-            return try parse(text)
-        } catch {
-            throw InvalidValue(expectation: error.expectation, part: name)
-        }
-    }
-
-    private static func parseTenant(_ text: String) throws(InvalidValue) -> String {
-        guard LocalAuthority.isValidScope("tenant:" + text) else {
-            throw InvalidValue(expectation: "a tenant of letters, digits, _, . and -")
-        }
-        return text
-    }
-
-    /// What stands before `=` is a tenant if it may be one, and a key follows: keys may contain `=` themselves, at their
-    /// ends most of all.
-    static func parseKey(_ text: String) throws(InvalidValue) -> Key {
-        guard !text.isEmpty else {
-            throw InvalidValue(expectation: "a key, or a tenant and a key, such as acme=dev-key")
-        }
-        let pair = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard pair.count == 2, pair[1].contains(where: { $0 != "=" }), LocalAuthority.isValidScope("tenant:" + pair[0])
-        else { return Key(tenant: nil, key: text) }
-        return Key(tenant: pair[0], key: pair[1])
-    }
-
-    static func parseFailure(_ text: String) throws(InvalidValue) -> Failure {
-        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        let code = ErrorCode(rawValue: parts[0].uppercased())
-        if case .unrecognized = code {
-            throw InvalidValue(
-                expectation: "an error code of the protocol, such as INTERNAL_ERROR or LIMIT_EXCEEDED:2s"
-            )
-        }
-        return Failure(code: code, retryAfter: parts.count == 2 ? try Values.duration(parts[1]) : nil)
-    }
 
     // MARK: Running
 
@@ -261,7 +177,7 @@ enum ServeCommand {
     }
 
     private static func authority(_ arguments: Arguments, restoring file: StateFile?) throws -> LocalAuthority {
-        var options = LocalAuthority.Options()
+        var options = LocalAuthority.Options(behavior: arguments[behavior] ?? .deployed)
         if let count = arguments[maxExtensions] { options.maxExtensions = count }
         if let span = arguments[maxTimeToLive] { options.maxTimeToLive = span }
         options.maxLead = arguments[maxLead]
@@ -281,7 +197,8 @@ enum ServeCommand {
         }
         var names: Set<String> = []
         for budget in budgets {
-            guard names.insert("\(budget.scope) \(budget.allocated.unit)").inserted else {
+            let scope = foldsLetterCase(arguments) ? budget.scope.lowercased() : budget.scope
+            guard names.insert("\(scope) \(budget.allocated.unit)").inserted else {
                 throw ToolFailure(
                     "cycles serve: \(budget.scope) has two budgets in \(budget.allocated.unit); give one",
                     status: .misuse
@@ -289,6 +206,10 @@ enum ServeCommand {
             }
             authority.add(budget)
         }
+    }
+
+    private static func foldsLetterCase(_ arguments: Arguments) -> Bool {
+        arguments[behavior] ?? .deployed == .deployed
     }
 
     private static func setTenants(
@@ -318,10 +239,14 @@ enum ServeCommand {
         tenant: String, key: String?
     )] {
         var tenants: [String] = []
-        for scope in arguments.all(budget).map(\.scope) + authority.balances().map(\.scope) {
+        for scope in arguments.all(budget).map(\.scope) + authority.balances().map(\.scopePath) {
             guard scope.hasPrefix("tenant:") else { continue }
             let tenant = String(scope.dropFirst("tenant:".count).prefix { $0 != "/" })
-            if !tenants.contains(tenant) { tenants.append(tenant) }
+            // A tenant is called what the budget calls it, whatever the ledger makes of the scope.
+            let isKnown = tenants.contains {
+                $0 == tenant || foldsLetterCase(arguments) && $0.lowercased() == tenant.lowercased()
+            }
+            if !isKnown { tenants.append(tenant) }
         }
         var given: Set<String> = []
         for key in arguments.all(apiKey) {

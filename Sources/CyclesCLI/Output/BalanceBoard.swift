@@ -21,7 +21,7 @@ enum BalanceBoard {
         size: (columns: Int, rows: Int),
         style: Style
     ) -> [String] {
-        let widest = balances.map(\.scope.count).max() ?? 0
+        let widest = balances.map(\.scopePath.count).max() ?? 0
         // On a screen of a few lines figures come before air and explanations.
         let isTight = size.rows < 9
         var lines = isTight ? [title] : [title, ""]
@@ -33,7 +33,7 @@ enum BalanceBoard {
         let room = max(1, (size.rows - lines.count - footer.count - 1) / 2)
         let shown = balances.count <= room ? balances : Array(balances.prefix(room))
         for balance in shown {
-            let name = balance.scope + String(repeating: " ", count: widest - balance.scope.count)
+            let name = balance.scopePath + String(repeating: " ", count: widest - balance.scopePath.count)
             lines.append("\(name)  \(figures(balance))")
             lines.append(bar(balance, width: max(10, size.columns), style))
         }
@@ -74,7 +74,7 @@ enum BalanceBoard {
     /// One line of a log.
     static func line(_ balance: Balance, at time: String) -> String {
         func number(_ amount: Amount?) -> String { amount.map { String($0.amount) } ?? "-" }
-        var text = "\(time) \(balance.scope) \(balance.remaining.unit) allocated=\(number(balance.allocated))"
+        var text = "\(time) \(balance.scopePath) \(balance.remaining.unit) allocated=\(number(balance.allocated))"
         text +=
             " spent=\(number(balance.spent)) reserved=\(number(balance.reserved)) remaining=\(balance.remaining.amount)"
         if let debt = balance.debt, debt.amount > 0 { text += " debt=\(debt.amount)" }

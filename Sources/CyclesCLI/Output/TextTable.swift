@@ -39,7 +39,7 @@ extension TextTable {
                 [balance.allocated, balance.spent, balance.reserved].map(TextTable.number)
                 + [String(balance.remaining.amount)]
             let debt = hasDebt ? [TextTable.number(balance.debt) + (balance.isOverLimit ? " (over limit)" : "")] : []
-            add([balance.scope] + amounts + debt + [balance.remaining.unit.rawValue])
+            add([balance.scopePath] + amounts + debt + [balance.remaining.unit.rawValue])
         }
     }
 

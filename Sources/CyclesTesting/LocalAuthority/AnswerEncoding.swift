@@ -9,11 +9,11 @@ extension SignedAmount {
 }
 
 extension Balance {
-    var json: JSONValue {
+    func json(by rules: ServerRules) -> JSONValue {
         var members: [String: JSONValue] = [
             "scope": .string(scope), "scope_path": .string(scopePath), "remaining": remaining.json,
-            "is_over_limit": .bool(isOverLimit),
         ]
+        if rules.shows(isOverLimit) { members["is_over_limit"] = .bool(isOverLimit) }
         members["reserved"] = reserved?.json
         members["spent"] = spent?.json
         members["allocated"] = allocated?.json

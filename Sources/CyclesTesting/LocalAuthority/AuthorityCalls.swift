@@ -8,9 +8,10 @@ struct BudgetCall: Sendable {
     let action: JSONValue
     let estimate: Amount
     let metadata: JSONValue?
-    var timeToLiveMilliseconds: Int64 = 60_000
+    /// Nil leaves the time to live and the policy to the tenant's defaults.
+    var timeToLiveMilliseconds: Int64?
     var graceMilliseconds: Int64 = 5_000
-    var overagePolicy = CommitOveragePolicy.allowIfAvailable
+    var overagePolicy: CommitOveragePolicy?
     var isDryRun = false
 
     private static let names = ["idempotency_key", "subject", "action", "estimate", "metadata"]
@@ -34,7 +35,7 @@ struct BudgetCall: Sendable {
             allowing: BudgetCall.names + ["ttl_ms", "grace_period_ms", "overage_policy", "dry_run"]
         )
         try self.init(payload, members)
-        timeToLiveMilliseconds = try members.whole("ttl_ms", in: 1_000...86_400_000) ?? timeToLiveMilliseconds
+        timeToLiveMilliseconds = try members.whole("ttl_ms", in: 1_000...86_400_000)
         graceMilliseconds = try members.whole("grace_period_ms", in: 0...60_000) ?? graceMilliseconds
         overagePolicy = try members.overagePolicy()
         isDryRun = try members.truth("dry_run") ?? false
@@ -95,7 +96,7 @@ struct EventCall: Sendable {
     let idempotencyKey: IdempotencyKey
     let subject: RequestSubject
     let actual: Amount
-    let overagePolicy: CommitOveragePolicy
+    let overagePolicy: CommitOveragePolicy?
 
     init(_ payload: JSONValue) throws(Refusal) {
         let members = try RequestMembers(

@@ -1,11 +1,22 @@
 extension LocalAuthority {
     /// The limits and habits of the authority.
     public struct Options: Hashable, Sendable {
-        /// How often a reservation may be extended; after that the answer is MAX_EXTENSIONS_EXCEEDED (specification:
-        /// extendReservation).
+        /// The server that the authority stands for. <doc:CyclesTesting> lists the differences.
+        public enum Behavior: String, Hashable, Sendable, CaseIterable {
+            /// The deployed reference server: tests that pass against the authority pass in production.
+            case deployed
+            /// The text of the specification, where deployed servers depart from it.
+            case specification
+        }
+
+        /// The server that the authority stands for.
+        public var behavior: Behavior
+        /// How often a reservation may be extended, unless its tenant has a number of its own; after that the answer is
+        /// MAX_EXTENSIONS_EXCEEDED (specification: extendReservation).
         public var maxExtensions: Int
-        /// The longest lease that one request is granted. A longer `ttl_ms` or `extend_by_ms` is cut to it without a
-        /// word (specification: HEARTBEAT GUIDANCE, per-extend grant clamping).
+        /// The longest lease that one request is granted. A longer `ttl_ms` is cut to it without a word, and with
+        /// ``Behavior/specification`` a longer `extend_by_ms` too (specification: HEARTBEAT GUIDANCE, per-extend grant
+        /// clamping).
         public var maxTimeToLive: Duration
         /// How far ahead of the authority's time a lease may end; nil means that this is not limited. A lease that
         /// would end later is cut without a word (specification: HEARTBEAT GUIDANCE, maximum-lead clamping).
@@ -23,6 +34,7 @@ extension LocalAuthority {
 
         /// Options; negative numbers count as zero.
         public init(
+            behavior: Behavior = .deployed,
             maxExtensions: Int = 10,
             maxTimeToLive: Duration = .seconds(3_600),
             maxLead: Duration? = nil,
@@ -30,6 +42,7 @@ extension LocalAuthority {
             emitsEvidence: Bool = false,
             evidenceMisses: Int = 0
         ) {
+            self.behavior = behavior
             self.maxExtensions = max(0, maxExtensions)
             self.maxTimeToLive = max(.zero, maxTimeToLive)
             self.maxLead = maxLead.map { max(.zero, $0) }
@@ -43,9 +56,11 @@ extension LocalAuthority {
     public enum TenantStatus: String, Hashable, Sendable, CaseIterable {
         /// In business.
         case active
-        /// Its keys are refused: 403 FORBIDDEN.
+        /// Its keys are refused: 401 UNAUTHORIZED, with ``Options/Behavior/specification`` 403 FORBIDDEN.
         case suspended
-        /// Nothing of it changes any more: TENANT_CLOSED (specification: ERROR SEMANTICS). Reading goes on.
+        /// Nothing of it changes any more. Its keys are refused with 401 UNAUTHORIZED; with
+        /// ``Options/Behavior/specification`` changes are refused with TENANT_CLOSED, and reading goes on (specification:
+        /// ERROR SEMANTICS).
         case closed
     }
 

@@ -7,7 +7,7 @@ extension AuthorityState {
     mutating func decide(_ call: BudgetCall, tenant: String, exchange: Exchange) throws(Refusal) -> Success {
         let slot = IdempotencySlot(tenant: tenant, endpoint: "decide", key: call.idempotencyKey)
         if let replay = try replay(slot, call.payload, at: exchange.now) { return replay }
-        let chain = call.subject.chain
+        let chain = rules.chain(of: call.subject)
         let body = decisionBody(try evaluate(call, tenant: tenant), chain: chain)
         return conclude(slot, call.payload, body: body, artifact: .decide, exchange: exchange)
     }
@@ -19,12 +19,15 @@ extension AuthorityState {
     ) throws(Refusal) -> Success {
         let slot = IdempotencySlot(tenant: tenant, endpoint: "reservations", key: call.idempotencyKey)
         if let replay = try replay(slot, call.payload, at: exchange.now) { return replay }
-        let chain = call.subject.chain
+        let chain = rules.chain(of: call.subject)
         if call.isDryRun {
             let verdict = try evaluate(call, tenant: tenant)
-            let body = decisionBody(verdict, chain: chain)
+            var body = decisionBody(verdict, chain: chain)
                 .setting("scope_path", to: chain.last.map(JSONValue.string))
-                .setting("balances", to: balances(verdict.scopes, unit: call.estimate.unit))
+            if verdict.isAllowed { body = body.setting("reserved", to: call.estimate.json) }
+            if verdict.isAllowed || rules.showsBalancesOfDeniedDryRuns {
+                body = body.setting("balances", to: balances(verdict.scopes, unit: call.estimate.unit))
+            }
             return conclude(slot, call.payload, body: body, artifact: .reserve, exchange: exchange)
         }
         try requireOpen(tenant)
@@ -34,6 +37,8 @@ extension AuthorityState {
         case .denied(let denial, _): throw denial.refusal
         case .allowed(let budgeted, let found): (scopes, caps) = (budgeted, found)
         }
+        let defaults = tenants[tenant] ?? Tenant()
+        let timeToLive = call.timeToLiveMilliseconds ?? defaults.defaultTimeToLiveMilliseconds ?? 60_000
         let reservation = Reservation(
             id: identifiers.nextReservationID(),
             tenant: tenant,
@@ -42,12 +47,13 @@ extension AuthorityState {
             action: call.action,
             metadata: call.metadata,
             estimate: call.estimate,
-            overagePolicy: call.overagePolicy,
+            overagePolicy: call.overagePolicy ?? defaults.defaultOveragePolicy ?? .allowIfAvailable,
             scopes: chain,
             budgetScopes: scopes,
+            maxExtensions: defaults.maxExtensions ?? options.maxExtensions,
             createdAtMilliseconds: exchange.now,
             graceMilliseconds: call.graceMilliseconds,
-            expiresAtMilliseconds: exchange.now.saturatingAdding(grantedLease(call.timeToLiveMilliseconds))
+            expiresAtMilliseconds: exchange.now.saturatingAdding(grantedLease(timeToLive))
         )
         let position = try ledger.reserve(reservation)
         let body = decisionBody(.allowed(scopes: scopes, caps: caps), chain: chain)
@@ -76,7 +82,7 @@ extension AuthorityState {
         if isClosed(tenant) {
             return .denied(Ledger.Denial(reason: .tenantClosed, message: "The tenant is closed"), scopes: [])
         }
-        return try ledger.verdict(on: call.subject.chain, holding: call.estimate)
+        return try ledger.verdict(on: rules.chain(of: call.subject), holding: call.estimate)
     }
 
     private func grantedLease(_ asked: Int64) -> Int64 {
@@ -104,7 +110,7 @@ extension AuthorityState {
         principal: Principal,
         exchange: Exchange
     ) throws(Refusal) -> Success {
-        let position = try position(of: id, for: principal)
+        let position = try position(of: id, for: principal, at: exchange.now)
         let tenant = ledger.reservations[position].tenant
         let slot = IdempotencySlot(tenant: tenant, endpoint: "commit \(id)", key: call.idempotencyKey)
         if let replay = try replay(slot, call.payload, at: exchange.now) { return replay }
@@ -128,7 +134,7 @@ extension AuthorityState {
         principal: Principal,
         exchange: Exchange
     ) throws(Refusal) -> Success {
-        let position = try position(of: id, for: principal)
+        let position = try position(of: id, for: principal, at: exchange.now)
         let tenant = ledger.reservations[position].tenant
         let slot = IdempotencySlot(tenant: tenant, endpoint: "release \(id)", key: call.idempotencyKey)
         if let replay = try replay(slot, call.payload, at: exchange.now) { return replay }
@@ -148,7 +154,7 @@ extension AuthorityState {
         principal: Principal,
         exchange: Exchange
     ) throws(Refusal) -> Success {
-        let position = try position(of: id, for: principal)
+        let position = try position(of: id, for: principal, at: exchange.now)
         let tenant = ledger.reservations[position].tenant
         let slot = IdempotencySlot(tenant: tenant, endpoint: "extend \(id)", key: call.idempotencyKey)
         if let replay = try replay(slot, call.payload, at: exchange.now) { return replay }
@@ -174,22 +180,24 @@ extension AuthorityState {
         let slot = IdempotencySlot(tenant: tenant, endpoint: "events", key: call.idempotencyKey)
         if let replay = try replay(slot, call.payload, at: exchange.now) { return replay }
         try requireOpen(tenant)
-        let applied = try ledger.apply(call.actual, on: call.subject.chain, policy: call.overagePolicy)
+        let policy = call.overagePolicy ?? tenants[tenant]?.defaultOveragePolicy ?? .allowIfAvailable
+        let applied = try ledger.apply(call.actual, on: rules.chain(of: call.subject), policy: policy)
         var body: JSONValue = [
             "status": "APPLIED", "event_id": .string(identifiers.nextEventID()),
-            "balances": .array(ledger.balances(of: applied.keys).map(\.json)),
+            "balances": .array(applied.keys.compactMap(ledger.row)),
         ]
         if applied.amount < call.actual.amount {
             body = body.setting("charged", to: Amount(applied.amount, call.actual.unit).json)
         }
-        return conclude(slot, call.payload, status: 201, body: body, exchange: exchange)
+        let end = rules.eventKeyLifetimeMilliseconds.map(exchange.now.saturatingAdding)
+        return conclude(slot, call.payload, status: 201, body: body, keptUntil: end, exchange: exchange)
     }
 
     // MARK: What they share
 
     /// The reservation, if the caller may have to do with it (specification: AUTH & TENANCY).
-    func position(of id: String, for principal: Principal) throws(Refusal) -> Int {
-        guard let position = ledger.position(of: id) else {
+    func position(of id: String, for principal: Principal, at now: Int64) throws(Refusal) -> Int {
+        guard let position = ledger.position(of: id), !rules.hasForgotten(ledger.reservations[position], at: now) else {
             throw Refusal(.notFound, "Reservation not found: \(id)")
         }
         if case .tenant(let tenant) = principal, ledger.reservations[position].tenant != tenant {
@@ -203,12 +211,12 @@ extension AuthorityState {
     }
 
     private func balances(_ scopes: [String], unit: BudgetUnit) -> JSONValue {
-        .array(ledger.balances(of: scopes.map { BudgetKey(scope: $0, unit: unit) }).map(\.json))
+        .array(scopes.compactMap { ledger.row(BudgetKey(scope: $0, unit: unit)) })
     }
 
     /// The first answer under a key, if there is one for this payload.
     private func replay(_ slot: IdempotencySlot, _ payload: JSONValue, at now: Int64) throws(Refusal) -> Success? {
-        guard let record = records[slot] else { return nil }
+        guard let record = records[slot], now < record.endMilliseconds ?? .max else { return nil }
         // Bytes are compared, since texts that Unicode regards as equivalent are different payloads; spellings of a number
         // are not.
         let isSame =
@@ -227,6 +235,7 @@ extension AuthorityState {
         status: Int = 200,
         body: JSONValue,
         lease: IdempotencyRecord.Lease? = nil,
+        keptUntil end: Int64? = nil,
         artifact: EvidenceArtifact? = nil,
         on position: Int? = nil,
         exchange: Exchange
@@ -237,7 +246,13 @@ extension AuthorityState {
             body = body.setting("cycles_evidence", to: reference)
             if let position { ledger.reservations[position].evidence[artifact.rawValue] = reference }
         }
-        let record = IdempotencyRecord(payload: payload.encoded, status: status, body: body, lease: lease)
+        let record = IdempotencyRecord(
+            payload: payload.encoded,
+            status: status,
+            body: body,
+            lease: lease,
+            endMilliseconds: end
+        )
         records[slot] = record
         return success(of: record, at: exchange.now)
     }
@@ -256,6 +271,13 @@ extension AuthorityState {
 }
 
 extension Ledger.Verdict {
+    var isAllowed: Bool {
+        switch self {
+        case .allowed: true
+        case .denied: false
+        }
+    }
+
     var scopes: [String] {
         switch self {
         case .allowed(let scopes, _), .denied(_, let scopes): scopes

@@ -80,7 +80,8 @@ extension AuthorityState {
             return try createEvent(call, tenant: tenant, exchange: exchange)
         case (.getBalances, .tenant(let tenant)):
             try requireTenant(query, tenant)
-            return Success(body: try BalanceFilter(query, tenant: tenant).page(of: ledger, query: query))
+            let filter = try BalanceFilter(query, tenant: tenant, rules: rules)
+            return Success(body: try filter.page(of: ledger, query: query))
         case (.commitReservation(let id), _):
             return try commit(id, CommitCall(payload), principal: principal, exchange: exchange)
         case (.releaseReservation(let id), _):
@@ -88,13 +89,14 @@ extension AuthorityState {
         case (.extendReservation(let id), _):
             return try extend(id, ExtendCall(payload), principal: principal, exchange: exchange)
         case (.getReservation(let id), _):
-            let reservation = ledger.reservations[try position(of: id, for: principal)]
+            let reservation = ledger.reservations[try position(of: id, for: principal, at: exchange.now)]
             guard reservation.status != .expired else {
                 throw Refusal(.reservationExpired, "Reservation \(id) has expired")
             }
             return Success(body: reservation.json())
         case (.listReservations, _):
-            let filter = try ReservationFilter(query, tenant: listedTenant(query, principal))
+            let tenant = try listedTenant(query, principal)
+            let filter = try ReservationFilter(query, tenant: tenant, rules: rules, at: exchange.now)
             return Success(body: try filter.page(of: ledger.reservations, query: query))
         default: throw Refusal(.unauthorized, "This operation needs a tenant's key")
         }
@@ -107,7 +109,11 @@ extension AuthorityState {
             guard let tenant = apiKeys[Array(key.utf8)] else {
                 throw Refusal(.unauthorized, "The API key is not known")
             }
-            if tenants[tenant] == .suspended { throw Refusal(.forbidden, "The tenant is suspended") }
+            let status = tenants[tenant]?.status ?? .active
+            if status != .active, rules.revokesKeysOfInactiveTenants {
+                throw Refusal(.unauthorized, "The tenant is \(status)")
+            }
+            if status == .suspended { throw Refusal(.forbidden, "The tenant is suspended") }
             return .tenant(tenant)
         }
         guard route.acceptsAdminKey, let key = headers["X-Admin-API-Key"] else {
@@ -192,7 +198,9 @@ extension AuthorityState {
             "request_id": .string(exchange.requestID), "trace_id": .string(exchange.traceID),
         ]
         body = body.setting("details", to: refusal.details.map(JSONValue.object))
-        let status = refusal.code.httpStatus
+        let status = refusal.httpStatus
+        var headers = headers
+        headers["Allow"] = refusal.allowedMethods?.joined(separator: ", ")
         if options.emitsEvidence, status == 409, let payload {
             let reference = evidence.file(.error, request: payload, response: body, exchange: exchange)
             body = body.setting("cycles_evidence", to: reference)

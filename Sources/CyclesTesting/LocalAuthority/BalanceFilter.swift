@@ -2,21 +2,21 @@ import Cycles
 
 /// Which balances are asked for (specification: getBalances).
 ///
-/// A scope matches if it has every value asked for and ends at the deepest of those levels; with `include_children`,
-/// also if it goes on below.
+/// A scope matches if it has every value asked for and ends at the deepest of those levels; with `include_children`, or
+/// by the rules of deployed servers, also if it goes on below.
 struct BalanceFilter: Sendable {
     private let tenant: String
     private let levels: [(level: ScopeLevel, value: String)]
     private let includesChildren: Bool
 
-    init(_ query: RequestQuery, tenant: String) throws(Refusal) {
-        self.tenant = tenant
-        levels = ScopeLevel.allCases.compactMap { level in query.filled(level.rawValue).map { (level, $0) } }
+    init(_ query: RequestQuery, tenant: String, rules: ServerRules) throws(Refusal) {
+        self.tenant = rules.canonical(tenant)
+        levels = query.levels(ScopeLevel.allCases, rules)
         guard !levels.isEmpty else {
             throw .invalid("At least one of tenant, workspace, app, workflow, agent and toolset is required")
         }
-        switch query.filled("include_children") {
-        case nil, "false": includesChildren = false
+        switch query["include_children"] {
+        case nil, "false": includesChildren = rules.alwaysListsDescendants
         case "true": includesChildren = true
         default: throw .invalid("include_children must be true or false")
         }
@@ -40,6 +40,6 @@ struct BalanceFilter: Sendable {
             keys: { [.text($0.scope), .text($0.unit.rawValue)] },
             isOrdered: { $0.lexicographicallyPrecedes($1) }
         )
-        return page.json("balances") { key in ledger.budgets[key]?.balance(key).json ?? nil }
+        return page.json("balances") { key in ledger.row(key) ?? nil }
     }
 }

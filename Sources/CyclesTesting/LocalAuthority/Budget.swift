@@ -72,32 +72,55 @@ struct Budget: Sendable {
     /// Blocks new reservations: an overage could not be covered.
     mutating func markOverLimit() { isOverLimit = true }
 
-    /// What an operator sets. Lowering the limit below the debt puts the scope over it; without any limit, debt blocks
-    /// by itself.
-    mutating func configure(allocated: Int64, overdraftLimit: Int64) {
+    /// What an operator sets. For a deployed server another allocation is a funding operation, and another limit is
+    /// none.
+    mutating func configure(allocated: Int64, overdraftLimit: Int64, _ rules: ServerRules) {
+        let isFunded = allocated != self.allocated
+        let isChanged = isFunded || overdraftLimit != self.overdraftLimit
         self.allocated = allocated
         self.overdraftLimit = overdraftLimit
-        if overdraftLimit > 0, debt > overdraftLimit { isOverLimit = true }
-        reconcile()
+        if rules.overLimitFollowsDebt {
+            if isChanged { followDebt() }
+        } else if isFunded {
+            isOverLimit = debt > overdraftLimit
+        }
     }
 
-    /// Repays debt first; the rest is added to the allocation, which ends at `Int64.max`.
-    mutating func fund(_ amount: Int64) {
+    /// Adds to the allocation, which ends at `Int64.max`; by some rules debt is repaid first.
+    mutating func fund(_ amount: Int64, _ rules: ServerRules) {
+        if rules.repaysDebtWhenFunding { return repay(amount, rules) }
+        allocate(amount)
+        reconcile(amount, rules)
+    }
+
+    /// Repays debt. What exceeds the debt is added to the allocation.
+    mutating func repay(_ amount: Int64, _ rules: ServerRules) {
         let repaid = min(amount, debt)
         debt -= repaid
-        let (sum, overflow) = allocated.addingReportingOverflow(amount - repaid)
+        allocate(amount - repaid)
+        reconcile(amount, rules)
+    }
+
+    private mutating func allocate(_ amount: Int64) {
+        let (sum, overflow) = allocated.addingReportingOverflow(amount)
         allocated = overflow ? .max : sum
-        reconcile()
     }
 
-    /// Repays debt, and no more than there is.
-    mutating func repay(_ amount: Int64) {
-        debt -= min(amount, debt)
-        reconcile()
+    private mutating func reconcile(_ amount: Int64, _ rules: ServerRules) {
+        if !rules.overLimitFollowsDebt {
+            isOverLimit = debt > overdraftLimit
+        } else if amount > 0 {
+            followDebt()
+        }
     }
 
-    private mutating func reconcile() {
-        if debt <= overdraftLimit, remaining > 0 { isOverLimit = false }
+    /// Without any limit, debt blocks by itself and does not put the scope over its limit.
+    private mutating func followDebt() {
+        if debt <= overdraftLimit {
+            isOverLimit = false
+        } else if overdraftLimit > 0 {
+            isOverLimit = true
+        }
     }
 
     /// The sum of figures of which none may be negative; nil if one is or the sum does not fit.
@@ -111,16 +134,16 @@ struct Budget: Sendable {
         return total
     }
 
-    func balance(_ key: BudgetKey) -> Balance {
+    func balance(_ key: BudgetKey, _ rules: ServerRules) -> Balance {
         Balance(
-            scope: key.scope,
+            scope: rules.name(ofScope: key.scope),
             scopePath: key.scope,
             remaining: SignedAmount(remaining, key.unit),
             reserved: Amount(reserved, key.unit),
             spent: Amount(spent, key.unit),
             allocated: Amount(allocated, key.unit),
-            debt: Amount(debt, key.unit),
-            overdraftLimit: Amount(overdraftLimit, key.unit),
+            debt: rules.shows(debt) ? Amount(debt, key.unit) : nil,
+            overdraftLimit: rules.shows(overdraftLimit) ? Amount(overdraftLimit, key.unit) : nil,
             isOverLimit: isOverLimit
         )
     }

@@ -17,6 +17,8 @@ struct IdempotencyRecord: Sendable {
     let body: JSONValue
     /// The reservation that the answer tells the lease of, and the expiry that it told.
     let lease: Lease?
+    /// When the key becomes free again; nil means never.
+    var endMilliseconds: Int64?
 
     struct Lease: Sendable {
         let reservationID: String

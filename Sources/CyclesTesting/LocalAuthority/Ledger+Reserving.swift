@@ -20,7 +20,8 @@ extension Ledger {
     }
 
     /// Looks at each scope from the root down: for the budget's status, then whether it is over its limit, then for
-    /// debt, then for what remains (specification: ERROR SEMANTICS). Caps come from the deepest scope that has any.
+    /// debt, then for what remains (specification: ERROR SEMANTICS). Caps come from the deepest scope that has any, or
+    /// from the deepest scope of all.
     func verdict(on chain: [String], holding amount: Amount) throws(Refusal) -> Verdict {
         let scopes = try budgetedScopes(of: chain, unit: amount.unit)
         guard !scopes.isEmpty else { return .denied(Ledger.notFound(chain, unit: amount.unit), scopes: []) }
@@ -33,7 +34,11 @@ extension Ledger {
             if firstDenial == nil { firstDenial = Ledger.denial(by: budget, of: scope, holding: amount) }
             if overLimitDenial == nil, budget.isOverLimit { overLimitDenial = Ledger.overLimit(scope) }
         }
+        if rules.takesCapsFromDeepestScopeOnly {
+            caps = chain.last.flatMap { budgets[BudgetKey(scope: $0, unit: amount.unit)]?.caps }
+        }
         guard let firstDenial else { return .allowed(scopes: scopes, caps: caps) }
+        guard rules.reportsOverLimitFirst else { return .denied(firstDenial, scopes: scopes) }
         // A scope over its limit blocks by that name, however much debt there is or little remains above it
         // (specification: createReservation, OVER-LIMIT BLOCKING).
         let isOverruled = firstDenial.reason == .debtOutstanding || firstDenial.reason == .budgetExceeded

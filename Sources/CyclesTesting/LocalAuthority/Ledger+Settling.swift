@@ -15,22 +15,25 @@ extension Ledger {
             throw Refusal(
                 .unitMismatch,
                 "The reservation is in \(reservation.estimate.unit), the actual amount in \(actual.unit)",
-                details: [
-                    "scope": .string(reservation.scopes.last ?? ""),
-                    "requested_unit": .string(actual.unit.rawValue),
-                    "expected_units": .array([.string(reservation.estimate.unit.rawValue)]),
-                ]
+                details: rules.explainsUnitMismatchOfCommits
+                    ? [
+                        "scope": .string(reservation.scopes.last ?? ""),
+                        "requested_unit": .string(actual.unit.rawValue),
+                        "expected_units": .array([.string(reservation.estimate.unit.rawValue)]),
+                    ] : nil
             )
         }
-        if reservation.overagePolicy == .reject, actual.amount > reservation.estimate.amount {
+        let held = reservation.estimate.amount
+        let charge: Charge
+        if actual.amount <= held {
+            let moves = try moves(of: reservation.budgetKeys, spent: actual.amount, freeing: held)
+            charge = Charge(amount: actual.amount, changes: moves)
+        } else if reservation.overagePolicy == .reject {
             throw Refusal(.budgetExceeded, "The actual amount exceeds the reserved \(reservation.estimate)")
+        } else {
+            let policy = reservation.overagePolicy
+            charge = try self.charge(actual.amount - held, beyond: held, to: reservation.budgetKeys, policy: policy)
         }
-        let charge = try charge(
-            actual.amount,
-            to: reservation.budgetKeys,
-            freeing: reservation.estimate.amount,
-            policy: reservation.overagePolicy
-        )
         write(charge.changes)
         finish(position, as: .committed, at: now)
         reservations[position].committedAmount = charge.amount
@@ -56,10 +59,10 @@ extension Ledger {
     ) throws(Refusal) -> Int64 {
         let reservation = reservations[position]
         try requireOpen(reservation, until: reservation.expiresAtMilliseconds, at: now)
-        guard reservation.extensions < limits.maxExtensions else {
-            throw Refusal(.maxExtensionsExceeded, "The reservation has been extended \(limits.maxExtensions) times")
+        guard reservation.extensions < reservation.maxExtensions else {
+            throw Refusal(.maxExtensionsExceeded, "The reservation has been extended \(reservation.extensions) times")
         }
-        let granted = min(milliseconds, limits.maxTimeToLive.wholeMilliseconds)
+        let granted = rules.cutsExtensions ? min(milliseconds, limits.maxTimeToLive.wholeMilliseconds) : milliseconds
         let asked = reservation.expiresAtMilliseconds.saturatingAdding(granted)
         let allowed = limits.maxLead.map { min(asked, now.saturatingAdding($0.wholeMilliseconds)) } ?? asked
         let expiry = max(allowed, reservation.expiresAtMilliseconds)
@@ -80,8 +83,11 @@ extension Ledger {
         for key in keys {
             guard let budget = budgets[key] else { continue }
             if let denial = Ledger.denial(byStatusOf: budget, scope: key.scope) { throw denial.refusal }
+            if policy == .reject, budget.remaining < actual.amount {
+                throw Refusal(.budgetExceeded, "Insufficient remaining budget for scope \(key.scope)")
+            }
         }
-        let charge = try charge(actual.amount, to: keys, freeing: 0, policy: policy)
+        let charge = try charge(actual.amount, beyond: 0, to: keys, policy: policy)
         write(charge.changes)
         return (charge.amount, keys)
     }
@@ -102,52 +108,49 @@ extension Ledger {
         let changes: [(key: BudgetKey, budget: Budget)]
     }
 
-    /// Charges an actual amount against what is held for it, under a policy for what exceeds that (specification:
+    /// Charges what is held and an excess beyond it, under a policy for the excess (specification:
     /// `CommitOveragePolicy`; `EventCreateRequest.overage_policy`, where nothing is held).
+    ///
+    /// Scopes that cannot be overdrawn cap the excess to what remains of them. Scopes with an overdraft limit take on debt
+    /// for what remains to be charged then.
     private func charge(
-        _ actual: Int64,
+        _ excess: Int64,
+        beyond held: Int64,
         to keys: [BudgetKey],
-        freeing held: Int64,
         policy: CommitOveragePolicy
     ) throws(Refusal) -> Charge {
-        let excess = actual - held
-        let short = keys.filter { key in excess > 0 && (budgets[key]?.remaining ?? 0) < excess }
-        if short.isEmpty {
-            return try Charge(amount: actual, changes: moves(of: keys, spent: actual, freeing: held))
-        }
-        if policy == .reject {
-            throw Refusal(.budgetExceeded, "Insufficient remaining budget for scope \(short[0].scope)")
-        }
-        // A scope without an overdraft limit cannot take the excess as debt (specification: `Balance`, OVERDRAFT LIMIT).
-        let canOverdraw = short.allSatisfy { key in (budgets[key]?.overdraftLimit ?? 0) > 0 }
-        if policy == .allowWithOverdraft, canOverdraw {
-            if let key = short.first(where: { key in budgets[key]?.permitsDebt(excess) != true }) {
-                throw Refusal(.overdraftLimitExceeded, "The debt of scope \(key.scope) would exceed its limit")
+        // A scope without an overdraft limit cannot take on debt (specification: `Balance`, OVERDRAFT LIMIT).
+        let canBeOverdrawn = { (budget: Budget) in policy == .allowWithOverdraft && budget.overdraftLimit > 0 }
+        let capping = keys.compactMap { budgets[$0] }.filter { !canBeOverdrawn($0) }
+        let granted = min(excess, capping.map { max(0, $0.remaining) }.min() ?? excess)
+        var changes: [(key: BudgetKey, budget: Budget)] = []
+        for key in keys {
+            guard let budget = budgets[key] else { continue }
+            var owed: Int64 = 0
+            if canBeOverdrawn(budget), budget.remaining < granted {
+                owed = granted - (rules.spendsRemainingBeforeDebt ? max(0, budget.remaining) : 0)
+                guard budget.permitsDebt(owed) else {
+                    throw Refusal(.overdraftLimitExceeded, "The debt of scope \(key.scope) would exceed its limit")
+                }
             }
-            let covered = try moves(of: keys.filter { !short.contains($0) }, spent: actual, freeing: held)
-            let overdrawn = try moves(of: short, spent: held, freeing: held, debt: excess)
-            return Charge(amount: actual, changes: covered + overdrawn)
+            guard var changed = budget.moving(spent: held + granted - owed, reserved: -held, debt: owed) else {
+                throw Ledger.outOfRange(key)
+            }
+            if granted < excess, !canBeOverdrawn(budget), budget.remaining < excess { changed.markOverLimit() }
+            changes.append((key, changed))
         }
-        let available = max(0, short.compactMap { budgets[$0]?.remaining }.min() ?? 0)
-        let amount = held + available
-        let changes = try moves(of: keys, spent: amount, freeing: held).map { key, budget in
-            var budget = budget
-            if short.contains(key) { budget.markOverLimit() }
-            return (key: key, budget: budget)
-        }
-        return Charge(amount: amount, changes: changes)
+        return Charge(amount: held + granted, changes: changes)
     }
 
     private func moves(
         of keys: [BudgetKey],
         spent: Int64,
-        freeing held: Int64,
-        debt: Int64 = 0
+        freeing held: Int64
     ) throws(Refusal) -> [(key: BudgetKey, budget: Budget)] {
         var result: [(key: BudgetKey, budget: Budget)] = []
         for key in keys {
             guard let budget = budgets[key] else { continue }
-            guard let changed = budget.moving(spent: spent, reserved: -held, debt: debt) else {
+            guard let changed = budget.moving(spent: spent, reserved: -held) else {
                 throw Ledger.outOfRange(key)
             }
             result.append((key, changed))

@@ -5,6 +5,7 @@ import Cycles
 /// Its methods take decoded values and the time, change the books or refuse, and do nothing else. A method that
 /// refuses has changed nothing.
 struct Ledger: Sendable {
+    let rules: ServerRules
     var budgets: [BudgetKey: Budget] = [:]
     /// In the order in which they were made.
     var reservations: [Reservation] = []
@@ -13,13 +14,18 @@ struct Ledger: Sendable {
     /// No active reservation ends before this; some may end later than it says.
     private var earliestDeadline = Int64.max
 
+    init(rules: ServerRules) { self.rules = rules }
+
     /// Where a reservation stands in ``reservations``.
     func position(of id: String) -> Int? { positions[id] }
 
     /// The balances of budgets, in the order of the keys.
     func balances(of keys: [BudgetKey]) -> [Balance] {
-        keys.compactMap { key in budgets[key]?.balance(key) }
+        keys.compactMap { key in budgets[key]?.balance(key, rules) }
     }
+
+    /// The balance of a budget as it is part of an answer.
+    func row(_ key: BudgetKey) -> JSONValue? { budgets[key]?.balance(key, rules).json(by: rules) }
 
     /// Adds a reservation whose hold is in the books already; returns its position.
     @discardableResult

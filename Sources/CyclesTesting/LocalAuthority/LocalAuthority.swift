@@ -2,8 +2,9 @@ public import Cycles
 
 /// An in-memory budget authority with the full ledger of the protocol: a server to test against, without a network.
 ///
-/// Give it to a client as its transport, or serve it over a socket. It answers all eleven operations by the rules of
-/// the specification, under any base URL.
+/// Give it to a client as its transport, or serve it over a socket. It answers all eleven operations under any base
+/// URL. By default it behaves as the deployed reference server does; ``Options/Behavior/specification`` follows the text
+/// of the specification where the two differ. <doc:CyclesTesting> lists the differences.
 ///
 /// ```swift
 /// let clock = ManualClock()
@@ -51,11 +52,32 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
 
     // MARK: Answering
 
-    /// Answers a request at once. It never fails: whatever is wrong with the request is in the answer.
+    /// Answers a request at once. Whatever is wrong with the request is in the answer.
     ///
     /// It serves ``HTTPTransport`` and ``BlockingHTTPTransport`` alike.
+    /// - Throws: `connectionFailed` while ``isReachable`` is false, and nothing else.
     public func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
-        state.withLock { $0.respond(to: request, at: clock.nowMilliseconds) }
+        let response = state.withLock { state in
+            state.isReachable ? state.respond(to: request, at: clock.nowMilliseconds) : nil
+        }
+        guard let response else {
+            throw HTTPTransportError(
+                kind: .connectionFailed,
+                message: "The authority cannot be reached",
+                wasRequestSent: false
+            )
+        }
+        return response
+    }
+
+    /// Whether requests arrive; true unless set. It may be set from any thread, and is no part of a ``snapshot()``.
+    ///
+    /// While it is false, ``send(_:)`` throws `connectionFailed` with `wasRequestSent` false, as for a server that is
+    /// down. Errors lined up by ``failNext(_:retryAfter:)`` are kept for later. Behind a ``LoopbackServer`` the connection
+    /// is closed without an answer.
+    public var isReachable: Bool {
+        get { state.withLock { $0.isReachable } }
+        set { state.withLock { $0.isReachable = newValue } }
     }
 
     /// Does nothing: the authority outlives the clients that use it as their transport.
@@ -78,7 +100,7 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         precondition(ScopeLevel.isValue(tenant), "LocalAuthority: not a tenant: \(tenant)")
         state.withLock { state in
             state.apiKeys[Array(key.utf8)] = tenant
-            if state.tenants[tenant] == nil { state.tenants[tenant] = .active }
+            if state.tenants[tenant] == nil { state.tenants[tenant] = .init() }
         }
     }
 
@@ -96,12 +118,39 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         }
     }
 
-    /// Suspends, closes or reopens a tenant.
+    /// Suspends, closes or reopens a tenant, and sets its defaults. A parameter that is nil changes nothing; a tenant that
+    /// is new is active and has no defaults.
     ///
-    /// The keys of a suspended tenant are answered with 403. A closed tenant's changes are refused with TENANT_CLOSED,
-    /// its preflights and dry runs say DENY, and reading goes on (specification: ERROR SEMANTICS, TENANT_CLOSED).
-    public func setTenant(_ tenant: String, status: TenantStatus) {
-        state.withLock { $0.tenants[tenant] = status }
+    /// The keys of a suspended or closed tenant are answered with 401. With ``Options/Behavior/specification`` those of a
+    /// suspended tenant are answered with 403; a closed tenant's changes are refused with TENANT_CLOSED, its preflights and
+    /// dry runs say DENY, and reading goes on (specification: ERROR SEMANTICS, TENANT_CLOSED).
+    /// - Parameters:
+    ///   - tenant: the name of the tenant.
+    ///   - status: the new status.
+    ///   - defaultTimeToLive: the lease of a reservation whose request has no `ttl_ms`, instead of 60 s.
+    ///   - defaultOveragePolicy: the policy of reservations and events whose request has none, instead of
+    ///     ALLOW_IF_AVAILABLE.
+    ///   - maxExtensions: how often a reservation made from now on may be extended, instead of ``Options/maxExtensions``.
+    /// - Precondition: no number is negative.
+    public func setTenant(
+        _ tenant: String,
+        status: TenantStatus? = nil,
+        defaultTimeToLive: Duration? = nil,
+        defaultOveragePolicy: CommitOveragePolicy? = nil,
+        maxExtensions: Int? = nil
+    ) {
+        precondition(
+            defaultTimeToLive ?? .zero >= .zero && maxExtensions ?? 0 >= 0,
+            "LocalAuthority: a negative default of tenant \(tenant)"
+        )
+        state.withLock { state in
+            var entry = state.tenants[tenant] ?? .init()
+            if let status { entry.status = status }
+            if let defaultTimeToLive { entry.defaultTimeToLiveMilliseconds = defaultTimeToLive.wholeMilliseconds }
+            if let defaultOveragePolicy { entry.defaultOveragePolicy = defaultOveragePolicy }
+            if let maxExtensions { entry.maxExtensions = maxExtensions }
+            state.tenants[tenant] = entry
+        }
     }
 
     // MARK: Budgets
@@ -111,8 +160,8 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
 
     /// Sets up the budget of a scope in the unit of `allocated`, or changes it: what is spent, reserved and owed stays.
     ///
-    /// Setting a limit below the debt puts the scope over it; a limit that covers the debt, with budget remaining,
-    /// reconciles it (specification: OVERDRAFT RECONCILIATION).
+    /// Another allocation puts the scope over its limit if the debt exceeds the limit, and otherwise reconciles it. With
+    /// ``Options/Behavior/specification`` another limit does the same (specification: OVERDRAFT RECONCILIATION).
     /// - Parameters:
     ///   - scope: the canonical scope, such as `tenant:acme/agent:bot`.
     ///   - allocated: how much there is in all, 0 or more.
@@ -127,40 +176,48 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         caps: Caps? = nil,
         status: BudgetStatus = .active
     ) {
-        let key = LocalAuthority.key(scope, allocated)
         precondition(overdraftLimit >= 0, "LocalAuthority: a negative overdraft limit: \(overdraftLimit)")
         withLedger { ledger in
+            let key = LocalAuthority.key(scope, allocated, ledger.rules)
             var budget = ledger.budgets[key] ?? Budget()
             budget.caps = caps
             budget.status = status
-            budget.configure(allocated: allocated.amount, overdraftLimit: overdraftLimit)
+            budget.configure(allocated: allocated.amount, overdraftLimit: overdraftLimit, ledger.rules)
             ledger.budgets[key] = budget
         }
     }
 
-    /// Adds to a budget: debt is repaid first, and the rest is allocated (specification: `Balance`, DEBT SEMANTICS).
+    /// Adds to the allocation of a budget, which ends at `Int64.max`. Debt stays as it is; use ``repayDebt(scope:_:)``.
+    /// With ``Options/Behavior/specification`` debt is repaid first, and the rest is allocated (specification: `Balance`,
+    /// DEBT SEMANTICS).
     ///
-    /// The scope is no longer over its limit once its debt is within the limit and budget remains. The allocation ends
-    /// at `Int64.max`.
+    /// The scope is no longer over its limit if its debt is within the limit.
+    /// - Returns: Whether the budget was funded. A frozen or closed budget is not, except with
+    ///   ``Options/Behavior/specification``.
     /// - Precondition: the scope has a budget in this unit, and the amount is not negative.
-    public func fund(scope: String, _ amount: Amount) {
-        change(scope, amount) { $0.fund(amount.amount) }
+    @discardableResult
+    public func fund(scope: String, _ amount: Amount) -> Bool {
+        change(scope, amount) { $0.fund(amount.amount, $1) }
     }
 
-    /// Repays debt and allocates nothing; more than the debt is not taken. Reconciles like ``fund(scope:_:)``.
+    /// Repays debt. What exceeds the debt is added to the allocation. Reconciles like ``fund(scope:_:)``.
+    /// - Returns: Whether the budget took the amount, as for ``fund(scope:_:)``.
     /// - Precondition: the scope has a budget in this unit, and the amount is not negative.
-    public func repayDebt(scope: String, _ amount: Amount) {
-        change(scope, amount) { $0.repay(amount.amount) }
+    @discardableResult
+    public func repayDebt(scope: String, _ amount: Amount) -> Bool {
+        change(scope, amount) { $0.repay(amount.amount, $1) }
     }
 
-    private func change(_ scope: String, _ amount: Amount, _ body: (inout Budget) -> Void) {
-        let key = LocalAuthority.key(scope, amount)
+    private func change(_ scope: String, _ amount: Amount, _ body: (inout Budget, ServerRules) -> Void) -> Bool {
         withLedger { ledger in
+            let key = LocalAuthority.key(scope, amount, ledger.rules)
             guard var budget = ledger.budgets[key] else {
                 preconditionFailure("LocalAuthority: no budget of \(scope) in \(amount.unit)")
             }
-            body(&budget)
+            guard budget.status == .active || ledger.rules.fundsInactiveBudgets else { return false }
+            body(&budget, ledger.rules)
             ledger.budgets[key] = budget
+            return true
         }
     }
 
@@ -172,11 +229,11 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         }
     }
 
-    private static func key(_ scope: String, _ amount: Amount) -> BudgetKey {
+    private static func key(_ scope: String, _ amount: Amount, _ rules: ServerRules) -> BudgetKey {
         precondition(isValidScope(scope), "LocalAuthority: not a canonical scope: \(scope)")
         precondition(Ledger.units.contains(amount.unit), "LocalAuthority: not a unit: \(amount.unit)")
         precondition(amount.amount >= 0, "LocalAuthority: a negative amount: \(amount)")
-        return BudgetKey(scope: scope, unit: amount.unit)
+        return BudgetKey(scope: rules.canonical(scope), unit: amount.unit)
     }
 
     // MARK: Evidence
@@ -190,7 +247,8 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
 
     // MARK: Looking inside
 
-    /// Every balance, by scope and unit (specification: `Balance`).
+    /// Every balance, in the order of its path and unit, as an answer would have it (specification: `Balance`).
+    /// `scopePath` is the whole path of the scope.
     public func balances() -> [Balance] {
         withLedger { ledger in
             return ledger.balances(of: ledger.budgets.keys.sorted())
@@ -205,8 +263,8 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         }
     }
 
-    /// Everything that the authority knows, as JSON: budgets, reservations, answers kept for replays, the status of
-    /// tenants and evidence. Equal states have equal bytes.
+    /// Everything that the authority knows, as JSON: budgets, reservations, answers kept for replays, the status and the
+    /// defaults of tenants, and evidence. Equal states have equal bytes.
     ///
     /// API keys and ``Options`` are not in it, nor are errors lined up by ``failNext(_:retryAfter:)``.
     public func snapshot() -> [UInt8] {

@@ -5,6 +5,8 @@ struct Refusal: Error, Sendable {
     var code: ErrorCode
     var message: String
     var details: [String: JSONValue]?
+    /// The methods of the path, for an answer that the method is not one of them.
+    var allowedMethods: [String]?
 
     init(_ code: ErrorCode, _ message: String, details: [String: JSONValue]? = nil) {
         self.code = code
@@ -13,6 +15,15 @@ struct Refusal: Error, Sendable {
     }
 
     static func invalid(_ message: String) -> Refusal { Refusal(.invalidRequest, message) }
+
+    /// The protocol has no error code for this status; the nearest one is INVALID_REQUEST.
+    static func methodNotAllowed(_ method: String, allowed: [String]) -> Refusal {
+        var refusal = invalid("\(method) is not allowed here")
+        refusal.allowedMethods = allowed
+        return refusal
+    }
+
+    var httpStatus: Int { allowedMethods == nil ? code.httpStatus : 405 }
 }
 
 extension ErrorCode {

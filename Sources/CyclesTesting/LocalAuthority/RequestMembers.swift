@@ -89,8 +89,8 @@ struct RequestMembers: Sendable {
         IdempotencyKey(try requiredText("idempotency_key", length: 1...256))
     }
 
-    func overagePolicy() throws(Refusal) -> CommitOveragePolicy {
-        guard let text = try text("overage_policy", length: 0...64) else { return .allowIfAvailable }
+    func overagePolicy() throws(Refusal) -> CommitOveragePolicy? {
+        guard let text = try text("overage_policy", length: 0...64) else { return nil }
         let policy = CommitOveragePolicy(rawValue: text)
         let known: [CommitOveragePolicy] = [.reject, .allowIfAvailable, .allowWithOverdraft]
         guard known.contains(policy) else { throw .invalid("\(path(to: "overage_policy")) is not a policy") }
@@ -136,8 +136,12 @@ struct RequestMembers: Sendable {
     /// The action, which is only kept (specification: `Action`).
     func action() throws(Refusal) -> JSONValue {
         let members = try requiredObject("action", allowing: ["kind", "name", "tags"])
-        _ = try members.requiredText("kind", length: 0...64)
-        _ = try members.requiredText("name", length: 0...256)
+        for (name, limit) in [("kind", 64), ("name", 256)] {
+            let text = try members.requiredText(name, length: 0...limit)
+            guard text.contains(where: { !$0.isWhitespace }) else {
+                throw .invalid("\(members.path(to: name)) must not be blank")
+            }
+        }
         if let tags = members.value("tags") {
             let isWithinLimits = tags.array?.allSatisfy { ($0.string?.unicodeScalars.count ?? .max) <= 64 } ?? false
             guard isWithinLimits, (tags.array?.count ?? 0) <= 10 else {
@@ -152,6 +156,4 @@ struct RequestMembers: Sendable {
 struct RequestSubject: Sendable {
     let json: JSONValue
     let scope: ScopePath
-
-    var chain: [String] { scope.chain }
 }

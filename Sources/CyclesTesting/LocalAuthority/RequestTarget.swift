@@ -54,6 +54,11 @@ struct RequestQuery: Sendable {
         return value
     }
 
+    /// The values that are asked for, by level, as the ledger keeps them.
+    func levels(_ levels: [ScopeLevel], _ rules: ServerRules) -> [(level: ScopeLevel, value: String)] {
+        levels.compactMap { level in filled(level.rawValue).map { (level, rules.canonical($0)) } }
+    }
+
     /// How many rows to a page (specification: parameter `Limit`).
     func limit() throws(Refusal) -> Int {
         guard let text = values["limit"] else { return 50 }

@@ -23,6 +23,8 @@ struct Reservation: Sendable {
     let scopes: [String]
     /// Those that had a budget when it was made: the ones that hold the estimate.
     let budgetScopes: [String]
+    /// How often it may be extended.
+    let maxExtensions: Int
     let createdAtMilliseconds: Int64
     let graceMilliseconds: Int64
 
@@ -37,6 +39,9 @@ struct Reservation: Sendable {
 
     /// The last moment at which a commit or a release is accepted.
     var deadlineMilliseconds: Int64 { expiresAtMilliseconds.saturatingAdding(graceMilliseconds) }
+
+    /// When it was settled or ran out; nil while it is active.
+    var endMilliseconds: Int64? { status == .active ? nil : finalizedAtMilliseconds ?? deadlineMilliseconds }
 
     var budgetKeys: [BudgetKey] { budgetScopes.map { BudgetKey(scope: $0, unit: estimate.unit) } }
 }

@@ -3,6 +3,8 @@ import Cycles
 /// Which reservations a list is of, and in which order (specification: listReservations).
 struct ReservationFilter: Sendable {
     private let tenant: String
+    private let rules: ServerRules
+    private let now: Int64
     private let levels: [(level: ScopeLevel, value: String)]
     private let status: Reservation.Status?
     private let idempotencyKey: IdempotencyKey?
@@ -35,11 +37,11 @@ struct ReservationFilter: Sendable {
     }
 
     /// Reads the parameters; `tenant` is whose reservations these are.
-    init(_ query: RequestQuery, tenant: String) throws(Refusal) {
+    init(_ query: RequestQuery, tenant: String, rules: ServerRules, at now: Int64) throws(Refusal) {
         self.tenant = tenant
-        levels = ScopeLevel.allCases.dropFirst().compactMap { level in
-            query.filled(level.rawValue).map { (level, $0) }
-        }
+        self.rules = rules
+        self.now = now
+        levels = query.levels(Array(ScopeLevel.allCases.dropFirst()), rules)
         status = try query["status"].map { text throws(Refusal) in
             guard let status = Reservation.Status(rawValue: text) else { throw .invalid("status is not known") }
             return status
@@ -85,10 +87,17 @@ struct ReservationFilter: Sendable {
     private func matches(_ reservation: Reservation) -> Bool {
         reservation.tenant == tenant && (status == nil || status == reservation.status)
             && (idempotencyKey == nil || idempotencyKey == reservation.idempotencyKey)
-            && levels.allSatisfy { reservation.subject[$0.level.rawValue]?.string == $0.value }
+            && matchesLevels(reservation)
             && created.contains(reservation.createdAtMilliseconds)
             && expires.contains(reservation.expiresAtMilliseconds)
             && finalized.contains(reservation.finalizedAtMilliseconds)
+            && !rules.hasForgotten(reservation, at: now)
+    }
+
+    private func matchesLevels(_ reservation: Reservation) -> Bool {
+        if levels.isEmpty { return true }
+        guard let scope = reservation.scopes.last.flatMap(ScopePath.init(parsing:)) else { return false }
+        return levels.allSatisfy { scope.value(of: $0.level) == $0.value }
     }
 
     /// What a row is sorted by. Rows that are alike in it are told apart by when they were made.

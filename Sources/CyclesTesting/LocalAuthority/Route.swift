@@ -15,23 +15,33 @@ enum Route: Sendable {
     case getEvidenceKeys
 
     init(method: HTTPMethod, segments: [String]) throws(Refusal) {
+        let operations = try Route.operations(at: segments)
         // What can be got can be asked for without its body.
-        let method = method.rawValue == "HEAD" ? "GET" : method.rawValue
-        switch (method, segments.first, segments.count) {
-        case ("POST", "decide", 1): self = .decide
-        case ("POST", "reservations", 1): self = .createReservation
-        case ("GET", "reservations", 1): self = .listReservations
-        case ("GET", "reservations", 2): self = .getReservation(id: try Route.reservationID(segments[1]))
-        case ("POST", "reservations", 3) where segments[2] == "commit":
-            self = .commitReservation(id: try Route.reservationID(segments[1]))
-        case ("POST", "reservations", 3) where segments[2] == "release":
-            self = .releaseReservation(id: try Route.reservationID(segments[1]))
-        case ("POST", "reservations", 3) where segments[2] == "extend":
-            self = .extendReservation(id: try Route.reservationID(segments[1]))
-        case ("GET", "balances", 1): self = .getBalances
-        case ("POST", "events", 1): self = .createEvent
-        case ("GET", "evidence", 2): self = .getEvidence(id: segments[1])
-        case ("GET", ".well-known", 2) where segments[1] == "cycles-jwks.json": self = .getEvidenceKeys
+        let name = method.rawValue == "HEAD" ? "GET" : method.rawValue
+        guard let route = operations.first(where: { $0.method == name })?.route else {
+            let names = operations.map(\.method)
+            let allowed = names.contains("GET") ? ["GET", "HEAD"] + names.filter { $0 != "GET" } : names
+            throw .methodNotAllowed(method.rawValue, allowed: allowed)
+        }
+        self = route
+    }
+
+    /// The operations of a path, by method.
+    private static func operations(at segments: [String]) throws(Refusal) -> [(method: String, route: Route)] {
+        switch (segments.first, segments.count) {
+        case ("decide", 1): return [("POST", .decide)]
+        case ("reservations", 1): return [("GET", .listReservations), ("POST", .createReservation)]
+        case ("reservations", 2): return [("GET", .getReservation(id: try reservationID(segments[1])))]
+        case ("reservations", 3) where segments[2] == "commit":
+            return [("POST", .commitReservation(id: try reservationID(segments[1])))]
+        case ("reservations", 3) where segments[2] == "release":
+            return [("POST", .releaseReservation(id: try reservationID(segments[1])))]
+        case ("reservations", 3) where segments[2] == "extend":
+            return [("POST", .extendReservation(id: try reservationID(segments[1])))]
+        case ("balances", 1): return [("GET", .getBalances)]
+        case ("events", 1): return [("POST", .createEvent)]
+        case ("evidence", 2): return [("GET", .getEvidence(id: segments[1]))]
+        case (".well-known", 2) where segments[1] == "cycles-jwks.json": return [("GET", .getEvidenceKeys)]
         default: throw Refusal(.notFound, "There is no such operation")
         }
     }

@@ -21,7 +21,7 @@ extension AuthorityState {
                 "incarnation": .whole(identifiers.incarnation), "requests": .whole(identifiers.requests),
                 "reservations": .whole(identifiers.reservations), "events": .whole(identifiers.events),
             ],
-            "tenants": .object(tenants.mapValues { .string($0.rawValue) }),
+            "tenants": .object(tenants.mapValues(\.snapshot)),
             "budgets": .array(ledger.budgets.sorted { $0.key < $1.key }.map { $0.value.snapshot($0.key) }),
             "reservations": .array(ledger.reservations.map(\.snapshot)),
             "idempotency_records": .array(recordsInOrder.map { $0.value.snapshot($0.key) }),
@@ -51,13 +51,13 @@ extension AuthorityState {
         guard document["format"]?.string == AuthorityState.format else {
             throw LocalAuthority.RestoreError(description: "This is no snapshot of a LocalAuthority")
         }
-        guard let state = AuthorityState(snapshot: document, options: options) else {
+        guard let state = try AuthorityState(snapshot: document, options: options) else {
             throw LocalAuthority.RestoreError(description: "The snapshot is damaged")
         }
         self = state
     }
 
-    private init?(snapshot: JSONValue, options: LocalAuthority.Options) {
+    private init?(snapshot: JSONValue, options: LocalAuthority.Options) throws(LocalAuthority.RestoreError) {
         self.init(options: options)
         guard let identifiers = snapshot["identifiers"].flatMap(IdentifierSource.init(snapshot:)),
             let tenants = snapshot["tenants"]?.object, let budgets = snapshot["budgets"]?.array,
@@ -67,19 +67,26 @@ extension AuthorityState {
         else { return nil }
         self.identifiers = identifiers
         self.evidence = evidence
-        for (tenant, status) in tenants {
-            guard let status = status.string.flatMap(LocalAuthority.TenantStatus.init) else { return nil }
-            self.tenants[tenant] = status
+        for (name, entry) in tenants {
+            guard let tenant = Tenant(snapshot: entry) else { return nil }
+            self.tenants[name] = tenant
         }
+        var paths: Set<String> = []
         for entry in budgets {
-            guard let key = BudgetKey(snapshot: entry), let budget = Budget(snapshot: entry),
-                ledger.budgets.updateValue(budget, forKey: key) == nil
-            else { return nil }
+            guard let key = BudgetKey(snapshot: entry, rules), let budget = Budget(snapshot: entry) else { return nil }
+            if ledger.budgets.updateValue(budget, forKey: key) != nil {
+                guard paths.insert(entry["scope"]?.string ?? "").inserted else { return nil }
+                throw LocalAuthority.RestoreError(
+                    description:
+                        "Two budgets of \(key.scope) differ in letter case; the behavior .specification keeps both"
+                )
+            }
+            paths.insert(entry["scope"]?.string ?? "")
         }
         for entry in reservations {
-            guard let reservation = Reservation(snapshot: entry), ledger.position(of: reservation.id) == nil else {
-                return nil
-            }
+            guard let reservation = Reservation(snapshot: entry, options: options, rules),
+                ledger.position(of: reservation.id) == nil
+            else { return nil }
             ledger.append(reservation)
         }
         guard ledger.isBalanced else { return nil }
@@ -135,12 +142,33 @@ extension EvidenceStore {
     }
 }
 
-extension BudgetKey {
+extension AuthorityState.Tenant {
+    fileprivate var snapshot: JSONValue {
+        JSONValue.object(["status": .string(status.rawValue)])
+            .setting("default_ttl_ms", to: defaultTimeToLiveMilliseconds.map(JSONValue.whole))
+            .setting("default_overage_policy", to: defaultOveragePolicy.map { .string($0.rawValue) })
+            .setting("max_extensions", to: maxExtensions.map { .whole(Int64($0)) })
+    }
+
+    /// Earlier versions wrote the status alone.
     fileprivate init?(snapshot: JSONValue) {
+        let status = (snapshot["status"] ?? snapshot).string.flatMap(LocalAuthority.TenantStatus.init)
+        guard let status else { return nil }
+        self.init(
+            status: status,
+            defaultTimeToLiveMilliseconds: snapshot.natural("default_ttl_ms"),
+            defaultOveragePolicy: snapshot["default_overage_policy"]?.string.map(CommitOveragePolicy.init(rawValue:)),
+            maxExtensions: snapshot.natural("max_extensions").flatMap(Int.init(exactly:))
+        )
+    }
+}
+
+extension BudgetKey {
+    fileprivate init?(snapshot: JSONValue, _ rules: ServerRules) {
         guard let scope = snapshot["scope"]?.string, ScopePath(parsing: scope) != nil,
             let unit = snapshot["unit"]?.string.map(BudgetUnit.init(rawValue:)), Ledger.units.contains(unit)
         else { return nil }
-        self.init(scope: scope, unit: unit)
+        self.init(scope: rules.canonical(scope), unit: unit)
     }
 }
 
@@ -194,7 +222,8 @@ extension Reservation {
             "subject": subject, "action": action, "metadata": metadata ?? nil, "amount": .whole(estimate.amount),
             "unit": .string(estimate.unit.rawValue), "overage_policy": .string(overagePolicy.rawValue),
             "scopes": .texts(scopes), "budget_scopes": .texts(budgetScopes),
-            "created_at_ms": .whole(createdAtMilliseconds), "grace_ms": .whole(graceMilliseconds),
+            "max_extensions": .whole(Int64(maxExtensions)), "created_at_ms": .whole(createdAtMilliseconds),
+            "grace_ms": .whole(graceMilliseconds),
             "expires_at_ms": .whole(expiresAtMilliseconds), "extensions": .whole(Int64(extensions)),
             "status": .string(status.rawValue), "committed": committedAmount.map(JSONValue.whole) ?? nil,
             "committed_metadata": committedMetadata ?? nil,
@@ -202,7 +231,8 @@ extension Reservation {
         ]
     }
 
-    fileprivate init?(snapshot: JSONValue) {
+    /// Earlier versions wrote no `max_extensions`.
+    fileprivate init?(snapshot: JSONValue, options: LocalAuthority.Options, _ rules: ServerRules) {
         guard let id = snapshot["id"]?.string, let tenant = snapshot["tenant"]?.string,
             let key = snapshot["idempotency_key"]?.string, let subject = snapshot["subject"],
             let action = snapshot["action"], let amount = snapshot.natural("amount"),
@@ -222,8 +252,9 @@ extension Reservation {
             metadata: snapshot.present("metadata"),
             estimate: Amount(amount, BudgetUnit(rawValue: unit)),
             overagePolicy: CommitOveragePolicy(rawValue: policy),
-            scopes: scopes,
-            budgetScopes: budgetScopes,
+            scopes: scopes.map(rules.canonical),
+            budgetScopes: budgetScopes.map(rules.canonical),
+            maxExtensions: snapshot.natural("max_extensions").flatMap(Int.init(exactly:)) ?? options.maxExtensions,
             createdAtMilliseconds: createdAt,
             graceMilliseconds: grace,
             expiresAtMilliseconds: expiresAt,
@@ -255,11 +286,12 @@ extension IdempotencyRecord {
         let lease: JSONValue? = lease.map {
             ["reservation_id": .string($0.reservationID), "expires_at_ms": .whole($0.expiresAtMilliseconds)]
         }
-        return [
+        let members: JSONValue = [
             "tenant": .string(slot.tenant), "endpoint": .string(slot.endpoint), "key": .string(slot.key.rawValue),
             "payload": .string(String(decoding: payload, as: UTF8.self)), "status": .whole(Int64(status)),
             "body": body, "lease": lease ?? nil,
         ]
+        return members.setting("end_ms", to: endMilliseconds.map(JSONValue.whole))
     }
 
     fileprivate init?(snapshot: JSONValue) {
@@ -269,6 +301,7 @@ extension IdempotencyRecord {
         self.payload = Array(payload.utf8)
         self.status = Int(status)
         self.body = body
+        endMilliseconds = snapshot["end_ms"]?.int64
         if lease == .null {
             self.lease = nil
         } else {

@@ -11,8 +11,11 @@ struct Reply {
 
     var error: String? { json["error"]?.string }
     var ids: [String] { json["reservations"]?.array?.compactMap { $0["reservation_id"]?.string } ?? [] }
-    var scopes: [String] { json["balances"]?.array?.compactMap { $0["scope"]?.string } ?? [] }
+    /// The whole paths of the balances.
+    var scopes: [String] { json["balances"]?.array?.compactMap { $0["scope_path"]?.string } ?? [] }
 }
+
+typealias Behavior = LocalAuthority.Options.Behavior
 
 /// An authority with one tenant, `acme`, in virtual time, and short ways to talk to it.
 struct Bench {
@@ -26,6 +29,10 @@ struct Bench {
         authority = LocalAuthority(options: options, clock: clock)
         authority.addAPIKey("acme-key", tenant: "acme")
         if let budget { authority.setBudget(scope: "tenant:acme", allocated: .tokens(budget)) }
+    }
+
+    init(_ behavior: Behavior, budget: Int64? = 1_000) {
+        self.init(options: .init(behavior: behavior), budget: budget)
     }
 
     init(restoring bytes: [UInt8], options: LocalAuthority.Options = .init(), clock: ManualClock) throws {
@@ -130,13 +137,13 @@ struct Bench {
     }
 
     func balance(_ scope: String = "tenant:acme", _ unit: BudgetUnit = .tokens) throws -> Balance {
-        try #require(authority.balances().first { $0.scope == scope && $0.remaining.unit == unit })
+        try #require(authority.balances().first { $0.scopePath == scope && $0.remaining.unit == unit })
     }
 
     /// Remaining, reserved, spent and debt.
     func figures(_ scope: String = "tenant:acme") throws -> [Int64] {
         let balance = try balance(scope)
-        return [balance.remaining.amount] + [balance.reserved, balance.spent, balance.debt].compactMap { $0?.amount }
+        return [balance.remaining.amount] + [balance.reserved, balance.spent, balance.debt].map { $0?.amount ?? 0 }
     }
 }
 

@@ -25,9 +25,9 @@ private struct SeededGenerator: RandomNumberGenerator {
         ["tenant": "acme", "agent": "b"], ["tenant": "acme", "workspace": "w", "toolset": "t"],
     ]
 
-    @Test(arguments: [1, 2, 3, 4] as [UInt64])
-    func theBooksAlwaysBalance(_ seed: UInt64) throws {
-        var world = World(seed: seed)
+    @Test(arguments: Behavior.allCases, [1, 2, 3, 4] as [UInt64])
+    func theBooksAlwaysBalance(_ behavior: Behavior, _ seed: UInt64) throws {
+        var world = World(behavior, seed: seed)
         for step in 0..<1_500 {
             try world.step()
             try world.check("seed \(seed), step \(step)")
@@ -36,6 +36,7 @@ private struct SeededGenerator: RandomNumberGenerator {
     }
 
     private struct World {
+        let options: LocalAuthority.Options
         var random: SeededGenerator
         var bench: Bench
         var number = 0
@@ -44,9 +45,10 @@ private struct SeededGenerator: RandomNumberGenerator {
         var known: [String] = []
         var last: (path: String, body: JSONValue, reply: Reply)?
 
-        init(seed: UInt64) {
+        init(_ behavior: Behavior, seed: UInt64) {
+            options = LocalAuthority.Options(behavior: behavior, maxExtensions: 3)
             random = SeededGenerator(state: seed)
-            bench = Bench(options: .init(maxExtensions: 3), budget: 20_000)
+            bench = Bench(options: options, budget: 20_000)
             bench.authority.setBudget(scope: scopes[1], allocated: .tokens(9_000), overdraftLimit: 300)
             bench.authority.setBudget(scope: scopes[2], allocated: .tokens(5_000))
             bench.authority.setBudget(scope: scopes[3], allocated: .tokens(4_000), overdraftLimit: 1_000)
@@ -144,16 +146,17 @@ private struct SeededGenerator: RandomNumberGenerator {
             let scope = scopes.randomElement(using: &random) ?? scopes[0]
             let debt = try bench.balance(scope).debt?.amount ?? 0
             let amount = Amount.tokens(pick(500))
-            if pick(1) == 0 {
+            let isFunding = pick(1) == 0
+            if isFunding {
                 bench.authority.fund(scope: scope, amount)
             } else {
                 bench.authority.repayDebt(scope: scope, amount)
             }
+            if isFunding && options.behavior == .deployed { return }
             consumed[scope, default: 0] -= min(debt, amount.amount)
         }
 
         mutating func restart() throws {
-            let options = LocalAuthority.Options(maxExtensions: 3)
             bench = try Bench(restoring: bench.authority.snapshot(), options: options, clock: bench.clock)
             bench.authority.addAPIKey("acme-key", tenant: "acme")
         }
@@ -179,13 +182,13 @@ private struct SeededGenerator: RandomNumberGenerator {
             } while !cursor.isEmpty
             for balance in bench.authority.balances() {
                 let figures = [balance.allocated, balance.spent, balance.reserved, balance.debt].map {
-                    $0?.amount ?? -1
+                    $0?.amount ?? 0
                 }
                 let message: Comment = "\(comment): \(balance)"
                 #expect(balance.remaining.amount == figures[0] - figures[1] - figures[2] - figures[3], message)
                 #expect(figures.allSatisfy { $0 >= 0 }, message)
-                #expect(figures[2] == held[balance.scope, default: 0], message)
-                #expect(figures[1] + figures[3] == consumed[balance.scope, default: 0], message)
+                #expect(figures[2] == held[balance.scopePath, default: 0], message)
+                #expect(figures[1] + figures[3] == consumed[balance.scopePath, default: 0], message)
                 #expect(figures[3] <= balance.overdraftLimit?.amount ?? 0, message)
                 #expect(balance.remaining.amount >= -figures[3], message)
             }

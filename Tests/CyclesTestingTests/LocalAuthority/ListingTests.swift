@@ -212,8 +212,8 @@ import Testing
 }
 
 @Suite struct BalanceListingTests {
-    private func bench() -> Bench {
-        let bench = Bench(budget: nil)
+    private func bench(_ behavior: Behavior = .deployed) -> Bench {
+        let bench = Bench(behavior, budget: nil)
         bench.authority.addAPIKey("other-key", tenant: "other")
         for scope in [
             "tenant:acme", "tenant:acme/workspace:w", "tenant:acme/workspace:w/agent:b", "tenant:acme/agent:b",
@@ -226,7 +226,7 @@ import Testing
     }
 
     @Test func aFilterFindsTheScopesItNames() throws {
-        let bench = bench()
+        let bench = bench(.specification)
         func scopes(_ query: String) throws -> [String] { try bench.get("/v1/balances?" + query).scopes }
         #expect(try scopes("tenant=acme") == ["tenant:acme", "tenant:acme"])
         #expect(try scopes("workspace=w") == ["tenant:acme/workspace:w"])
@@ -236,8 +236,28 @@ import Testing
         #expect(try scopes("app=p") == [])
     }
 
-    @Test func childrenComeWhenAsked() throws {
+    /// A deployed server takes `include_children` for true, whatever it says.
+    @Test(arguments: ["", "&include_children=false", "&include_children=true"])
+    func aFilterFindsEveryScopeThatHasItsSegments(_ suffix: String) throws {
         let bench = bench()
+        func scopes(_ query: String) throws -> [String] { try bench.get("/v1/balances?" + query + suffix).scopes }
+        #expect(
+            try scopes("tenant=acme") == [
+                "tenant:acme", "tenant:acme", "tenant:acme/agent:b", "tenant:acme/agent:b/toolset:t",
+                "tenant:acme/workspace:v", "tenant:acme/workspace:w", "tenant:acme/workspace:w/agent:b",
+            ]
+        )
+        #expect(
+            try scopes("agent=b")
+                == ["tenant:acme/agent:b", "tenant:acme/agent:b/toolset:t", "tenant:acme/workspace:w/agent:b"]
+        )
+        #expect(try scopes("agent=B&workspace=W") == ["tenant:acme/workspace:w/agent:b"])
+        #expect(try scopes("toolset=T") == ["tenant:acme/agent:b/toolset:t"])
+        #expect(try scopes("app=p") == [])
+    }
+
+    @Test func childrenComeWhenAsked() throws {
+        let bench = bench(.specification)
         func scopes(_ query: String) throws -> [String] { try bench.get("/v1/balances?" + query).scopes }
         #expect(try scopes("tenant=acme&include_children=false").count == 2)
         #expect(
@@ -250,7 +270,13 @@ import Testing
             try scopes("workspace=w&include_children=true")
                 == ["tenant:acme/workspace:w", "tenant:acme/workspace:w/agent:b"]
         )
-        #expect(try bench.get("/v1/balances?tenant=acme&include_children=maybe").status == 400)
+    }
+
+    @Test(arguments: Behavior.allCases, ["maybe", "", "+", "%20", "1"])
+    func includeChildrenIsTrueOrFalse(_ behavior: Behavior, _ value: String) throws {
+        let reply = try bench(behavior).get("/v1/balances?tenant=acme&include_children=" + value)
+        #expect(reply.status == 400)
+        #expect(reply.error == "INVALID_REQUEST")
     }
 
     @Test func aSubjectFilterIsNeeded() throws {

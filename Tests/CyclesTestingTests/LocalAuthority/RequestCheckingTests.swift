@@ -12,8 +12,9 @@ import Testing
 
     private static func long(_ count: Int) -> JSONValue { .string(String(repeating: "é", count: count)) }
 
-    @Test func membersOutsideTheSchemaAreRefused() throws {
-        let bench = Bench()
+    @Test(arguments: Behavior.allCases)
+    func membersOutsideTheSchemaAreRefused(_ behavior: Behavior) throws {
+        let bench = Bench(behavior)
         let id = try bench.hold("h", 1)
         let actual: JSONValue = ["unit": "TOKENS", "amount": 1]
         let reserve = Bench.reserveBody(key: "k", 1)
@@ -55,6 +56,8 @@ import Testing
             ("subject", ["tenant": "acme", "dimensions": ["a": 1]]),
             ("subject", ["tenant": "acme", "dimensions": "x"]),
             ("subject", ["tenant": "acme", "dimensions": ["a": long(257)]]),
+            ("action", ["kind": "", "name": "n"]), ("action", ["kind": " \u{2003}\t", "name": "n"]),
+            ("action", ["kind": "k", "name": " "]),
             ("action", ["kind": "k"]), ("action", ["name": "n"]), ("action", ["kind": "k", "name": "n", "x": 1]),
             ("action", ["kind": long(65), "name": "n"]), ("action", ["kind": "k", "name": long(257)]),
             ("action", ["kind": "k", "name": "n", "tags": "t"]), ("action", ["kind": "k", "name": "n", "tags": [1]]),
@@ -186,8 +189,22 @@ import Testing
                 #expect(reply.error == "NOT_FOUND")
             }
         }
-        #expect(try bench.get("/v1/decide").status == 404)
-        #expect(try bench.send("PUT", "/v1/reservations").status == 404)
+    }
+
+    @Test(
+        arguments: [
+            ("GET", "/v1/decide", "POST"), ("PUT", "/v1/reservations", "GET, HEAD, POST"),
+            ("POST", "/v1/reservations/a", "GET, HEAD"), ("GET", "/v1/reservations/a/commit", "POST"),
+            ("DELETE", "/v1/reservations/a/release", "POST"), ("PATCH", "/v1/reservations/a/extend", "POST"),
+            ("POST", "/v1/balances", "GET, HEAD"), ("HEAD", "/v1/events", "POST"),
+            ("POST", "/v1/evidence/a", "GET, HEAD"), ("OPTIONS", "/v1/.well-known/cycles-jwks.json", "GET, HEAD"),
+        ] as [(HTTPMethod, String, String)]
+    )
+    func aMethodThatThePathDoesNotHaveIsNotAllowed(_ method: HTTPMethod, _ path: String, _ allowed: String) throws {
+        let reply = try Bench().send(method, path)
+        #expect(reply.status == 405)
+        #expect(reply.headers["Allow"] == allowed)
+        #expect(reply.error == "INVALID_REQUEST")
     }
 
     @Test func anyBaseURLWillDo() throws {

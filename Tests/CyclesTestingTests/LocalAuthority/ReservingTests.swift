@@ -74,8 +74,9 @@ import Testing
 }
 
 @Suite struct UnitTests {
-    @Test func anotherUnitThanTheBudgetsIsAMismatch() throws {
-        let bench = Bench()
+    @Test(arguments: Behavior.allCases)
+    func anotherUnitThanTheBudgetsIsAMismatch(_ behavior: Behavior) throws {
+        let bench = Bench(behavior)
         bench.authority.setBudget(scope: "tenant:acme", allocated: .usdMicrocents(5))
         bench.authority.setBudget(scope: "tenant:acme/agent:bot", allocated: .riskPoints(5))
         let body = Bench.reserveBody(key: "k", 1, unit: "CREDITS", subject: ["tenant": "acme", "agent": "bot"])
@@ -94,24 +95,27 @@ import Testing
         #expect(try bench.event("e", 1, unit: "CREDITS").error == "UNIT_MISMATCH")
     }
 
-    @Test func theMismatchIsFoundOnAnyScope() throws {
-        let bench = Bench(budget: nil)
+    @Test(arguments: Behavior.allCases)
+    func theMismatchIsFoundOnAnyScope(_ behavior: Behavior) throws {
+        let bench = Bench(behavior, budget: nil)
         bench.authority.setBudget(scope: "tenant:acme/agent:bot", allocated: .riskPoints(5))
         let reply = try bench.reserve("r", 1, subject: ["tenant": "acme", "agent": "bot", "toolset": "t"])
         #expect(reply.error == "UNIT_MISMATCH")
         #expect(reply.json["details"]?["scope"] == "tenant:acme/agent:bot")
     }
 
-    @Test func aScopeKeptInAnotherUnitIsSkippedWhereOneFits() throws {
-        let bench = Bench()
+    @Test(arguments: Behavior.allCases)
+    func aScopeKeptInAnotherUnitIsSkippedWhereOneFits(_ behavior: Behavior) throws {
+        let bench = Bench(behavior)
         bench.authority.setBudget(scope: "tenant:acme/agent:bot", allocated: .riskPoints(5))
         let reply = try bench.reserve("r", 1, subject: ["tenant": "acme", "agent": "bot"])
         #expect(reply.status == 200)
         #expect(reply.scopes == ["tenant:acme"])
     }
 
-    @Test func noBudgetInAnyUnitIsNotFound() throws {
-        let bench = Bench(budget: nil)
+    @Test(arguments: Behavior.allCases)
+    func noBudgetInAnyUnitIsNotFound(_ behavior: Behavior) throws {
+        let bench = Bench(behavior, budget: nil)
         let subject: JSONValue = ["tenant": "acme", "agent": "bot"]
         let reserved = try bench.reserve("r", 1, subject: subject)
         #expect(reserved.status == 404)
@@ -189,15 +193,17 @@ import Testing
         try expectDenial(try overLimit(), "OVERDRAFT_LIMIT_EXCEEDED", 0)
     }
 
-    @Test func theRootIsCheckedFirst() throws {
-        let bench = Bench(budget: 5)
+    @Test(arguments: Behavior.allCases)
+    func theRootIsCheckedFirst(_ behavior: Behavior) throws {
+        let bench = Bench(behavior, budget: 5)
         bench.authority.setBudget(scope: DenialTests.leaf, allocated: .tokens(1), status: .frozen)
         try expectDenial(bench, "BUDGET_EXCEEDED", 6)
         try expectDenial(bench, "BUDGET_FROZEN", 5)
     }
 
-    @Test func debtWithoutALimitBlocks() throws {
-        let bench = try indebted(30)
+    @Test(arguments: Behavior.allCases)
+    func debtWithoutALimitBlocks(_ behavior: Behavior) throws {
+        let bench = try indebted(30, behavior)
         // Within the limit, debt alone is no reason.
         bench.authority.fund(scope: "tenant:acme", .tokens(0))
         try expectDenial(bench, "BUDGET_EXCEEDED", 1)
@@ -218,7 +224,7 @@ import Testing
 
     /// The specification names that code for any affected scope over its limit, whatever its ancestors look like.
     @Test func beingOverTheLimitComesBeforeWhatAncestorsLack() throws {
-        let bench = Bench(budget: 1_000)
+        let bench = Bench(.specification)
         bench.authority.setBudget(scope: DenialTests.leaf, allocated: .tokens(10))
         let id = try bench.hold("h", 10, subject: DenialTests.subject)
         #expect(try bench.commit(id, "c", 20).status == 200)
@@ -229,7 +235,7 @@ import Testing
     }
 
     @Test func capsComeFromTheDeepestScopeThatHasAny() throws {
-        let bench = Bench(budget: nil)
+        let bench = Bench(.specification, budget: nil)
         let caps = Caps(
             maxTokens: 5,
             maxStepsRemaining: 2,
@@ -257,11 +263,13 @@ import Testing
         #expect(try bench.decide("f", 101).json["caps"] == nil)
     }
 
-    @Test func aDryRunChangesNothing() throws {
-        let bench = Bench()
+    @Test(arguments: Behavior.allCases)
+    func aDryRunChangesNothing(_ behavior: Behavior) throws {
+        let bench = Bench(behavior)
         let before = bench.authority.balances()
         let reply = try bench.reserve("r", 10, extra: ["dry_run": true])
         #expect(reply.json["decision"] == "ALLOW")
+        #expect(reply.json["reserved"] == ["unit": "TOKENS", "amount": 10])
         #expect(reply.json["reservation_id"] == nil)
         #expect(reply.json["expires_at_ms"] == nil)
         #expect(reply.json["remaining_ttl_ms"] == nil)
@@ -281,8 +289,8 @@ import Testing
     }
 
     /// A bench whose tenant has debt within its overdraft limit.
-    private func indebted(_ debt: Int64) throws -> Bench {
-        let bench = Bench(budget: nil)
+    private func indebted(_ debt: Int64, _ behavior: Behavior = .deployed) throws -> Bench {
+        let bench = Bench(behavior, budget: nil)
         bench.authority.setBudget(scope: "tenant:acme", allocated: .tokens(100), overdraftLimit: 50)
         let id = try bench.hold("h", 100, extra: ["overage_policy": "ALLOW_WITH_OVERDRAFT"])
         #expect(try bench.commit(id, "c", 100 + debt).status == 200)

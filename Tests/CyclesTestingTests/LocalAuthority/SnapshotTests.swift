@@ -67,7 +67,7 @@ import Testing
         #expect(try copy.commit(id, "c", 20).status == 200)
         copy.authority.setBudget(scope: "tenant:acme/agent:bot", allocated: .tokens(100), overdraftLimit: 30)
         copy.authority.addAPIKey("other", tenant: "other")
-        #expect(try copy.with(key: "other").event("e", 1, subject: ["tenant": "other"]).error == "TENANT_CLOSED")
+        #expect(try copy.with(key: "other").event("e", 1, subject: ["tenant": "other"]).error == "UNAUTHORIZED")
     }
 
     @Test func keysThatWereNotPublishedAreNotAfterwards() throws {
@@ -146,6 +146,61 @@ import Testing
                 }
             }
         }
+    }
+
+    @Test func defaultsOfTenantsAreRestored() throws {
+        let bench = Bench()
+        bench.authority.setTenant(
+            "acme",
+            defaultTimeToLive: .seconds(5),
+            defaultOveragePolicy: .reject,
+            maxExtensions: 1
+        )
+        let id = try bench.hold("r", 10)
+        bench.authority.setTenant("acme", maxExtensions: 0)
+        let copy = try Bench(restoring: bench.authority.snapshot(), clock: bench.clock)
+        copy.authority.addAPIKey("acme-key", tenant: "acme")
+        #expect(try copy.reserve("s", 10).json["remaining_ttl_ms"] == 5_000)
+        #expect(try copy.event("e", 5_000).error == "BUDGET_EXCEEDED")
+        #expect(try copy.extend(id, "e", 1_000).status == 200)
+        #expect(try copy.extend(id, "f", 1_000).error == "MAX_EXTENSIONS_EXCEEDED")
+        #expect(try copy.extend(copy.hold("t", 10), "e", 1_000).error == "MAX_EXTENSIONS_EXCEEDED")
+    }
+
+    /// Earlier versions knew neither defaults of tenants nor a number of extensions for each reservation.
+    @Test func anEarlierSnapshotIsRead() throws {
+        let bench = Bench()
+        let id = try bench.hold("r", 10)
+        bench.authority.setTenant("acme", status: .suspended)
+        let text = String(decoding: bench.authority.snapshot(), as: UTF8.self)
+        let earlier = text.split(separator: #"{"status":"suspended"}"#).joined(separator: #""suspended""#)
+            .split(separator: #""max_extensions":10,"#).joined()
+        try #require(earlier.utf8.count < text.utf8.count - 20)
+        let copy = try Bench(restoring: Array(earlier.utf8), options: .init(maxExtensions: 1), clock: bench.clock)
+        copy.authority.addAPIKey("acme-key", tenant: "acme")
+        #expect(try copy.extend(id, "e", 1_000).status == 401)
+        copy.authority.setTenant("acme", status: .active)
+        #expect(try copy.extend(id, "e", 1_000).status == 200)
+        #expect(try copy.extend(id, "f", 1_000).error == "MAX_EXTENSIONS_EXCEEDED")
+    }
+
+    @Test func aSnapshotOfTheOtherBehaviorIsFolded() throws {
+        let bench = Bench(.specification)
+        bench.authority.setBudget(scope: "tenant:acme/agent:Bot", allocated: .tokens(100))
+        let subject: JSONValue = ["tenant": "acme", "agent": "Bot"]
+        let id = try bench.hold("r", 10, subject: subject)
+        let copy = try Bench(restoring: bench.authority.snapshot(), clock: bench.clock)
+        copy.authority.addAPIKey("acme-key", tenant: "acme")
+        #expect(try copy.commit(id, "c", 10).scopes == ["tenant:acme", "tenant:acme/agent:bot"])
+        #expect(try copy.reserve("s", 10, subject: subject).scopes == ["tenant:acme", "tenant:acme/agent:bot"])
+
+        bench.authority.setBudget(scope: "tenant:acme/agent:bot", allocated: .tokens(100))
+        let snapshot = bench.authority.snapshot()
+        let error = #expect(throws: LocalAuthority.RestoreError.self) { try LocalAuthority(restoring: snapshot) }
+        #expect(error?.description.contains("letter case") == true)
+        let options = LocalAuthority.Options(behavior: .specification)
+        let same = try Bench(restoring: snapshot, options: options, clock: bench.clock)
+        #expect(same.authority.balances() == bench.authority.balances())
     }
 
     @Test func booksThatDoNotBalanceAreRefused() throws {

@@ -65,20 +65,32 @@ import Testing
         #expect(try other.get("/v1/balances?tenant=other").scopes == ["tenant:other"])
     }
 
-    @Test func aSuspendedTenantIsForbiddenEverything() throws {
-        let bench = Bench()
+    @Test(
+        arguments: [
+            (.deployed, .suspended, 401, "UNAUTHORIZED"), (.deployed, .closed, 401, "UNAUTHORIZED"),
+            (.specification, .suspended, 403, "FORBIDDEN"),
+        ] as [(Behavior, LocalAuthority.TenantStatus, Int, String)]
+    )
+    func theKeysOfATenantThatIsNotActiveAreRefused(
+        _ behavior: Behavior,
+        _ tenant: LocalAuthority.TenantStatus,
+        _ status: Int,
+        _ error: String
+    ) throws {
+        let bench = Bench(behavior)
         let id = try bench.hold("h", 1)
-        bench.authority.setTenant("acme", status: .suspended)
+        bench.authority.setTenant("acme", status: tenant)
         for reply in try everything(bench, id) {
-            #expect(reply.status == 403)
-            #expect(reply.error == "FORBIDDEN")
+            #expect(reply.status == status)
+            #expect(reply.error == error)
+            #expect(reply.headers["X-Cycles-Tenant"] == nil)
         }
         bench.authority.setTenant("acme", status: .active)
         #expect(try bench.commit(id, "c", 1).status == 200)
     }
 
     @Test func aClosedTenantChangesNothing() throws {
-        let bench = Bench()
+        let bench = Bench(.specification)
         let active = try bench.hold("h", 1)
         let finished = try bench.hold("g", 1)
         let expired = try bench.hold("f", 1, extra: ["ttl_ms": 1_000, "grace_period_ms": 0])
@@ -108,7 +120,7 @@ import Testing
     }
 
     @Test func aSuccessBeforeTheCloseIsReplayed() throws {
-        let bench = Bench()
+        let bench = Bench(.specification)
         let decision = try bench.decide("d", 1)
         let event = try bench.event("v", 1)
         bench.authority.setTenant("acme", status: .closed)

@@ -98,6 +98,8 @@ extension ToolSuites {
             (["--api-key", "acme="], "the key of tenant acme is empty"),
             (["--budget", "agent:bot=5:TOKENS"], "give --api-key TENANT=KEY"),
             (["--budget", "tenant:acme=5:TOKENS", "--budget", "tenant:acme=6:TOKENS"], "has two budgets in TOKENS"),
+            (["--budget", "tenant:acme=5:TOKENS", "--budget", "tenant:Acme=6:TOKENS"], "has two budgets in TOKENS"),
+            (["--behavior", "production"], "deployed"),
             (["--suspend", "amce"], "--suspend amce: there is no such tenant; they are acme"),
         ])
         func whatCannotBeMeantIsRefused(arguments: [String], message: String) async throws {
@@ -105,13 +107,16 @@ extension ToolSuites {
             #expect(outcome.status == 2 && outcome.errors.contains(message), "\(outcome)")
         }
 
-        @Test func failuresAndTenantsAreAsTold() async throws {
-            let server = try RunningTool([
-                "serve", "--port", "0", "--budget", "tenant:acme=5000:TOKENS", "--budget", "tenant:gone=5:TOKENS",
-                "--budget", "tenant:late=5:TOKENS", "--close", "gone", "--suspend", "late", "--fail",
-                "LIMIT_EXCEEDED:2s",
-                "--api-key", "acme=a", "--api-key", "gone=g", "--api-key", "late=l", "--log",
-            ])
+        @Test(arguments: [([], "UNAUTHORIZED"), (["--behavior", "specification"], "TENANT_CLOSED")])
+        func failuresAndTenantsAreAsTold(behavior: [String], ofClosedTenant: String) async throws {
+            let server = try RunningTool(
+                [
+                    "serve", "--port", "0", "--budget", "tenant:acme=5000:TOKENS", "--budget", "tenant:gone=5:TOKENS",
+                    "--budget", "tenant:late=5:TOKENS", "--close", "gone", "--suspend", "late", "--fail",
+                    "LIMIT_EXCEEDED:2s",
+                    "--api-key", "acme=a", "--api-key", "gone=g", "--api-key", "late=l", "--log",
+                ] + behavior
+            )
             let environment = await server.servedEnvironment()
             func status(_ key: String) async throws -> RunningTool.Outcome {
                 // The subject has no tenant but the one of the key.
@@ -125,11 +130,33 @@ extension ToolSuites {
                     && throttled.errors.contains("2 s")
             )
             #expect(try await status("a").status == 0)
-            #expect(try await status("g").errors.contains("TENANT_CLOSED"))
+            #expect(try await status("g").errors.contains(ofClosedTenant))
             #expect(try await status("l").status == 78)
             #expect(server.errors.contains("POST /v1/reservations: 429 LIMIT_EXCEEDED (req_"), "\(server.errors)")
             server.signal(SIGHUP)
             #expect(await server.outcome().status == 0)
+        }
+
+        /// Scopes are kept in lower case, and the tenant is still called what its budget calls it.
+        @Test func aTenantInCapitalsIsServed() async throws {
+            let folder = try Programs.temporaryFolder()
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let arguments = [
+                "serve", "--port", "0", "--state", folder.appendingPathComponent("state.json").path, "--budget",
+                "tenant:ACME/agent:Bot=5000:TOKENS", "--api-key", "ACME=key",
+            ]
+            for _ in 0..<2 {
+                let server = try RunningTool(arguments)
+                var environment = await server.servedEnvironment()
+                #expect(environment["CYCLES_TENANT"] == "ACME")
+                environment.merge(["CYCLES_API_KEY": "key", "CYCLES_AGENT": "Bot"]) { $1 }
+                #expect(server.output.split(separator: "\n").filter { $0.contains("CYCLES_TENANT") }.count == 1)
+                #expect(try await cycles(["reserve"] + work, environment).status == 0)
+                let balances = try await cycles(["balances"], environment).output
+                #expect(balances.contains("tenant:acme/agent:bot"), "\(balances)")
+                server.signal(SIGTERM)
+                _ = await server.outcome()
+            }
         }
 
         @Test func aPortThatIsTakenIsExplained() async throws {
