@@ -6,6 +6,9 @@
  * Each wrapper below fixes one argument type, so that a wrong type does not compile.
  */
 
+#include <errno.h>
+#include <sys/socket.h>
+
 #include <curl/curl.h>
 
 #if LIBCURL_VERSION_NUM < 0x074400
@@ -42,6 +45,29 @@ static inline CURLcode cycles_easy_set_url(CURL *easy, CURLU *value) {
 
 static inline CURLcode cycles_easy_set_data_callback(CURL *easy, CURLoption option, cycles_data_callback value) {
     return curl_easy_setopt(easy, option, value);
+}
+
+/* Opens a socket as libcurl does, and leaves the reason where the system gives none: libcurl keeps that to itself. */
+static inline curl_socket_t cycles_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
+    (void)purpose;
+    int type = address->socktype;
+#ifdef SOCK_CLOEXEC
+    type |= SOCK_CLOEXEC;
+#endif
+    curl_socket_t descriptor = socket(address->family, type, address->protocol);
+    if (descriptor == CURL_SOCKET_BAD) *(int *)context = errno;
+    return descriptor;
+}
+
+/* From now on the reason why a socket could not be opened is written to `reason`. */
+static inline CURLcode cycles_easy_note_socket_errors(CURL *easy, int *reason) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, reason);
+    return code == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, cycles_open_socket) : code;
+}
+
+/* An answer without a head of HTTP is handed over, to be refused with its first bytes as the reason. */
+static inline CURLcode cycles_easy_show_headless_answers(CURL *easy) {
+    return curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 1L);
 }
 
 static inline CURLcode cycles_easy_set_progress_callback(CURL *easy, cycles_progress_callback value) {

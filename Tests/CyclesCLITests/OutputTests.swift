@@ -4,6 +4,20 @@ import Testing
 @testable import CyclesCLI
 
 @Suite struct OutputTests {
+    @Test(arguments: [
+        (HTTPTransportError.Kind.connectionFailed, Int32(69)), (.timedOut, 69), (.tls, 69), (.invalidAnswer, 75),
+        (.resourcesExhausted, 75), (.responseTooLarge, 1), (.other, 1),
+    ])
+    func failuresOfTheTransportHaveTheStatusOfTheirKind(kind: HTTPTransportError.Kind, status: Int32) {
+        #expect(ErrorReport.status(of: .transport(HTTPTransportError(kind: kind, message: "m"))).code == status)
+    }
+
+    @Test(arguments: [(101, Int32(75)), (200, 75), (307, 1)])
+    func answersThatMakeNoSenseMayBeOthersLater(answer: Int, status: Int32) {
+        let error = CyclesError.invalidResponse(InvalidResponse(operation: "o", status: answer, message: "m"))
+        #expect(ErrorReport.status(of: error).code == status)
+    }
+
     private func balance(_ spent: Int64, _ reserved: Int64, _ remaining: Int64) -> Balance {
         Balance(
             scope: "tenant:acme",

@@ -282,6 +282,19 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        "<center>The plain HTTP request was sent to HTTPS port</center>",
+        "Client sent an HTTP request to an HTTPS server.\n",
+        "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br /> Instead use the HTTPS scheme",
+        "Bad Request\r\nThis combination of host and port requires TLS.\r\n",
+    ])
+    func aPortThatExpectsTLSIsNamed(page: String) throws {
+        let found = try #require(error { () throws(CyclesError) in try create(answer(400, page)) })
+        #expect(found.description.contains("its URL has to begin with https"), "\(found)")
+        let other = try #require(error { () throws(CyclesError) in try create(answer(500, page)) })
+        #expect(!other.description.contains("has to begin with https"), "\(other)")
+    }
+
     @Test func secretsThatTheServerQuotesAreTakenOut() throws {
         let body = #"""
             {"error":"UNAUTHORIZED","message":"unknown key hush-hush","request_id":"hush-hush",

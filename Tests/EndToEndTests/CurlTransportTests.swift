@@ -563,7 +563,7 @@ private final class TimedExchange: Exchange {
             try await refusing.send(request("http://host.invalid/v1/x"))
         }
         #expect(found?.kind == .connectionFailed && found?.message.contains("secret") == false)
-        #expect(found?.message.contains("host.invalid through the proxy: Connection refused") == true)
+        #expect(found?.message.contains("host.invalid through the proxy 127.0.0.1:1: Connection refused") == true)
         await refusing.shutdown()
     }
 

@@ -1,6 +1,9 @@
 /// Why an HTTP exchange brought no answer.
 public struct HTTPTransportError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// What kind of failure it is.
+    /// The kind of a failure. Switches over it need `@unknown default`.
+    #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+    #endif
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         /// No connection came about, or it broke.
         case connectionFailed
@@ -10,13 +13,17 @@ public struct HTTPTransportError: Error, Hashable, Sendable, CustomStringConvert
         case tls
         /// The answer is larger than the configured limit.
         case responseTooLarge
+        /// The answer is not valid HTTP.
+        case invalidAnswer
+        /// The system gives the process no further thread, file descriptor or memory.
+        case resourcesExhausted
         /// The caller gave up.
         case cancelled
-        /// Anything else; the message says what.
+        /// Any other failure; the message describes it.
         case other
     }
 
-    /// What kind of failure it is.
+    /// The kind of the failure.
     public var kind: Kind
     /// What failed, on which host, in which phase, and why.
     public var message: String
@@ -25,6 +32,8 @@ public struct HTTPTransportError: Error, Hashable, Sendable, CustomStringConvert
     public var wasRequestSent: Bool?
     /// The idempotency key that the request carried, with which it can be repeated safely.
     public var idempotencyKey: IdempotencyKey?
+    /// Whether the message says what to do about the failure; the client adds nothing then.
+    package var hasAdvice = false
 
     /// A failure.
     public init(

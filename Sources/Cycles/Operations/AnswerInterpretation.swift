@@ -60,7 +60,9 @@ extension Operation {
         if isBudgetRequest, error.status == 409, let reason = error.code?.denialReason {
             return .denied(Denial(error, reason: reason))
         }
-        error.advice = advice(for: error)
+        error.advice =
+            Self.expectsTLS(response)
+            ? "the server speaks TLS there: its URL has to begin with https" : advice(for: error)
         return .api(error)
     }
 
@@ -72,6 +74,16 @@ extension Operation {
         let start = String(decoding: response.body.prefix(120), as: UTF8.self)
         let printable = String(start.unicodeScalars.map { $0.properties.isWhitespace ? " " : $0 }.map(Character.init))
         return "the answer is no error of the protocol (\(type), \(response.body.count) bytes: \(printable))"
+    }
+
+    /// Whether an answer is one of those with which servers refuse a request without TLS on a port that expects TLS.
+    private static func expectsTLS(_ response: HTTPResponse) -> Bool {
+        guard [400, 426, 497].contains(response.status) else { return false }
+        let text = String(decoding: response.body.prefix(1_024), as: UTF8.self).lowercased()
+        // As nginx, Go, Apache and Tomcat put it.
+        return ["https port", "https server", "https scheme", "ssl-enabled server port", "requires tls"].contains {
+            text.hasPart($0)
+        }
     }
 
     private func advice(for error: APIError) -> String? {

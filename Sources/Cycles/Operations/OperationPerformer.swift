@@ -148,7 +148,7 @@ package struct OperationPerformer: Sendable {
         if error.kind == .cancelled, Task.isCancelled { return .cancelled }
         var error = error
         error.message = "\(operation.name): \(redactor.redact(error.message))"
-        if error.kind == .connectionFailed, error.wasRequestSent == false {
+        if error.kind == .connectionFailed, error.wasRequestSent == false, !error.hasAdvice {
             error.message += "; \(connectionAdvice)"
         }
         error.idempotencyKey = operation.idempotencyKey

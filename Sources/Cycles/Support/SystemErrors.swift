@@ -10,4 +10,18 @@
 enum SystemErrors {
     /// What a number means, such as "No such file or directory".
     static func text(_ number: Int32) -> String { String(cString: strerror(number)) }
+
+    /// EMFILE or ENFILE if the process can open next to no files at this moment, else 0.
+    ///
+    /// Libraries that could not open a file often say only that they did not get what was in it.
+    static func descriptorShortage() -> Int32 {
+        var opened: [Int32] = []
+        defer { for descriptor in opened { _ = close(descriptor) } }
+        for _ in 0..<4 {
+            let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { return errno == EMFILE || errno == ENFILE ? errno : 0 }
+            opened.append(descriptor)
+        }
+        return 0
+    }
 }

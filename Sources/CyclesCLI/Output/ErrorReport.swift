@@ -20,8 +20,10 @@ enum ErrorReport {
         case .transport(let failure):
             switch failure.kind {
             case .connectionFailed, .timedOut, .tls: .unreachable
+            case .invalidAnswer, .resourcesExhausted: .temporary
             default: .failure
             }
+        case .invalidResponse(let answer) where !(300..<400).contains(answer.status): .temporary
         default:
             if error.status == 401 || error.status == 403 {
                 .unauthorized

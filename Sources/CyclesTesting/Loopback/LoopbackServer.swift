@@ -225,7 +225,7 @@ private struct LoopbackConnection {
         } catch {
             switch error.kind {
             case .connectionFailed, .timedOut: return false
-            case .tls, .responseTooLarge, .cancelled, .other:
+            case .tls, .responseTooLarge, .invalidAnswer, .resourcesExhausted, .cancelled, .other:
                 response = HTTPResponseWriter.failure(
                     status: 502,
                     message: "The transport behind the loopback server failed: \(error.message)"

@@ -168,7 +168,7 @@ final class CurlAgent: Sendable {
                 transfer.complete(
                     .failure(
                         HTTPTransportError(
-                            kind: .other,
+                            kind: .resourcesExhausted,
                             message: "The system has no thread or memory left for network transfers",
                             wasRequestSent: false
                         )

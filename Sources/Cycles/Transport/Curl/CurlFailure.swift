@@ -3,25 +3,43 @@ import CCurl
 /// What is known of a transfer that failed: enough to say what happened, in which phase, and whether the server may
 /// have acted.
 struct CurlFailure {
+    /// Why this client did not read an answer to its end.
+    enum Refusal: Hashable {
+        case bodyTooLarge
+        case headTooLarge(limit: Int)
+        /// That many interim answers (1xx) came, and no final one.
+        case interimAnswers(Int)
+        /// The answer has no head. Its first bytes tell what the server speaks instead of HTTP.
+        case notHTTP(start: [UInt8])
+    }
+
     var code: CURLcode
-    /// What libcurl says, or the system said to it.
+    /// libcurl's reason.
     var text: String
-    /// The host and port of the URL, and the way there if it is another than the direct one.
-    var host: String
-    var isSecure: Bool
+    /// The system's reason, an error number; 0 if there is none.
+    var systemError: Int32 = 0
+    /// The host and port of the URL.
+    var server: String
+    var route = CurlRoute.direct
+    var isSecure = false
     /// How many bytes of the request's head, and possibly its body, went out.
-    var requestBytesSent: Int
-    var bodyBytesSent: Int
-    var bodyBytesTotal: Int
+    var requestBytesSent = 0
+    var bodyBytesSent = 0
+    var bodyBytesTotal = 0
     /// Whether the answer had begun.
-    var hasAnswerBegun: Bool
-    var isNameResolved: Bool
-    var isConnected: Bool
-    var isEncrypted: Bool
-    /// Whether the answer grew beyond the limit.
-    var isTooLarge: Bool
-    var maxResponseBytes: Int
-    var elapsedMilliseconds: Int
+    var hasAnswerBegun = false
+    var isHeadComplete = false
+    /// Whether what came last is an interim answer.
+    var isInterim = false
+    var interimAnswers = 0
+    var isNameResolved = false
+    var isConnected = false
+    var isEncrypted = false
+    /// Whether the transfer made a connection of its own.
+    var isConnectionFresh = false
+    var refusal: Refusal?
+    var maxResponseBytes = 0
+    var elapsedMilliseconds = 0
 
     /// False if nothing went out, true if all did, nil if it broke off in between.
     var wasRequestSent: Bool? {
@@ -30,22 +48,84 @@ struct CurlFailure {
         return bodyBytesSent >= bodyBytesTotal ? true : nil
     }
 
-    /// What was going on.
+    var error: HTTPTransportError {
+        let kind = kind
+        let start = kind == .timedOut ? "Timed out after \(elapsedMilliseconds) ms, \(phase)" : "Failed \(phase)"
+        let advice = advice
+        return HTTPTransportError(
+            kind: kind,
+            message: "\(start): \(reason)" + (advice.map { "; " + $0 } ?? ""),
+            wasRequestSent: wasRequestSent
+        ).advised(advice != nil)
+    }
+
+    // MARK: What failed, on what
+
+    private var host: String { server + route.suffix }
+
     private var phase: String {
-        if hasAnswerBegun { return "receiving the answer of \(host)" }
+        if isHandshakeFailure { return "in the TLS handshake with \(host)" }
+        if hasAnswerBegun {
+            guard isInterim, refusal == nil else { return "receiving the answer of \(host)" }
+            return "waiting for the answer of \(host), after \(interimAnswers) interim ones (1xx)"
+        }
+        if refusal != nil || (requestBytesSent > 0 && kind == .invalidAnswer) {
+            return "receiving the answer of \(host)"
+        }
         if requestBytesSent > 0 {
             return wasRequestSent == true ? "waiting for the answer of \(host)" : "sending the request to \(host)"
         }
-        if isConnected { return isSecure && !isEncrypted ? "the TLS handshake with \(host)" : "sending to \(host)" }
+        if isConnected { return isSecure && !isEncrypted ? "in the TLS handshake with \(host)" : "sending to \(host)" }
         return isNameResolved ? "connecting to \(host)" : "resolving and connecting to \(host)"
     }
 
-    private var kind: HTTPTransportError.Kind {
-        if isTooLarge || code == CURLE_FILESIZE_EXCEEDED { return .responseTooLarge }
+    /// libcurl says of some failures only by their code or text that a connection was there already.
+    private var isHandshakeFailure: Bool {
+        guard requestBytesSent == 0 else { return false }
+        return switch code {
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_PINNEDPUBKEYNOTMATCH: true
+        case CURLE_OPERATION_TIMEDOUT: text.hasPart("SSL connection")
+        default: false
+        }
+    }
+
+    // MARK: Why
+
+    private var reason: String {
+        switch refusal {
+        case .bodyTooLarge?: return "it is larger than \(maxResponseBytes) bytes"
+        case .headTooLarge(let limit)?: return "its head is larger than \(limit) bytes"
+        case .interimAnswers(let count)?: return "\(count) interim answers (1xx) came, and no final one"
+        case .notHTTP(let start)?: return "it is no HTTP, and begins with \(CurlFailure.shown(start))"
+        case nil: break
+        }
+        if code == CURLE_FILESIZE_EXCEEDED { return "it is larger than \(maxResponseBytes) bytes" }
+        if isHeadRefusedByLibrary {
+            return "its head has a line longer than libcurl accepts (libcurl \(code.rawValue))"
+        }
+        guard systemError != 0 else { return "\(text) (libcurl \(code.rawValue))" }
+        return "\(SystemErrors.text(systemError)) (libcurl \(code.rawValue))"
+    }
+
+    var kind: HTTPTransportError.Kind {
+        switch refusal {
+        case .bodyTooLarge?: return .responseTooLarge
+        case .headTooLarge(let limit)?: return limit == maxResponseBytes ? .responseTooLarge : .invalidAnswer
+        case .interimAnswers?, .notHTTP?: return .invalidAnswer
+        case nil: break
+        }
+        if isHeadRefusedByLibrary { return .invalidAnswer }
+        if shortage != nil { return .resourcesExhausted }
         switch code {
+        case CURLE_FILESIZE_EXCEEDED: return .responseTooLarge
         case CURLE_OPERATION_TIMEDOUT: return .timedOut
+        case CURLE_OUT_OF_MEMORY: return .resourcesExhausted
+        case CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING: return .invalidAnswer
+        case CURLE_UNSUPPORTED_PROTOCOL where requestBytesSent > 0: return .invalidAnswer
+        // libcurl has no code for an answer whose chunks are none.
+        case CURLE_RECV_ERROR where text.hasPart("chunk"): return .invalidAnswer
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT, CURLE_GOT_NOTHING,
-            CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE, CURLE_HTTP2, CURLE_HTTP2_STREAM:
+            CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE, CURLE_HTTP2, CURLE_HTTP2_STREAM, CURLE_PROXY:
             return .connectionFailed
         case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
             CURLE_SSL_CACERT_BADFILE, CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_SSL_ISSUER_ERROR,
@@ -56,29 +136,32 @@ struct CurlFailure {
         }
     }
 
-    /// What to do about it, where more can be said than what happened. What it goes by is the same for all versions of
-    /// OpenSSL; of other libraries less is known.
-    private var advice: String? {
-        switch code {
-        case CURLE_SSL_CONNECT_ERROR where text.hasPart("wrong version number"):
-            "the server answered without TLS: check whether its URL begins with http"
-        case CURLE_SSL_CACERT_BADFILE: "check that the file of certificate authorities is there, and is PEM"
-        case CURLE_SSL_CERTPROBLEM: "check the client certificate and its key"
-        case CURLE_PEER_FAILED_VERIFICATION where text.hasPart("issuer") || text.hasPart("self"):
-            "if the authority is your own, name its certificate among the certificate authorities"
-        default: nil
-        }
+    /// libcurl limits the lines of a head itself. It reports that as a lack of memory, and since 8.6 with a code of its
+    /// own, 100.
+    private var isHeadRefusedByLibrary: Bool {
+        guard requestBytesSent > 0, !isHeadComplete else { return false }
+        return code == CURLE_OUT_OF_MEMORY || code.rawValue == 100
+            || (code == CURLE_RECV_ERROR && text.hasPart("response headers"))
     }
 
-    var error: HTTPTransportError {
-        let kind = kind
-        let message =
-            switch kind {
-            case .responseTooLarge:
-                "The answer of \(host) is larger than \(maxResponseBytes) bytes; raise maxResponseBytes to accept it"
-            case .timedOut: "Timed out after \(elapsedMilliseconds) ms, \(phase): \(text) (libcurl \(code.rawValue))"
-            default: "Failed \(phase): \(text) (libcurl \(code.rawValue))\(advice.map { "; " + $0 } ?? "")"
-            }
-        return HTTPTransportError(kind: kind, message: message, wasRequestSent: wasRequestSent)
+    /// Bytes as text that shows on one line: ASCII in quotation marks, anything else as hexadecimal.
+    private static func shown(_ bytes: [UInt8]) -> String {
+        let text = bytes.prefix { $0 != 10 && $0 != 13 }
+        if !text.isEmpty, text.allSatisfy({ (0x20..<0x7f).contains($0) }) {
+            return "\"\(String(decoding: text, as: UTF8.self))\""
+        }
+        let digits = Array("0123456789abcdef".utf8)
+        let pairs = bytes.prefix(8).map {
+            String(decoding: [digits[Int($0 >> 4)], digits[Int($0 & 15)]], as: UTF8.self)
+        }
+        return "the bytes " + pairs.joined(separator: " ")
+    }
+}
+
+extension HTTPTransportError {
+    fileprivate func advised(_ hasAdvice: Bool) -> HTTPTransportError {
+        var copy = self
+        copy.hasAdvice = hasAdvice
+        return copy
     }
 }

@@ -10,6 +10,8 @@ final class CurlHandle {
     private let parts: OpaquePointer
     private let settings: CurlSettings
     private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+    /// Why the last socket could not be opened; 0 if all could be.
+    private let socketError = UnsafeMutablePointer<CInt>.allocate(capacity: 1)
 
     /// The scheme, host and port that `parts` holds.
     @exclusivity(unchecked) private var origin: [UInt8] = []
@@ -30,7 +32,11 @@ final class CurlHandle {
     @exclusivity(unchecked) private var answerHeaderBytes = 0
     @exclusivity(unchecked) private var hasStatusLine = false
     @exclusivity(unchecked) private var isHeadComplete = false
-    @exclusivity(unchecked) private var isTooLarge = false
+    @exclusivity(unchecked) private var interimAnswers = 0
+    /// Whether the latest head is that of an interim answer.
+    @exclusivity(unchecked) private var isInterim = false
+    /// Why the rest of the answer was refused; nil if it was not.
+    @exclusivity(unchecked) private var refusal: CurlFailure.Refusal?
 
     /// Whatever the owner of the handle has going on it.
     @exclusivity(unchecked) var transfer: CurlTransfer?
@@ -53,6 +59,7 @@ final class CurlHandle {
         curl_easy_cleanup(easy)
         curl_url_cleanup(parts)
         errorText.deallocate()
+        socketError.deallocate()
         headerNodes?.deallocate()
         url.deallocate()
         headerText.deallocate()
@@ -76,8 +83,11 @@ final class CurlHandle {
         answerHeaderBytes = 0
         hasStatusLine = false
         isHeadComplete = false
-        isTooLarge = false
+        interimAnswers = 0
+        isInterim = false
+        refusal = nil
         errorText[0] = 0
+        socketError.pointee = 0
     }
 
     private func setFixedOptions() throws(HTTPTransportError) {
@@ -85,6 +95,9 @@ final class CurlHandle {
         cycles_easy_set_pointer(easy, CURLOPT_PRIVATE, context)
         cycles_easy_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText)
         errorText[0] = 0
+        socketError.initialize(to: 0)
+        cycles_easy_note_socket_errors(easy, socketError)
+        cycles_easy_show_headless_answers(easy)
         cycles_easy_set_long(easy, CURLOPT_NOSIGNAL, 1)
         cycles_easy_set_long(easy, CURLOPT_NOPROGRESS, 1)
         // A name server that does not answer must hold up nobody but who asked.
@@ -299,33 +312,42 @@ final class CurlHandle {
     }
 
     private func receive(_ data: UnsafeRawBufferPointer) -> Int {
-        guard answer.count + data.count <= settings.maxResponseBytes else {
-            isTooLarge = true
-            return data.isEmpty ? 1 : 0
+        guard hasStatusLine else {
+            return refuse(.notHTTP(start: Array(data.prefix(CurlHandle.shownBytes))), data)
         }
+        guard answer.count + data.count <= settings.maxResponseBytes else { return refuse(.bodyTooLarge, data) }
         answer.append(data)
         return data.count
     }
 
     private func receiveHeaderLine(_ line: UnsafeRawBufferPointer) -> Int {
         answerHeaderBytes += line.count
-        guard answerHeaderBytes <= min(settings.maxResponseBytes, CurlHandle.maxHeaderBytes) else {
-            isTooLarge = true
-            return line.isEmpty ? 1 : 0
-        }
+        let limit = min(settings.maxResponseBytes, CurlHandle.maxHeaderBytes)
+        guard answerHeaderBytes <= limit else { return refuse(.headTooLarge(limit: limit), line) }
         var content = line
         while let last = content.last, last == 10 || last == 13 { content = .init(rebasing: content.dropLast()) }
         if content.starts(with: "HTTP/".utf8) {
             // The head of an interim answer, of which nothing is kept, or of the final one.
+            isInterim = CurlHandle.isInterim(statusLine: content)
+            if isInterim { interimAnswers += 1 }
+            guard interimAnswers <= CurlHandle.maxInterimAnswers else {
+                return refuse(.interimAnswers(interimAnswers), line)
+            }
+            answerHeaderBytes = line.count
             answerHeaders.removeAll(keepingCapacity: true)
             hasStatusLine = true
             isHeadComplete = false
         } else if content.isEmpty {
-            isHeadComplete = true
+            isHeadComplete = !isInterim
         } else if !isHeadComplete {
             addHeaderLine(content)
         }
         return line.count
+    }
+
+    private static func isInterim(statusLine: UnsafeRawBufferPointer) -> Bool {
+        guard let space = statusLine.firstIndex(of: UInt8(ascii: " ")) else { return false }
+        return statusLine[space...].first { $0 != UInt8(ascii: " ") } == UInt8(ascii: "1")
     }
 
     private func addHeaderLine(_ line: UnsafeRawBufferPointer) {
@@ -346,7 +368,17 @@ final class CurlHandle {
         return UnsafeRawBufferPointer(rebasing: slice)
     }
 
+    /// Makes libcurl give the transfer up: the number returned is another than that of the bytes.
+    private func refuse(_ refusal: CurlFailure.Refusal, _ data: UnsafeRawBufferPointer) -> Int {
+        if self.refusal == nil { self.refusal = refusal }
+        return data.isEmpty ? 1 : 0
+    }
+
     private static let maxHeaderBytes = 256 * 1_024
+    /// More than a server has reason to send before its answer.
+    private static let maxInterimAnswers = 100
+    /// How much of an answer that is no HTTP is kept for the message.
+    private static let shownBytes = 40
 
     // MARK: After a transfer
 
@@ -371,33 +403,41 @@ final class CurlHandle {
     private func failure(_ code: CURLcode) -> CurlFailure {
         var requestSize = 0
         cycles_easy_get_long(easy, CURLINFO_REQUEST_SIZE, &requestSize)
+        var connections = 0
+        cycles_easy_get_long(easy, CURLINFO_NUM_CONNECTS, &connections)
         return CurlFailure(
             code: code,
-            text: text(of: code),
-            host: host + settings.way,
+            text: String(cString: errorText[0] == 0 ? curl_easy_strerror(code) : UnsafePointer(errorText)),
+            systemError: systemError(of: code),
+            server: host,
+            route: settings.route,
             isSecure: isSecure,
             requestBytesSent: requestSize,
             bodyBytesSent: offset(CURLINFO_SIZE_UPLOAD_T),
             bodyBytesTotal: requestBody.count,
             hasAnswerBegun: hasStatusLine,
+            isHeadComplete: isHeadComplete,
+            isInterim: isInterim,
+            interimAnswers: interimAnswers,
             isNameResolved: offset(CURLINFO_NAMELOOKUP_TIME_T) > 0,
             isConnected: offset(CURLINFO_CONNECT_TIME_T) > 0,
             isEncrypted: offset(CURLINFO_APPCONNECT_TIME_T) > 0,
-            isTooLarge: isTooLarge,
+            isConnectionFresh: connections > 0,
+            refusal: refusal,
             maxResponseBytes: settings.maxResponseBytes,
             elapsedMilliseconds: offset(CURLINFO_TOTAL_TIME_T) / 1_000
         )
     }
 
-    private func text(of code: CURLcode) -> String {
+    /// The system's reason for a failure, as far as there is one and libcurl or the system tells; 0 otherwise.
+    private func systemError(of code: CURLcode) -> Int32 {
         var number = 0
-        // Of a connection that failed libcurl says neither why nor, on its way through a socket, to what.
         if code == CURLE_COULDNT_CONNECT, cycles_easy_get_long(easy, CURLINFO_OS_ERRNO, &number) == CURLE_OK, number > 0
         {
-            return SystemErrors.text(Int32(truncatingIfNeeded: number))
+            return Int32(truncatingIfNeeded: number)
         }
-        let text = String(cString: errorText)
-        return text.isEmpty ? String(cString: curl_easy_strerror(code)) : text
+        if socketError.pointee != 0 { return socketError.pointee }
+        return CurlFailure.mayLackDescriptors(code) ? SystemErrors.descriptorShortage() : 0
     }
 
     private func offset(_ info: CURLINFO) -> Int {
@@ -412,59 +452,5 @@ final class CurlHandle {
 
     private static var outOfMemory: HTTPTransportError {
         HTTPTransportError(kind: .other, message: "libcurl has no memory for a transfer", wasRequestSent: false)
-    }
-}
-
-/// Bytes in memory that is kept from one use to the next.
-struct GrowingBuffer {
-    private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-    var count = 0
-
-    /// The bytes in use.
-    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
-
-    /// The same as characters for C. Valid until the buffer grows.
-    var characters: UnsafeMutablePointer<CChar> {
-        mutating get {
-            reserve(1)
-            return memory.baseAddress!.assumingMemoryBound(to: CChar.self)
-        }
-    }
-
-    mutating func reserve(_ capacity: Int) {
-        guard capacity > memory.count else { return }
-        let grown = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: max(512, capacity, memory.count * 2),
-            alignment: 8
-        )
-        if count > 0 { grown.copyMemory(from: bytes) }
-        memory.deallocate()
-        memory = grown
-    }
-
-    @inline(__always)
-    mutating func append(_ byte: UInt8) {
-        if count == memory.count { reserve(count + 1) }
-        memory[count] = byte
-        count += 1
-    }
-
-    mutating func append(_ data: UnsafeRawBufferPointer) {
-        guard !data.isEmpty else { return }
-        reserve(count + data.count)
-        UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: data)
-        count += data.count
-    }
-
-    /// Forgets the bytes, and gives memory beyond a size back.
-    mutating func shrink(to capacity: Int) {
-        count = 0
-        if memory.count > capacity { deallocate() }
-    }
-
-    mutating func deallocate() {
-        memory.deallocate()
-        memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-        count = 0
     }
 }

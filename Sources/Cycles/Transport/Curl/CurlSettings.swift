@@ -14,20 +14,51 @@ struct CurlSettings: Sendable {
     /// The most connections that are open at once.
     var totalConnections: Int { maxConnections + 2 * reservedConnections }
 
-    /// By what transfers go instead of directly, to follow the host in messages. A proxy's URL may contain a password.
-    var way: String {
-        if let unixSocketPath { return " by the Unix socket \(unixSocketPath)" }
-        return proxy == nil ? "" : " through the proxy"
-    }
+    /// How connections reach the server.
+    let route: CurlRoute
 
     init(_ configuration: CyclesConfiguration) {
         tls = configuration.tls
         proxy = configuration.proxy.map(Secret.init)
         unixSocketPath = configuration.unixSocketPath
+        route =
+            if let path = configuration.unixSocketPath {
+                .unixSocket(path)
+            } else {
+                configuration.proxy.map { .proxy(host: CurlRoute.host(ofProxy: $0)) } ?? .direct
+            }
         // A transport can be made from a configuration that no client has checked.
         maxConnections = max(1, configuration.maxConnections)
         reservedConnections = min(8, max(1, maxConnections / 8))
         maxResponseBytes = max(1, configuration.maxResponseBytes)
+    }
+}
+
+/// How a connection reaches the server; used in error messages.
+enum CurlRoute: Hashable, Sendable {
+    case direct
+    /// By way of a proxy, of which only the host and port are named: its URL may contain a password.
+    case proxy(host: String)
+    case unixSocket(String)
+
+    /// Follows the name of the server in a message.
+    var suffix: String {
+        switch self {
+        case .direct: ""
+        case .proxy(let host): " through the proxy \(host)"
+        case .unixSocket(let path): " by the Unix socket \(path)"
+        }
+    }
+
+    /// The host and port in a proxy's URL.
+    static func host(ofProxy url: String) -> String {
+        var rest = url[...]
+        if let at = rest.lastIndex(of: "@") {
+            rest = rest[rest.index(after: at)...]
+        } else if let slashes = rest.firstIndex(of: "/"), slashes > rest.startIndex {
+            rest = rest[slashes...].drop { $0 == "/" }
+        }
+        return String(rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" })
     }
 }
 
