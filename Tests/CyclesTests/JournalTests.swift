@@ -166,18 +166,29 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
     @Test func aToolsEndDoesNotWaitForWhatAnEarlierProcessLeft() async throws {
         let world = try World()
         try world.plant(JournalNames.file("rsv_old"), record("rsv_old"))
-        for _ in 0..<8 { world.bench.wire.answer("commit", status: 503) }
+        for _ in 0..<80 { world.bench.wire.answer("commit", status: 503) }
         let client = try world.restarted()
         #expect(world.bench.operations == ["commit"])
-        // Nobody advances the clock: a wait for the next attempt would not end.
-        #expect(await client.flush(includesReplays: false) == FlushReport(settled: 0, stillPending: 0))
+        // Nothing is waited for, and so nothing is left.
+        let report = Monitor<FlushReport?>(nil)
+        let flush = Task {
+            let result = await client.flush(timeout: .milliseconds(10), includesReplays: false)
+            report.withLock { $0 = result }
+        }
+        await until {
+            world.bench.clock.advance(by: .milliseconds(10))
+            return report.withLock { $0 } != nil
+        }
+        await flush.value
+        #expect(report.withLock { $0 } == FlushReport(settled: 0, stillPending: 0))
         let blocking = try BlockingCyclesClient.testing(
             configuration: client.configuration,
             transport: world.bench.wire,
             clock: world.bench.clock
         )
-        blocking.shutdown(includesReplays: false)
-        await client.shutdown(includesReplays: false)
+        #expect(blocking.flush(timeout: .milliseconds(10), includesReplays: false).stillPending == 0)
+        blocking.shutdown(timeout: .zero, includesReplays: false)
+        await client.shutdown(timeout: .zero, includesReplays: false)
         #expect(world.folder.files == [JournalNames.file("rsv_old")])
     }
 
