@@ -87,6 +87,40 @@ import Testing
         #expect(variables.contains(invalid))
     }
 
+    private func variables(_ caps: Caps, _ id: ReservationID = "rsv_1") -> [String: String] {
+        let variables = CommandEnvironment.variables(
+            id,
+            .allowWithCaps,
+            caps,
+            estimate: .tokens(1),
+            usageFile: "/tmp/usage",
+            usageDescriptor: 3,
+            inherited: [Array("CYCLES_RESERVATION_ID=rsv_0".utf8)]
+        )
+        let pairs = variables.map {
+            String(decoding: $0, as: UTF8.self).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        }
+        return Dictionary(uniqueKeysWithValues: pairs.map { (String($0[0]), String($0[1])) })
+    }
+
+    @Test(arguments: [
+        (["a", "b"], "a,b"), (["a\0b", "c"], "a%00b,c"), (["a,b", "c"], "a%2Cb,c"), (["100%", "%2C"], "100%25,%252C"),
+        (["a\nb\u{1b}\u{7f}"], "a%0Ab%1B%7F"), (["日本 x=y"], "日本 x=y"), (["", "a"], ",a"),
+    ])
+    func everyNameOfAListReachesTheCommand(names: [String], value: String) {
+        #expect(variables(Caps(toolAllowlist: names))["CYCLES_TOOL_ALLOWLIST"] == value)
+        #expect(variables(Caps(toolDenylist: names))["CYCLES_TOOL_DENYLIST"] == value)
+    }
+
+    @Test func aListWithoutNamesIsNotSet() {
+        let variables = variables(Caps(toolAllowlist: [], toolDenylist: []))
+        #expect(variables["CYCLES_TOOL_ALLOWLIST"] == nil && variables["CYCLES_TOOL_DENYLIST"] == nil)
+    }
+
+    @Test func anIdentifierThatNoVariableCanHoldIsNotCut() {
+        #expect(variables(Caps(), "rsv_1\0x")["CYCLES_RESERVATION_ID"] == nil)
+    }
+
     @Test func aSignalMeansWhatTheMomentMakesOfIt() throws {
         let command = GuardedCommand()
         #expect(command.take(2, isFromTerminal: true) == .callOff)

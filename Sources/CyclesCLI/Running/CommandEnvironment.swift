@@ -24,13 +24,32 @@ enum CommandEnvironment {
             ("CYCLES_ESTIMATE", String(estimate.amount)), ("CYCLES_UNIT", estimate.unit.rawValue),
             ("CYCLES_MAX_TOKENS", caps?.maxTokens.map(String.init)),
             ("CYCLES_MAX_STEPS_REMAINING", caps?.maxStepsRemaining.map(String.init)),
-            ("CYCLES_TOOL_ALLOWLIST", caps?.toolAllowlist?.joined(separator: ",")),
-            ("CYCLES_TOOL_DENYLIST", caps?.toolDenylist?.joined(separator: ",")),
+            ("CYCLES_TOOL_ALLOWLIST", caps?.toolAllowlist.flatMap(list)),
+            ("CYCLES_TOOL_DENYLIST", caps?.toolDenylist.flatMap(list)),
             ("CYCLES_COOLDOWN_MS", caps?.cooldown.map { String(milliseconds($0)) }),
             ("CYCLES_USAGE_FILE", usageFile), ("CYCLES_USAGE_FD", String(usageDescriptor)),
         ]
         let kept = inherited.filter { variable in !names.contains { variable.starts(with: ($0 + "=").utf8) } }
-        return kept + values.compactMap { name, value in value.map { Array("\(name)=\($0)".utf8) } }
+        return kept
+            + values.compactMap { name, value in
+                // The system ends a variable at its first NUL: half of a reservation's id would be another one.
+                guard let value, !value.utf8.contains(0) else { return nil }
+                return Array("\(name)=\(value)".utf8)
+            }
+    }
+
+    /// Names with commas between them; nil for a list that limits nothing. Whatever in a name would end it, or the list, is
+    /// written as `%` and two hexadecimal digits, and so is the percent sign itself.
+    private static func list(_ names: [String]) -> String? {
+        guard !names.isEmpty else { return nil }
+        return names.map { name in
+            name.unicodeScalars.map { scalar in
+                let isPlain = scalar.value >= 0x20 && scalar.value != 0x7f && scalar != "," && scalar != "%"
+                guard !isPlain else { return String(scalar) }
+                let digits = String(scalar.value, radix: 16, uppercase: true)
+                return (digits.count < 2 ? "%0" : "%") + digits
+            }.joined()
+        }.joined(separator: ",")
     }
 
     private static func milliseconds(_ span: Duration) -> Int64 {
