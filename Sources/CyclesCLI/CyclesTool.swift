@@ -1,15 +1,24 @@
 import Cycles
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// The executable `cycles`.
 @main
 struct CyclesTool {
     /// Not asynchronous: an asynchronous `main` gives the process's first thread away before anything of it runs, and
     /// signals would be delivered to that thread, whatever is blocked elsewhere.
     static func main() {
+        Descriptors.occupyStandard()
         do throws(Misuse) {
             let invocation = try command.invocation(of: Array(CommandLine.arguments.dropFirst()))
             Descriptors.rememberInherited()
-            if case .run(let command, _) = invocation { Signals.block(command.signals) }
+            Signals.block(invocation.signals)
             Task.detached { SystemCalls.exit(await status(of: invocation).code) }
             while true { SystemCalls.pause() }
         } catch {
@@ -38,27 +47,38 @@ struct CyclesTool {
 
     private static func status(of invocation: Invocation) async -> ExitStatus {
         do {
-            switch invocation {
-            case .help(let path):
-                Console.line(path.helpText)
-                return .success
-            case .version(let version):
-                Console.line(version)
-                return .success
-            case .run(let command, let arguments):
-                guard let run = command.run else { return .success }
-                let trace = Environment.text("TRACEPARENT").flatMap { TraceContext(parsing: $0) }
-                return try await TraceContext.$current.withValue(trace) { try await run(arguments) }
-            }
-        } catch let failure as ToolFailure {
-            Console.error(failure.message)
-            return failure.status
+            let status = try await perform(invocation)
+            try checkOutput(of: invocation, status)
+            return status
         } catch let error as CyclesError {
-            Console.error(ErrorReport.text(error))
+            Console.error(invocation.isForPrograms ? [ErrorReport.json(error)] : ErrorReport.lines(error))
             return ErrorReport.status(of: error)
         } catch {
-            Console.error("\(error)")
-            return .failure
+            let failure = error as? ToolFailure ?? ToolFailure("\(error)")
+            Console.error(invocation.isForPrograms ? [ErrorReport.json(failure)] : [failure.message] + failure.details)
+            return failure.status
         }
+    }
+
+    private static func perform(_ invocation: Invocation) async throws -> ExitStatus {
+        switch invocation {
+        case .help(let path): Console.page(path.helpText)
+        case .version(let version): Console.line(version)
+        case .run(let command, let arguments):
+            guard let run = command.run else { break }
+            let trace = Environment.text("TRACEPARENT").flatMap { TraceContext(parsing: $0) }
+            return try await TraceContext.$current.withValue(trace) { try await run(arguments) }
+        }
+        return .success
+    }
+
+    /// A command whose output did not arrive has not succeeded.
+    private static func checkOutput(of invocation: Invocation, _ status: ExitStatus) throws(ToolFailure) {
+        guard let failure = Console.failure else { return }
+        if failure.code == EPIPE {
+            guard invocation.signals != .endingButNoPipe else { return }
+            Signals.endWithPipe()
+        }
+        throw ToolFailure(failure, after: status)
     }
 }

@@ -29,7 +29,8 @@ package final class StandardErrorReporter: CyclesObserver {
             if seen.count >= StandardErrorReporter.memory { seen.removeAll(keepingCapacity: true) }
             return seen.insert(Seen(kind: kind, subject: subject)).inserted
         }
-        if isNew { write("cycles: warning: \(subject): \(text)\n") }
+        // Servers and files say part of this: nothing of theirs is to reach a terminal as it is.
+        if isNew { write("\(TerminalText("cycles: warning: \(subject): \(text)"))\n") }
     }
 
     private static func warning(_ event: CyclesEvent) -> (kind: String, subject: String, text: String)? {

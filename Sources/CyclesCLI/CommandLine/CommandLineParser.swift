@@ -197,6 +197,13 @@ enum Invocation: Sendable {
     case help([Command])
     /// The name and version.
     case version(String)
+
+    /// Whether what is printed is JSON.
+    var isForPrograms: Bool {
+        if case .run(_, let arguments) = self { arguments[OperationCommands.json] } else { false }
+    }
+
+    var signals: Signals.Use { if case .run(let command, _) = self { command.signals } else { .none } }
 }
 
 // MARK: Parsing

@@ -22,8 +22,8 @@ enum CompletionCommand {
         ]
     ) { arguments in
         switch arguments.required(shell) {
-        case .bash: Console.line(Completion.bash(CyclesTool.command))
-        case .zsh: Console.line(Completion.zsh(CyclesTool.command))
+        case .bash: Console.page(Completion.bash(CyclesTool.command))
+        case .zsh: Console.page(Completion.zsh(CyclesTool.command))
         }
         return .success
     }

@@ -24,7 +24,9 @@ struct Demo {
             Without further ado it talks to an authority in its own process, over a socket of 127.0.0.1. With a server
             and a key it uses those, and spends some of the budget.
             """,
-        sections: [ConnectionOptions.section]
+        sections: [ConnectionOptions.section],
+        // What is held is given back, whether somebody reads on or not.
+        signals: .noPipe
     ) { arguments in
         let variables = ["CYCLES_BASE_URL", "CYCLES_API_KEY", "CYCLES_API_KEY_FILE"]
         let isServerNamed =

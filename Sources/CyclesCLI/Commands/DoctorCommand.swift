@@ -28,7 +28,7 @@ enum DoctorCommand {
         }
         findings += check(journal)
         if arguments[json] {
-            Console.line(JSONValue.array(findings.map(\.document)).encoded)
+            Console.json(JSONValue.array(findings.map(\.document)).encoded)
         } else {
             Console.lines(findings.map(\.line))
         }

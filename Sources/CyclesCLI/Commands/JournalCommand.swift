@@ -27,7 +27,7 @@ enum JournalCommand {
         let journal = try journal(arguments)
         let identities = try journal.identities()
         if arguments[json] {
-            Console.line(document(journal, identities).encoded)
+            Console.json(document(journal, identities).encoded)
             return .success
         }
         guard let directory = journal.directory else {
@@ -64,7 +64,7 @@ enum JournalCommand {
                 Console.line("\(entry.reservationID?.rawValue ?? fileName(entry)): \(reason)")
             }
         }
-        if let advice = advice(identities) { Console.line(advice) }
+        Console.lines(advice(identities))
         return .success
     }
 
@@ -74,7 +74,7 @@ enum JournalCommand {
         return "pending, in \(Instants.span(wait))"
     }
 
-    private static func advice(_ identities: [SettlementJournal.Identity]) -> String? {
+    private static func advice(_ identities: [SettlementJournal.Identity]) -> [String] {
         let entries = identities.flatMap(\.entries)
         var sentences: [String] = []
         if identities.contains(where: { $0.isOwn && $0.entries.contains { $0.state == .pending } }) {
@@ -86,7 +86,7 @@ enum JournalCommand {
         if entries.contains(where: { $0.state != .pending }) {
             sentences.append("Settle rejected and corrupt ones by hand, then cycles journal discard them.")
         }
-        return sentences.isEmpty ? nil : sentences.joined(separator: "\n")
+        return sentences
     }
 
     private static func document(_ journal: SettlementJournal, _ identities: [SettlementJournal.Identity]) -> JSONValue
@@ -181,7 +181,10 @@ enum JournalCommand {
     private static let discard = Command(
         name: "discard",
         summary: "Removes files of the journal for good, and prints what was in them.",
-        discussion: "Removes what was rejected, and what is corrupt, once it has been dealt with by hand.",
+        discussion: """
+            Removes rejected and corrupt files, once somebody has settled their spend by hand. Each file is printed before
+            it is removed, on one line: a JSON document as it is, any other text as a JSON string.
+            """,
         sections: [("Options", [names, pending, ConnectionOptions.journal]), ConnectionOptions.section]
     ) { arguments in
         let journal = try journal(arguments)
@@ -196,8 +199,10 @@ enum JournalCommand {
             }
             // Servers may give the same names, and one reservation may have a file of each kind.
             guard matches.count == 1 else {
-                let paths = matches.map { "\n  \($0.path)" }.joined()
-                throw ToolFailure("cycles journal discard: \(name) may be any of these; give the path:\(paths)")
+                throw ToolFailure(
+                    "cycles journal discard: \(name) may be any of these; give the path:",
+                    details: matches.map { "  \($0.path)" }
+                )
             }
             if !chosen.contains(match) { chosen.append(match) }
         }
@@ -215,14 +220,26 @@ enum JournalCommand {
             } catch {
                 throw ToolFailure("cycles journal discard: \(error.message); look at it, and remove it with rm")
             }
-            // It goes only once it is somewhere else.
-            guard Console.line(contents) else {
-                throw ToolFailure("cycles journal discard: \(entry.path) stays: its contents could not be printed")
+            guard let document = document(contents) else {
+                throw ToolFailure(
+                    "cycles journal discard: \(entry.path) is not text; look at it, and remove it with rm"
+                )
+            }
+            // The file goes only once its contents are somewhere else.
+            Console.json(document)
+            if let failure = Console.failure {
+                throw ToolFailure("cycles journal discard: \(failure); \(entry.path) stays", status: .unprinted)
             }
             try journal.discard(entry)
             Console.error("discarded \(entry.path)")
         }
         return .success
+    }
+
+    /// The contents of a file as JSON: as they are, or as one string if they are another text; nil for what is none.
+    private static func document(_ contents: [UInt8]) -> [UInt8]? {
+        if (try? JSONValue(parsing: contents)) != nil { return contents }
+        return String(validating: contents, as: UTF8.self).map { JSONValue.string($0).encoded }
     }
 
     // MARK: Which journal

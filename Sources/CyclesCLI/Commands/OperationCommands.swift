@@ -1,5 +1,4 @@
 import Cycles
-import Synchronization
 
 /// One operation of the protocol for each command: sent once, the answer printed.
 enum OperationCommands {
@@ -101,7 +100,8 @@ enum OperationCommands {
         summary: "Holds budget for something that is about to happen.",
         discussion: """
             The hold is not kept alive: commit or release it before it runs out, or extend it. `run` does all of that.
-            A denial ends with status 77.
+            A denial ends with status 77. If standard output cannot be written, the hold is released and the status is 74;
+            with --idempotency-key the hold stays, since the same command gets the same answer again.
             """,
         sections: [
             (
@@ -110,7 +110,8 @@ enum OperationCommands {
             ),
             ConnectionOptions.section,
         ],
-        examples: ["id=$(cycles reserve --estimate 1000:TOKENS --action llm.completion/gpt-4o -q)"]
+        examples: ["id=$(cycles reserve --estimate 1000:TOKENS --action llm.completion/gpt-4o -q)"],
+        signals: .noPipe
     ) { arguments in
         var request = ReservationCreateRequest(
             subject: arguments[subject] ?? Subject(),
@@ -135,6 +136,29 @@ enum OperationCommands {
             return AnswerReport.lines(answer)
         } status: {
             $0.decision.isAllowed ? .success : .denied
+        } unprinted: { client, answer in
+            guard let id = answer.reservationID, answer.decision.isAllowed, !sent.dryRun else { return nil }
+            return await release(id, client, answer, key: sent.idempotencyKey)
+        }
+    }
+
+    /// Releases a hold that nobody has learned of, and says so. A caller with a key of its own gets the same answer under
+    /// that key again: the hold must be good then.
+    private static func release(
+        _ id: ReservationID,
+        _ client: CyclesClient,
+        _ answer: APIResponse<ReservationCreateResponse>,
+        key: IdempotencyKey?
+    ) async -> String {
+        if let key {
+            return "\(id) is held: repeat the command with --idempotency-key \(key), or release \(id)"
+        }
+        do throws(CyclesError) {
+            _ = try await client.releaseReservation(id, ReleaseRequest(reason: "The answer could not be written."))
+            return "\(id) is released"
+        } catch {
+            let end = answer.expiresAtMilliseconds.map { " until \(Instants.text($0))" } ?? ""
+            return "\(id) could not be released, and is held\(end): \(error)"
         }
     }
 
@@ -163,7 +187,8 @@ enum OperationCommands {
     private static let commit = Command(
         name: "commit",
         summary: "Settles a reservation at what was really spent.",
-        sections: [("Options", [id, actual, metadata, key, json]), metrics, ConnectionOptions.section]
+        sections: [("Options", [id, actual, metadata, key, json]), metrics, ConnectionOptions.section],
+        signals: .noPipe
     ) { arguments in
         let request = CommitRequest(
             actual: arguments.required(actual),
@@ -176,7 +201,11 @@ enum OperationCommands {
             { client throws(CyclesError) in
                 try await client.commitReservation(reservationID(arguments), request)
             }
-        ) { AnswerReport.lines($0, actual: request.actual) }
+        ) {
+            AnswerReport.lines($0, actual: request.actual)
+        } unprinted: { _, answer in
+            "the commit is done, \(answer.charged) charged"
+        }
     }
 
     private static let reason = Option("reason", "TEXT", "Why it is not needed.", parse: Values.text)
@@ -184,7 +213,8 @@ enum OperationCommands {
     private static let release = Command(
         name: "release",
         summary: "Gives a whole reservation back.",
-        sections: [("Options", [id, reason, key, json]), ConnectionOptions.section]
+        sections: [("Options", [id, reason, key, json]), ConnectionOptions.section],
+        signals: .noPipe
     ) { arguments in
         let request = ReleaseRequest(
             reason: arguments[reason],
@@ -195,7 +225,11 @@ enum OperationCommands {
             { client throws(CyclesError) in
                 try await client.releaseReservation(reservationID(arguments), request)
             }
-        ) { AnswerReport.lines($0) }
+        ) {
+            AnswerReport.lines($0)
+        } unprinted: { _, _ in
+            "the release is done"
+        }
     }
 
     private static let by = Option(
@@ -209,7 +243,8 @@ enum OperationCommands {
     private static let extend = Command(
         name: "extend",
         summary: "Keeps a reservation alive for longer.",
-        sections: [("Options", [id, by, metadata, key, json]), ConnectionOptions.section]
+        sections: [("Options", [id, by, metadata, key, json]), ConnectionOptions.section],
+        signals: .noPipe
     ) { arguments in
         let request = ExtendRequest(
             by: arguments.required(by),
@@ -221,7 +256,11 @@ enum OperationCommands {
             { client throws(CyclesError) in
                 try await client.extendReservation(reservationID(arguments), request)
             }
-        ) { AnswerReport.lines($0) }
+        ) {
+            AnswerReport.lines($0)
+        } unprinted: { _, answer in
+            "the reservation is extended until \(Instants.text(answer.expiresAtMilliseconds))"
+        }
     }
 
     private static let event = Command(
@@ -230,7 +269,8 @@ enum OperationCommands {
         sections: [
             ("Options", [actual, action, tag, subject, eventOverage, metadata, key, json]), metrics,
             ConnectionOptions.section,
-        ]
+        ],
+        signals: .noPipe
     ) { arguments in
         let request = EventCreateRequest(
             subject: arguments[subject] ?? Subject(),
@@ -243,248 +283,8 @@ enum OperationCommands {
         )
         return try await perform(arguments, { client throws(CyclesError) in try await client.createEvent(request) }) {
             AnswerReport.lines($0, actual: request.actual)
-        }
-    }
-
-    // MARK: Looking up
-
-    private static let reservation = Command(
-        name: "reservation",
-        summary: "Shows one reservation.",
-        sections: [("Options", [id, json]), ConnectionOptions.section]
-    ) { arguments in
-        try await perform(
-            arguments,
-            { client throws(CyclesError) in
-                try await client.getReservation(reservationID(arguments))
-            }
-        ) { AnswerReport.lines($0) }
-    }
-
-    private static let status = Option(
-        "status",
-        "STATUS",
-        "Only those: \(Values.statuses.joined(separator: ", ")).",
-        completion: .words(Values.statuses),
-        parse: Values.status
-    )
-    private static let limit = Option(
-        "limit",
-        "COUNT",
-        "One page of so many rows, 1 to 200; all pages unless set.",
-        parse: Values.whole(from: 1, to: 200)
-    )
-    private static let cursor = Option(
-        "cursor",
-        "TEXT",
-        "One page, from where an earlier one ended.",
-        parse: Values.text
-    )
-    private static let keyFilter = Option(
-        "idempotency-key",
-        "KEY",
-        "Only the one made under this key.",
-        parse: Values.text
-    )
-    private static let sort = Option(
-        "sort",
-        "KEY",
-        "By what: \(ReservationSortKey.allCases.map(\.rawValue).joined(separator: ", ")).",
-        completion: .words(ReservationSortKey.allCases.map(\.rawValue))
-    ) { text throws(InvalidValue) in
-        guard let key = ReservationSortKey(rawValue: text) else {
-            throw InvalidValue(
-                expectation: "one of \(ReservationSortKey.allCases.map(\.rawValue).joined(separator: ", "))"
-            )
-        }
-        return key
-    }
-    private static let descending = Flag("descending", "The largest or latest first.")
-
-    private static let reservations = Command(
-        name: "reservations",
-        summary: "Lists reservations.",
-        discussion: "With --json each page is a line of its own.",
-        sections: [
-            ("Options", [ofSubject, status, keyFilter, sort, descending, limit, cursor, json]),
-            ConnectionOptions.section,
-        ]
-    ) { arguments in
-        let subject = arguments[ofSubject] ?? Subject()
-        var query = ReservationQuery(
-            idempotencyKey: arguments[keyFilter].map { IdempotencyKey($0) },
-            status: arguments[status],
-            tenant: subject.tenant,
-            workspace: subject.workspace,
-            app: subject.app,
-            workflow: subject.workflow,
-            agent: subject.agent,
-            toolset: subject.toolset
-        )
-        query.sortBy = arguments[sort]
-        if arguments[descending] { query.sortDirection = .descending }
-        query.limit = arguments[limit]
-        query.cursor = arguments[cursor]
-        let first = query
-        return try await list(arguments) { client, cursor throws(CyclesError) in
-            var query = first
-            if let cursor { query.cursor = cursor }
-            let answer = try await client.listReservations(query)
-            return Page(rows: answer.reservations, next: answer.hasMore ? answer.nextCursor : nil, body: answer.body)
-        } table: {
-            AnswerReport.table($0)
-        }
-    }
-
-    static let children = Flag("children", "The scopes below as well.")
-
-    private static let balances = Command(
-        name: "balances",
-        summary: "Shows what is allocated, spent, reserved and left.",
-        discussion: "With --json each page is a line of its own.",
-        sections: [("Options", [ofSubject, children, limit, cursor, json]), ConnectionOptions.section]
-    ) { arguments in
-        let known = Mutex<BalanceQuery?>(nil)
-        return try await list(arguments) { client, cursor throws(CyclesError) in
-            var query: BalanceQuery
-            if let first = known.withLock({ $0 }) {
-                query = first
-            } else {
-                query = try await balanceQuery(arguments, client)
-                query.limit = arguments[limit]
-                query.cursor = arguments[OperationCommands.cursor]
-                let first = query
-                known.withLock { $0 = first }
-            }
-            if let cursor { query.cursor = cursor }
-            let answer = try await client.getBalances(query)
-            return Page(rows: answer.balances, next: answer.hasMore ? answer.nextCursor : nil, body: answer.body)
-        } table: {
-            $0.isEmpty ? ["There are no such balances."] : TextTable($0).lines
-        }
-    }
-
-    /// Whose balances are asked for: those of `--subject`, of the configured tenant, or else of the tenant of the key.
-    static func balanceQuery(_ arguments: Arguments, _ client: CyclesClient) async throws(CyclesError) -> BalanceQuery {
-        let subject = arguments[ofSubject] ?? Subject()
-        var query = BalanceQuery(
-            tenant: subject.tenant,
-            workspace: subject.workspace,
-            app: subject.app,
-            workflow: subject.workflow,
-            agent: subject.agent,
-            toolset: subject.toolset,
-            includeChildren: arguments[children] ? true : nil
-        )
-        if subject == Subject(), client.configuration.tenant == nil {
-            // Every answer names the tenant that the key belongs to.
-            query.tenant = try await client.listReservations(ReservationQuery(limit: 1)).http.tenant
-        }
-        return query
-    }
-
-    private static let evidenceID = Operand("EVIDENCE", "The evidence's id.", isRequired: false, parse: Values.text)
-    private static let keys = Flag("keys", "The keys that the server signs with, instead of one envelope.")
-    private static let wait = Option(
-        "wait",
-        "TIME",
-        "How long to wait for an envelope to appear.",
-        parse: Values.duration
-    )
-
-    private static let evidence = Command(
-        name: "evidence",
-        summary: "Shows a signed evidence envelope, or the keys that sign them.",
-        sections: [("Options", [evidenceID, keys, wait, json]), ConnectionOptions.section]
-    ) { arguments in
-        if arguments[keys] {
-            return try await perform(arguments, { client throws(CyclesError) in try await client.getEvidenceKeys() }) {
-                AnswerReport.lines($0)
-            }
-        }
-        guard let id = arguments[evidenceID] else {
-            throw ToolFailure("cycles evidence: give the id of an envelope, or --keys", status: .misuse)
-        }
-        return try await perform(
-            arguments,
-            { client throws(CyclesError) in
-                try await client.getEvidence(EvidenceID(id), waitingUpTo: arguments[wait] ?? .zero)
-            }
-        ) { AnswerReport.lines($0) }
-    }
-
-    // MARK: Performing
-
-    /// Sends one request, and prints its answer as JSON or in words.
-    private static func perform<Value>(
-        _ arguments: Arguments,
-        _ send: (CyclesClient) async throws(CyclesError) -> APIResponse<Value>,
-        lines: (APIResponse<Value>) -> [String],
-        status: (APIResponse<Value>) -> ExitStatus = { _ in .success }
-    ) async throws -> ExitStatus {
-        try await withClient(arguments) { client throws(CyclesError) in
-            let answer = try await send(client)
-            if arguments[json] { Console.line(answer.body) } else { Console.lines(lines(answer)) }
-            return status(answer)
-        }
-    }
-
-    /// Says in the form that was asked for what went wrong.
-    private static func withClient(
-        _ arguments: Arguments,
-        _ body: (CyclesClient) async throws(CyclesError) -> ExitStatus
-    ) async throws -> ExitStatus {
-        do {
-            let client = try CyclesClient(configuration: ConnectionOptions.configuration(arguments))
-            do throws(CyclesError) {
-                let status = try await body(client)
-                await client.shutdown()
-                return status
-            } catch {
-                await client.shutdown()
-                throw error
-            }
-        } catch let error as CyclesError where arguments[json] {
-            Console.error(String(decoding: ErrorReport.json(error), as: UTF8.self))
-            return ErrorReport.status(of: error)
-        } catch let failure as ToolFailure where arguments[json] {
-            Console.error(String(decoding: ErrorReport.json(failure), as: UTF8.self))
-            return failure.status
-        }
-    }
-
-    private struct Page<Row: Sendable> {
-        var rows: [Row]
-        /// Where the next page begins; nil if there is none.
-        var next: String?
-        var body: [UInt8]
-    }
-
-    /// Prints all pages, or the one that was asked for.
-    private static func list<Row>(
-        _ arguments: Arguments,
-        _ fetch: (CyclesClient, _ cursor: String?) async throws(CyclesError) -> Page<Row>,
-        table: ([Row]) -> [String]
-    ) async throws -> ExitStatus {
-        try await withClient(arguments) { client throws(CyclesError) in
-            let isOnePage = arguments[limit] != nil || arguments[cursor] != nil
-            var rows: [Row] = []
-            var next: String?
-            repeat {
-                let page = try await fetch(client, next)
-                guard page.next == nil || page.next != next else {
-                    throw .invalidResponse(
-                        InvalidResponse(operation: "list", status: 200, message: "the next page is this page once more")
-                    )
-                }
-                next = page.next
-                if arguments[json] { Console.line(page.body) } else { rows += page.rows }
-            } while next != nil && !isOnePage
-            if !arguments[json] {
-                Console.lines(table(rows))
-                if let next { Console.error("There is more: --cursor \(next)") }
-            }
-            return .success
+        } unprinted: { _, answer in
+            "the event is charged as \(answer.eventID)"
         }
     }
 
@@ -496,7 +296,7 @@ enum OperationCommands {
         return result
     }
 
-    private static func reservationID(_ arguments: Arguments) -> ReservationID { ReservationID(arguments.required(id)) }
+    static func reservationID(_ arguments: Arguments) -> ReservationID { ReservationID(arguments.required(id)) }
 
     private static func metrics(_ arguments: Arguments) -> CyclesMetrics? {
         let metrics = CyclesMetrics(

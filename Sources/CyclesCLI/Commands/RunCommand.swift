@@ -144,7 +144,7 @@ enum RunCommand {
                 text += "Otherwise it runs out"
             }
             return text
-        case .validation, .configuration: return ErrorReport.text(error)
+        case .validation, .configuration: return ErrorReport.lines(error).joined(separator: " ")
         default: return "\(error)"
         }
     }

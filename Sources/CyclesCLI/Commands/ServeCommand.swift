@@ -1,6 +1,14 @@
 import Cycles
 import CyclesTesting
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// `cycles serve`: an authority in memory, over HTTP.
 enum ServeCommand {
     // MARK: What it takes
@@ -164,6 +172,11 @@ enum ServeCommand {
             return .failure
         }
         announce(server, authority, keys, file)
+        // A reader that has seen enough is no failure. A key that was never printed is of no use to anybody.
+        if let failure = Console.failure, failure.code != EPIPE {
+            server.stop()
+            throw ToolFailure("cycles serve: \(failure)", status: .unprinted)
+        }
         let saving = Task {
             while (try? await Task.sleep(for: .milliseconds(500))) != nil { save(front, authority, in: file) }
         }

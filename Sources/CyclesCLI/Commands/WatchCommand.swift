@@ -48,7 +48,7 @@ enum WatchCommand {
                 guard error.isRetryable, view.hasShown else { throw error }
                 view.show(error)
             }
-            if round == arguments[count] { break }
+            if round == arguments[count] || Console.failure != nil { break }
             try await Task.sleep(for: span)
         }
         await client.shutdown()

@@ -21,7 +21,7 @@ enum BalanceBoard {
         size: (columns: Int, rows: Int),
         style: Style
     ) -> [String] {
-        let widest = balances.map(\.scopePath.count).max() ?? 0
+        let widest = balances.map(\.scopePath.escapedForTerminal.terminalColumns).max() ?? 0
         // On a screen of a few lines figures come before air and explanations.
         let isTight = size.rows < 9
         var lines = isTight ? [title] : [title, ""]
@@ -33,13 +33,14 @@ enum BalanceBoard {
         let room = max(1, (size.rows - lines.count - footer.count - 1) / 2)
         let shown = balances.count <= room ? balances : Array(balances.prefix(room))
         for balance in shown {
-            let name = balance.scopePath + String(repeating: " ", count: widest - balance.scopePath.count)
+            let scope = balance.scopePath.escapedForTerminal
+            let name = scope + String(repeating: " ", count: widest - scope.terminalColumns)
             lines.append("\(name)  \(figures(balance))")
             lines.append(bar(balance, width: max(10, size.columns), style))
         }
         if shown.count < balances.count { lines.append("and \(balances.count - shown.count) more: the screen is full") }
         if balances.isEmpty { lines.append("There are no such balances.") }
-        return (lines + footer).prefix(size.rows).map { String($0.prefix(size.columns)) }
+        return (lines + footer).prefix(size.rows).map { $0.escapedForTerminal.prefix(terminalColumns: size.columns) }
     }
 
     private static func figures(_ balance: Balance) -> String {

@@ -3,11 +3,19 @@ import Cycles
 /// Why the tool ends without having done what it was asked.
 struct ToolFailure: Error {
     var message: String
+    /// Lines that follow the message, such as a list of paths.
+    var details: [String]
     var status: ExitStatus
 
-    init(_ message: String, status: ExitStatus = .failure) {
+    init(_ message: String, details: [String] = [], status: ExitStatus = .failure) {
         self.message = message
+        self.details = details
         self.status = status
+    }
+
+    /// Output that could not be written. The status of a command that has not succeeded says more.
+    init(_ failure: SystemFailure, after status: ExitStatus) {
+        self.init("cycles: \(failure)", status: status == .success ? .unprinted : status)
     }
 }
 
@@ -35,16 +43,16 @@ enum ErrorReport {
         }
     }
 
-    /// For people.
-    static func text(_ error: CyclesError) -> String {
+    /// The lines for people.
+    static func lines(_ error: CyclesError) -> [String] {
         switch error {
-        case .validation(let issue): return "Nothing was sent: \(name(issue.field)) \(issue.message)."
-        case .configuration(let issue): return "Configuration: \(name(issue.name)) \(issue.message)."
+        case .validation(let issue): return ["Nothing was sent: \(name(issue.field)) \(issue.message)."]
+        case .configuration(let issue): return ["Configuration: \(name(issue.name)) \(issue.message)."]
         default: break
         }
-        // What may have been applied is repeated under its key only.
-        guard error.isRetryable, let key = error.idempotencyKey else { return "\(error)" }
-        return "\(error)\nTo repeat it without doing it twice: --idempotency-key \(key)"
+        // A request that may have been applied is repeated under its key only.
+        guard error.isRetryable, let key = error.idempotencyKey else { return ["\(error)"] }
+        return ["\(error)", "To repeat it without doing it twice: --idempotency-key \(key)"]
     }
 
     /// What the library calls something, and how it is given to the tool.
@@ -62,21 +70,26 @@ enum ErrorReport {
     ]
 
     /// For programs: the members of the protocol's error answer, with the status and the key.
-    static func json(_ error: CyclesError) -> [UInt8] {
+    static func json(_ error: CyclesError) -> String {
         let members: [(String, JSONValue?)] = [
             ("error", code(of: error).map(JSONValue.string)), ("message", .string("\(error)")),
             ("request_id", error.requestID.map(JSONValue.string)), ("trace_id", error.traceID.map(JSONValue.string)),
             ("status", error.status.map { .number(JSONNumber(Int64($0))) }),
             ("idempotency_key", error.idempotencyKey.map { .string($0.rawValue) }),
         ]
-        return JSONValue.object(Dictionary(uniqueKeysWithValues: members.map { ($0, $1 ?? nil) })).encoded
+        return text(Dictionary(uniqueKeysWithValues: members.map { ($0, $1 ?? nil) }))
     }
 
-    /// The same for what went wrong before anything was sent.
-    static func json(_ failure: ToolFailure) -> [UInt8] {
+    /// The same members for a failure of the tool itself.
+    static func json(_ failure: ToolFailure) -> String {
         let names = ["error", "request_id", "trace_id", "status", "idempotency_key"]
         let absent = Dictionary(uniqueKeysWithValues: names.map { ($0, JSONValue.null) })
-        return JSONValue.object(absent.merging(["message": .string(failure.message)]) { $1 }).encoded
+        let message = ([failure.message] + failure.details).joined(separator: "\n")
+        return text(absent.merging(["message": .string(message)]) { $1 })
+    }
+
+    private static func text(_ members: [String: JSONValue]) -> String {
+        String(decoding: JSONValue.object(members).encoded, as: UTF8.self)
     }
 
     private static func code(of error: CyclesError) -> String? {

@@ -13,6 +13,8 @@ struct ExitStatus: Hashable, Sendable {
     static let setAside = ExitStatus(code: 65)
     /// The server cannot be reached.
     static let unreachable = ExitStatus(code: 69)
+    /// Standard output could not be written.
+    static let unprinted = ExitStatus(code: 74)
     /// The same may succeed later: 429, 5xx, no valid answer, no thread or file descriptor left.
     static let temporary = ExitStatus(code: 75)
     /// A command under `run` ended without saying what it used, and nothing was sent.
@@ -36,6 +38,7 @@ struct ExitStatus: Hashable, Sendable {
           2    the command line or the configuration cannot be used; nothing was sent
           65   journal flush: something was set aside, and has to be settled by hand
           69   the server cannot be reached
+          74   standard output cannot be written
           75   the same may succeed later: 429, 5xx, an answer that makes no sense, or a
                system that has no thread, file descriptor or memory left
           76   run: the command did not say what it used, and --no-report is fail

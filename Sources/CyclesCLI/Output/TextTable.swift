@@ -7,17 +7,18 @@ struct TextTable {
 
     init(_ heading: [String]) { self.heading = heading }
 
-    mutating func add(_ row: [String]) { rows.append(row) }
+    /// Adds a row. Columns are as wide as their cells are on a terminal.
+    mutating func add(_ row: [String]) { rows.append(row.map(\.escapedForTerminal)) }
 
     /// The lines, without spaces at their ends.
     var lines: [String] {
         let all = [heading] + rows
         let columns = heading.indices
-        let widths = columns.map { column in all.map { $0[column].count }.max() ?? 0 }
+        let widths = columns.map { column in all.map { $0[column].terminalColumns }.max() ?? 0 }
         let areNumbers = columns.map { column in rows.allSatisfy { TextTable.isNumber($0[column]) } }
         return all.map { row in
             let cells = columns.map { column in
-                let padding = String(repeating: " ", count: widths[column] - row[column].count)
+                let padding = String(repeating: " ", count: widths[column] - row[column].terminalColumns)
                 return areNumbers[column] ? padding + row[column] : row[column] + padding
             }
             let line = cells.joined(separator: "  ")

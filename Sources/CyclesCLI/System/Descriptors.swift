@@ -14,6 +14,18 @@ enum Descriptors {
     /// More than the tool ever opens.
     private static let range: Range<Int32> = 3..<1_024
 
+    /// Sees to it that nothing the process opens becomes standard input, output or error where those are closed: an answer
+    /// must not be written to a socket. To be called before anything else is opened.
+    ///
+    /// Reading and writing fail as they do on a closed descriptor, and a program that is started finds it closed.
+    static func occupyStandard() {
+        for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
+            let access = number == STDIN_FILENO ? O_WRONLY : O_RDONLY
+            // The lowest free number is taken, and those below are open by now.
+            if open("/dev/null", access | O_CLOEXEC) < 0 { _ = open("/", O_RDONLY | O_CLOEXEC) }
+        }
+    }
+
     /// To be called before anything is opened.
     static func rememberInherited() {
         inherited.withLock { $0 = Set(range.filter { fcntl($0, F_GETFD) >= 0 }) }

@@ -140,7 +140,7 @@ enum SystemCalls {
         #endif
     }
 
-    /// Whether all bytes were written.
+    /// Whether all bytes were written; `errno` says why not.
     @discardableResult
     static func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {
         bytes.withUnsafeBytes { bytes in
@@ -155,11 +155,19 @@ enum SystemCalls {
                     let count = Darwin.write(descriptor, slice.baseAddress, slice.count)
                 #endif
                 if count < 0 && errno == EINTR { continue }
+                // Another program may have made a shared terminal or pipe non-blocking.
+                if count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && waitUntilWritable(descriptor) { continue }
+                if count == 0 { errno = EIO }
                 guard count > 0 else { return false }
                 rest = rest.dropFirst(count)
             }
             return true
         }
+    }
+
+    private static func waitUntilWritable(_ descriptor: Int32) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        return poll(&entry, 1, -1) > 0 || errno == EINTR
     }
 
     static func lock(_ descriptor: Int32) -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 }

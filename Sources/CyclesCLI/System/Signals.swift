@@ -22,6 +22,8 @@ enum Signals {
     enum Use: Sendable {
         /// None: they do what they do to any program.
         case none
+        /// None that asks it to end. A pipe that nobody reads any more is a failed write: something is to be done then.
+        case noPipe
         /// What asks it to end.
         case ending
         /// The same, and a pipe that nobody reads any more does not end it.
@@ -42,7 +44,24 @@ enum Signals {
 
     /// What programs are started with: nothing blocked that this process blocks, and the default for what it ignores.
     static var none: sigset_t { Signals.set([]) }
-    static var ignored: sigset_t { Signals.set([SIGPIPE]) }
+    static var ignored: sigset_t { Signals.set(ignoredHere.withLock { $0 }) }
+
+    /// Signals that this process ignores although whoever started it does not.
+    private static let ignoredHere = Mutex([Int32]())
+
+    private static func ignore(_ signal: Int32) {
+        guard !isIgnored(signal) else { return }
+        SystemCalls.ignore(signal)
+        ignoredHere.withLock { $0.append(signal) }
+    }
+
+    /// Ends the process as a write to a pipe without a reader ends any program. Returns if whoever started the process
+    /// ignores that signal, and so wants to hear of it.
+    static func endWithPipe() {
+        guard ignoredHere.withLock({ $0.contains(SIGPIPE) }) || !isIgnored(SIGPIPE) else { return }
+        SystemCalls.useDefault(for: SIGPIPE)
+        raise(SIGPIPE)
+    }
 
     /// Blocks the signals in this thread and those that it starts, until ``take(_:)`` has a thread for them.
     ///
@@ -50,7 +69,7 @@ enum Signals {
     static func block(_ use: Use) {
         let signals =
             switch use {
-            case .none: [Int32]()
+            case .none, .noPipe: [Int32]()
             case .ending, .endingButNoPipe: ending
             case .all: ending + others
             }
@@ -59,8 +78,11 @@ enum Signals {
         var blocked = set(taken)
         pthread_sigmask(SIG_BLOCK, &blocked, nil)
         Signals.taken.withLock { $0 = taken }
-        guard use == .endingButNoPipe || use == .all else { return }
-        SystemCalls.ignore(SIGPIPE)
+        // A file that may not grow any more is a failed write: what is spent or held is not forgotten for it.
+        ignore(SIGXFSZ)
+        guard use == .noPipe || use == .endingButNoPipe || use == .all else { return }
+        ignore(SIGPIPE)
+        guard use != .noPipe else { return }
         // Where this is ignored, nobody learns how a program ended, not even who started it.
         SystemCalls.useDefault(for: SIGCHLD)
     }

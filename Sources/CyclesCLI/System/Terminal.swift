@@ -34,7 +34,7 @@ final class SecondScreen: Sendable {
 
     func show() {
         isShown.withLock { isShown in
-            Console.write("\u{1b}[?1049h\u{1b}[?25l")
+            Console.control("\u{1b}[?1049h\u{1b}[?25l")
             isShown = true
         }
     }
@@ -43,15 +43,13 @@ final class SecondScreen: Sendable {
     /// did that, nothing is drawn any more.
     func draw(_ lines: [String]) {
         isShown.withLock { isShown in
-            if isShown {
-                Console.write("\u{1b}[H" + lines.map { $0 + "\u{1b}[K" }.joined(separator: "\n") + "\u{1b}[J")
-            }
+            if isShown { Console.frame(lines) }
         }
     }
 
     func leave() {
         isShown.withLock { isShown in
-            if isShown { Console.write("\u{1b}[?25h\u{1b}[?1049l") }
+            if isShown { Console.control("\u{1b}[?25h\u{1b}[?1049l") }
             isShown = false
         }
     }

@@ -59,6 +59,8 @@ final class RunningTool {
     ///   - home: Where it finds what it kept the last time; nil means a folder of its own.
     ///   - terminal: Where its output goes, if it goes to a terminal.
     ///   - input: What it finds on standard input.
+    ///   - redirections: Of a shell, for standard streams that are closed or full, such as `>&-`.
+    ///   - output: Where its output goes instead, if given.
     ///   - ignoring: Signals that it finds ignored, by their names.
     init(
         _ arguments: [String],
@@ -66,15 +68,17 @@ final class RunningTool {
         home: URL? = nil,
         terminal: Pseudoterminal? = nil,
         input: String = "",
+        redirections: String = "",
+        output: FileHandle? = nil,
         ignoring ignored: String = ""
     ) throws {
         folder = try Programs.temporaryFolder()
         // Whoever tests may have signals ignored, and what is ignored is inherited.
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments =
-            ["--default-signal=INT,QUIT,TERM,HUP"] + (ignored.isEmpty ? [] : ["--ignore-signal=\(ignored)"]) + [
-                Programs.executable("cycles").path
-            ] + arguments
+            ["--default-signal=INT,QUIT,TERM,HUP,PIPE"] + (ignored.isEmpty ? [] : ["--ignore-signal=\(ignored)"])
+            + (redirections.isEmpty ? [] : ["/bin/sh", "-c", "exec \"$@\" \(redirections)", "sh"])
+            + [Programs.executable("cycles").path] + arguments
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("CYCLES_") }
         variables["HOME"] = (home ?? folder).path
         // What a tool that is killed leaves there goes with the folder.
@@ -84,7 +88,7 @@ final class RunningTool {
         let inputFile = folder.appendingPathComponent("input")
         try input.write(to: inputFile, atomically: true, encoding: .utf8)
         process.standardInput = try FileHandle(forReadingFrom: inputFile)
-        process.standardOutput = try terminal?.program ?? FileHandle(forWritingTo: outputFile)
+        process.standardOutput = try terminal?.program ?? output ?? FileHandle(forWritingTo: outputFile)
         process.standardError = try FileHandle(forWritingTo: errorsFile)
         process.terminationHandler = { [hasEnded] _ in
             hasEnded.set()

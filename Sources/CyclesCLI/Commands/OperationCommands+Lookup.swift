@@ -1,0 +1,170 @@
+import Cycles
+import Synchronization
+
+// Operations that change nothing.
+extension OperationCommands {
+    static let reservation = Command(
+        name: "reservation",
+        summary: "Shows one reservation.",
+        sections: [("Options", [id, json]), ConnectionOptions.section]
+    ) { arguments in
+        try await perform(
+            arguments,
+            { client throws(CyclesError) in
+                try await client.getReservation(reservationID(arguments))
+            }
+        ) { AnswerReport.lines($0) }
+    }
+
+    private static let status = Option(
+        "status",
+        "STATUS",
+        "Only those: \(Values.statuses.joined(separator: ", ")).",
+        completion: .words(Values.statuses),
+        parse: Values.status
+    )
+    static let limit = Option(
+        "limit",
+        "COUNT",
+        "One page of so many rows, 1 to 200; all pages unless set.",
+        parse: Values.whole(from: 1, to: 200)
+    )
+    static let cursor = Option(
+        "cursor",
+        "TEXT",
+        "One page, from where an earlier one ended.",
+        parse: Values.text
+    )
+    private static let keyFilter = Option(
+        "idempotency-key",
+        "KEY",
+        "Only the one made under this key.",
+        parse: Values.text
+    )
+    private static let sort = Option(
+        "sort",
+        "KEY",
+        "By what: \(ReservationSortKey.allCases.map(\.rawValue).joined(separator: ", ")).",
+        completion: .words(ReservationSortKey.allCases.map(\.rawValue))
+    ) { text throws(InvalidValue) in
+        guard let key = ReservationSortKey(rawValue: text) else {
+            throw InvalidValue(
+                expectation: "one of \(ReservationSortKey.allCases.map(\.rawValue).joined(separator: ", "))"
+            )
+        }
+        return key
+    }
+    private static let descending = Flag("descending", "The largest or latest first.")
+
+    static let reservations = Command(
+        name: "reservations",
+        summary: "Lists reservations.",
+        discussion: "With --json each page is a line of its own.",
+        sections: [
+            ("Options", [ofSubject, status, keyFilter, sort, descending, limit, cursor, json]),
+            ConnectionOptions.section,
+        ]
+    ) { arguments in
+        let subject = arguments[ofSubject] ?? Subject()
+        var query = ReservationQuery(
+            idempotencyKey: arguments[keyFilter].map { IdempotencyKey($0) },
+            status: arguments[status],
+            tenant: subject.tenant,
+            workspace: subject.workspace,
+            app: subject.app,
+            workflow: subject.workflow,
+            agent: subject.agent,
+            toolset: subject.toolset
+        )
+        query.sortBy = arguments[sort]
+        if arguments[descending] { query.sortDirection = .descending }
+        query.limit = arguments[limit]
+        query.cursor = arguments[cursor]
+        let first = query
+        return try await list(arguments) { client, cursor throws(CyclesError) in
+            var query = first
+            if let cursor { query.cursor = cursor }
+            let answer = try await client.listReservations(query)
+            return Page(rows: answer.reservations, next: answer.hasMore ? answer.nextCursor : nil, body: answer.body)
+        } table: {
+            AnswerReport.table($0)
+        }
+    }
+
+    static let children = Flag("children", "The scopes below as well.")
+
+    static let balances = Command(
+        name: "balances",
+        summary: "Shows what is allocated, spent, reserved and left.",
+        discussion: "With --json each page is a line of its own.",
+        sections: [("Options", [ofSubject, children, limit, cursor, json]), ConnectionOptions.section]
+    ) { arguments in
+        let known = Mutex<BalanceQuery?>(nil)
+        return try await list(arguments) { client, cursor throws(CyclesError) in
+            var query: BalanceQuery
+            if let first = known.withLock({ $0 }) {
+                query = first
+            } else {
+                query = try await balanceQuery(arguments, client)
+                query.limit = arguments[limit]
+                query.cursor = arguments[OperationCommands.cursor]
+                let first = query
+                known.withLock { $0 = first }
+            }
+            if let cursor { query.cursor = cursor }
+            let answer = try await client.getBalances(query)
+            return Page(rows: answer.balances, next: answer.hasMore ? answer.nextCursor : nil, body: answer.body)
+        } table: {
+            $0.isEmpty ? ["There are no such balances."] : TextTable($0).lines
+        }
+    }
+
+    /// Whose balances are asked for: those of `--subject`, of the configured tenant, or else of the tenant of the key.
+    static func balanceQuery(_ arguments: Arguments, _ client: CyclesClient) async throws(CyclesError) -> BalanceQuery {
+        let subject = arguments[ofSubject] ?? Subject()
+        var query = BalanceQuery(
+            tenant: subject.tenant,
+            workspace: subject.workspace,
+            app: subject.app,
+            workflow: subject.workflow,
+            agent: subject.agent,
+            toolset: subject.toolset,
+            includeChildren: arguments[children] ? true : nil
+        )
+        if subject == Subject(), client.configuration.tenant == nil {
+            // Every answer names the tenant that the key belongs to.
+            query.tenant = try await client.listReservations(ReservationQuery(limit: 1)).http.tenant
+        }
+        return query
+    }
+
+    private static let evidenceID = Operand("EVIDENCE", "The evidence's id.", isRequired: false, parse: Values.text)
+    private static let keys = Flag("keys", "The keys that the server signs with, instead of one envelope.")
+    private static let wait = Option(
+        "wait",
+        "TIME",
+        "How long to wait for an envelope to appear.",
+        parse: Values.duration
+    )
+
+    static let evidence = Command(
+        name: "evidence",
+        summary: "Shows a signed evidence envelope, or the keys that sign them.",
+        sections: [("Options", [evidenceID, keys, wait, json]), ConnectionOptions.section]
+    ) { arguments in
+        if arguments[keys] {
+            return try await perform(arguments, { client throws(CyclesError) in try await client.getEvidenceKeys() }) {
+                AnswerReport.lines($0)
+            }
+        }
+        guard let id = arguments[evidenceID] else {
+            throw ToolFailure("cycles evidence: give the id of an envelope, or --keys", status: .misuse)
+        }
+        return try await perform(
+            arguments,
+            { client throws(CyclesError) in
+                try await client.getEvidence(EvidenceID(id), waitingUpTo: arguments[wait] ?? .zero)
+            }
+        ) { AnswerReport.lines($0) }
+    }
+}

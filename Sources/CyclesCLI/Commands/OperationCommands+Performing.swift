@@ -1,0 +1,75 @@
+import Cycles
+
+// One request, and its answer on standard output.
+extension OperationCommands {
+    /// Sends one request, and prints its answer as JSON or in words.
+    /// - Parameter unprinted: Deals with an answer that could not be printed, and says what became of the request; nil if
+    ///   nothing has changed on the server.
+    static func perform<Value>(
+        _ arguments: Arguments,
+        _ send: (CyclesClient) async throws(CyclesError) -> APIResponse<Value>,
+        lines: (APIResponse<Value>) -> [String],
+        status: (APIResponse<Value>) -> ExitStatus = { _ in .success },
+        unprinted: (CyclesClient, APIResponse<Value>) async -> String? = { _, _ in nil }
+    ) async throws -> ExitStatus {
+        try await withClient(arguments) { client in
+            let answer = try await send(client)
+            if arguments[json] { Console.json(answer.body) } else { Console.lines(lines(answer)) }
+            if let failure = Console.failure, let outcome = await unprinted(client, answer) {
+                throw ToolFailure("cycles: \(failure); \(outcome)", status: .unprinted)
+            }
+            return status(answer)
+        }
+    }
+
+    private static func withClient(
+        _ arguments: Arguments,
+        _ body: (CyclesClient) async throws -> ExitStatus
+    ) async throws -> ExitStatus {
+        let client = try CyclesClient(configuration: ConnectionOptions.configuration(arguments))
+        let status: ExitStatus
+        do {
+            status = try await body(client)
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+        await client.shutdown()
+        return status
+    }
+
+    struct Page<Row: Sendable> {
+        var rows: [Row]
+        /// Where the next page begins; nil if there is none.
+        var next: String?
+        var body: [UInt8]
+    }
+
+    /// Prints all pages, or the one that was asked for.
+    static func list<Row>(
+        _ arguments: Arguments,
+        _ fetch: (CyclesClient, _ cursor: String?) async throws(CyclesError) -> Page<Row>,
+        table: ([Row]) -> [String]
+    ) async throws -> ExitStatus {
+        try await withClient(arguments) { client in
+            let isOnePage = arguments[limit] != nil || arguments[cursor] != nil
+            var rows: [Row] = []
+            var next: String?
+            repeat {
+                let page = try await fetch(client, next)
+                guard page.next == nil || page.next != next else {
+                    throw CyclesError.invalidResponse(
+                        InvalidResponse(operation: "list", status: 200, message: "the next page is this page once more")
+                    )
+                }
+                next = page.next
+                if arguments[json] { Console.json(page.body) } else { rows += page.rows }
+            } while next != nil && !isOnePage && Console.failure == nil
+            if !arguments[json] {
+                Console.lines(table(rows))
+                if let next { Console.error("There is more: --cursor \(next)") }
+            }
+            return .success
+        }
+    }
+}
