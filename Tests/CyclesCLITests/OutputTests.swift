@@ -109,6 +109,19 @@ import Testing
         #expect(ErrorReport.status(of: .ambiguous(unclear)) == .temporary)
     }
 
+    @Test func programsGetTheDetailsOfAnError() throws {
+        func members(_ document: String) throws -> JSONValue { try JSONValue(parsing: Array(document.utf8)) }
+        let details: JSONValue = ["deny_detail": ["suggested_fix": "Raise it."]]
+        let denial = Denial(operation: "o", reason: .actionQuotaExceeded, details: details, status: 409)
+        #expect(ErrorReport.status(of: .denied(denial)) == .denied)
+        #expect(try members(ErrorReport.json(.denied(denial)))["details"] == details)
+        let refusal = APIError(operation: "o", status: 400, message: "m", details: ["field": "f"])
+        #expect(try members(ErrorReport.json(.api(refusal)))["details"] == ["field": "f"])
+        for nothing in [ErrorReport.json(.cancelled), ErrorReport.json(ToolFailure("m"))] {
+            #expect(try members(nothing)["details"] == .null)
+        }
+    }
+
     @Test(arguments: [
         ("http://127.0.0.1:7878", true), ("http://localhost/v1", true), ("http://[::1]:80", true),
         ("http://localhost.example.com", false), ("http://127.example.com", false), ("http://10.0.0.1", false),

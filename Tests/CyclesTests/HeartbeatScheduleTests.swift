@@ -326,19 +326,30 @@ private struct Simulation {
 
     @Test(
         arguments: [
-            (410, nil, ExtendFailure.permanent(.reservationExpired)),
+            (410, .unrecognized("NEW"), ExtendFailure.permanent(.reservationExpired)), (410, nil, .transient),
             (409, .reservationFinalized, .permanent(.reservationFinalized)),
-            (404, .notFound, .permanent(.notFound)), (404, nil, .refused(status: 404, nil)),
+            (404, .notFound, .permanent(.notFound)), (404, nil, .transient),
+            (404, .unrecognized("Not Found"), .transient),
+            (404, .unrecognized("NEW"), .refused(status: 404, .unrecognized("NEW"))),
             (400, .reservationExpired, .permanent(.reservationExpired)),
             (409, .maxExtensionsExceeded, .permanent(.maxExtensionsExceeded)),
             (409, .tenantClosed, .permanent(.tenantClosed)), (429, nil, .throttled(retryAfterSeconds: 3)),
             (400, .limitExceeded, .throttled(retryAfterSeconds: 3)), (503, .limitExceeded, .transient),
             (500, .internalError, .transient), (500, .notFound, .transient), (204, nil, .transient),
-            (302, nil, .refused(status: 302, nil)), (401, .unauthorized, .refused(status: 401, .unauthorized)),
+            (302, nil, .transient), (408, nil, .transient), (408, .invalidRequest, .transient),
+            (401, nil, .refused(status: 401, nil)), (403, nil, .transient),
+            (401, .unauthorized, .refused(status: 401, .unauthorized)),
             (409, .idempotencyMismatch, .refused(status: 409, .idempotencyMismatch)),
         ] as [(Int, ErrorCode?, ExtendFailure)]
     )
     func answersAreClassified(status: Int, code: ErrorCode?, expected: ExtendFailure) {
         #expect(ExtendFailure(status: status, code: code, retryAfter: .seconds(3)) == expected)
+    }
+
+    @Test func throttlingWithoutATimeEndsALeaseOnlyIfTheServerSaysSo() {
+        #expect(
+            ExtendFailure(status: 429, code: .limitExceeded, retryAfter: nil) == .throttled(retryAfterSeconds: nil)
+        )
+        #expect(ExtendFailure(status: 429, code: nil, retryAfter: nil) == .transient)
     }
 }

@@ -150,7 +150,43 @@ import Testing
     }
 
     @Test(arguments: [
-        #"{"decision":"ALLOW","affected_scopes":[],"expires_at_ms":1}"#,
+        #"{"decision":"ALLOW","affected_scopes":["tenant:acme"]}"#,
+        #"{"decision":"ALLOW","affected_scopes":[{"scope":"tenant:acme"}],"reservation_id":null,"expires_at_ms":1}"#,
+        #"{"decision":"ALLOW_WITH_CAPS","affected_scopes":[],"caps":{"max_tokens":5}}"#,
+    ])
+    func anObservedDecisionIsNoGuard(body: String) async throws {
+        let bench = try LifecycleBench()
+        bench.wire.answer("reserve", status: 200, body)
+        let error = await bench.failure { () throws(CyclesError) in try await bench.client.reserve(bench.request()) }
+        guard case .invalidResponse(let invalid) = error else {
+            Issue.record("\(error as Any)")
+            return
+        }
+        #expect(invalid.message.contains("observed") && "\(invalid)".contains("observe_mode"))
+        #expect(invalid.idempotencyKey != nil && bench.operations == ["reserve"])
+        // The low-level call returns the decision.
+        bench.wire.answer("reserve", status: 200, body)
+        let response = try await bench.client.createReservation(bench.request())
+        #expect(response.decision.isAllowed && response.reservationID == nil)
+    }
+
+    @Test func anObservedDecisionGivesBackWhatTheAttemptBeforeHeld() async throws {
+        let bench = try LifecycleBench()
+        bench.wire.answer(
+            "reserve",
+            status: 200,
+            #"{"decision":"ALLOW","affected_scopes":[],"reservation_id":"rsv_x"}"#
+        )
+        bench.wire.answer("reserve", status: 200, #"{"decision":"ALLOW","affected_scopes":[]}"#)
+        let error = await bench.failure { () throws(CyclesError) in try await bench.client.reserve(bench.request()) }
+        guard case .invalidResponse = error else {
+            Issue.record("\(error as Any)")
+            return
+        }
+        #expect(bench.operations == ["reserve", "reserve", "release"])
+    }
+
+    @Test(arguments: [
         #"{"decision":"ALLOW","affected_scopes":[],"reservation_id":"rsv_x"}"#,
         #"{"decision":"ALLOW","affected_scopes":[],"reservation_id":"rsv_x","expires_at_ms":1,"remaining_ttl_ms":"9"}"#,
         #"{"decision":"ALLOW_WITH_CAPS","affected_scopes":[],"reservation_id":"rsv_x","expires_at_ms":1,"caps":7}"#,
@@ -164,8 +200,7 @@ import Testing
             Issue.record("\(error as Any)")
             return
         }
-        let isNamed = body.contains("rsv_x")
-        #expect(bench.operations == ["reserve", "reserve"] + (isNamed ? ["release"] : []))
+        #expect(bench.operations == ["reserve", "reserve", "release"])
     }
 
     // MARK: Keys that are used twice

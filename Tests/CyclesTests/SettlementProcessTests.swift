@@ -69,6 +69,10 @@ import Testing
         }
         #expect(afterCommit(error(500, .internalError)) == "commit in 500 ms")
         #expect(afterCommit(error(502)) == "commit in 500 ms")
+        for code in [nil, ErrorCode.notFound, .limitExceeded, .reservationExpired, ErrorCode(rawValue: "NEW")] {
+            #expect(afterCommit(error(408, code)) == "commit in 500 ms")
+            #expect(afterEvent(error(408, code)) == "event in 500 ms")
+        }
         #expect(afterCommit(error(503, retryAfter: .seconds(4))) == "commit in 4 s, not before 4 s")
         // A code in a 5xx does not make it final.
         #expect(afterCommit(error(500, .notFound)) == "commit in 500 ms")
@@ -133,7 +137,8 @@ import Testing
     @Test func aLookUpThatFailsDecidesNothing() {
         let doubtful: [(CyclesError, String)] = [
             (error(500), "commit in 500 ms"), (error(429, retryAfter: .seconds(3)), "commit in 3 s, not before 3 s"),
-            (error(401), "commit in 60 s"), (error(403), "commit in 60 s"),
+            (error(401), "commit in 60 s"), (error(403), "commit in 60 s"), (error(404), "commit in 60 s"),
+            (error(404, ErrorCode(rawValue: "Not Found")), "commit in 60 s"), (error(408), "commit in 500 ms"),
             (.transport(HTTPTransportError(kind: .timedOut, message: "m")), "commit in 500 ms"),
             (.invalidResponse(InvalidResponse(operation: "o", status: 200, message: "m")), "commit in 500 ms"),
         ]
@@ -145,7 +150,7 @@ import Testing
         }
         for (failure, expected) in [
             (error(410), "send event"), (error(400, .reservationExpired), "send event"),
-            (error(404, .notFound), "rejected 409"), (error(404), "rejected 409"),
+            (error(404, .notFound), "rejected 409"),
             (error(404, ErrorCode(rawValue: "NEW")), "rejected 409"),
         ] {
             var process = process()
@@ -158,7 +163,8 @@ import Testing
         for (status, code) in [
             (400, ErrorCode.invalidRequest), (400, .unitMismatch), (404, .notFound), (409, .budgetExceeded),
             (409, .budgetFrozen), (409, .budgetClosed), (409, .overdraftLimitExceeded), (409, .debtOutstanding),
-            (409, .maxExtensionsExceeded), (409, .tenantClosed),
+            (409, .maxExtensionsExceeded), (409, .tenantClosed), (409, .actionQuotaExceeded),
+            (409, .actionKindDenied), (409, .actionKindNotAllowed),
         ] {
             #expect(afterCommit(error(status, code)) == "rejected \(status)")
             #expect(afterEvent(error(status, code)) == "rejected \(status)")
@@ -167,6 +173,16 @@ import Testing
             Denial(operation: "createEvent", reason: .budgetExceeded, status: 409, errorCode: .budgetExceeded)
         )
         #expect(afterEvent(denied) == "rejected 409")
+    }
+
+    @Test func aDenialWithAnUnknownCodeIsKept() {
+        for code in [ErrorCode(rawValue: "REGION_CLOSED"), nil] {
+            let denied = CyclesError.denied(
+                Denial(operation: "createEvent", reason: .policyViolation, status: 409, errorCode: code)
+            )
+            #expect(afterEvent(denied) == "event in 60 s")
+            #expect(afterCommit(error(409, code)) == "commit in 60 s")
+        }
     }
 
     @Test func delaysGrowAndThenRoundsAreSlow() {

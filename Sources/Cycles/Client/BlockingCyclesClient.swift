@@ -183,7 +183,7 @@ public final class BlockingCyclesClient: Sendable {
     ///
     /// Returns every decision, DENY and those that this client does not know included: look at
     /// ``Decision/isAllowed``.
-    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget.
+    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget, a quota or the kind of action.
     public func decide(
         _ request: DecisionRequest,
         options: CallOptions = CallOptions()
@@ -195,7 +195,7 @@ public final class BlockingCyclesClient: Sendable {
     ///
     /// Returns every decision, DENY and those that this client does not know included: look at
     /// ``Decision/isAllowed``. A hold that is not committed or released runs out after its time to live.
-    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget.
+    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget, a quota or the kind of action.
     public func createReservation(
         _ request: ReservationCreateRequest,
         options: CallOptions = CallOptions()
@@ -237,7 +237,7 @@ public final class BlockingCyclesClient: Sendable {
     }
 
     /// Charges something that happened without a reservation (specification: `createEvent`).
-    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget.
+    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget, a quota or the kind of action.
     public func createEvent(
         _ request: EventCreateRequest,
         options: CallOptions = CallOptions()

@@ -78,9 +78,10 @@ public final class CyclesClient: Sendable {
     /// An idempotency key of the caller's own makes one reservation, and that is settled once: while a guard's settlement
     /// is pending, another guard of the same reservation can neither commit nor release it.
     /// - Returns: The guard that settles it. A result that is not used gives the hold back.
-    /// - Throws: ``CyclesError``: `denied` for a DENY and for the 409 codes about budgets, `ambiguous` if two attempts did
-    ///   not tell whether budget is held, `invalidResponse` for an unknown decision and for a key whose reservation is
-    ///   being settled or over, `validation` for a dry run and for a key whose reservation has a guard of this client.
+    /// - Throws: ``CyclesError``: `denied` for a DENY and for the 409 codes that mean the same, `ambiguous` if two
+    ///   attempts did not tell whether budget is held, `invalidResponse` for a decision that is unknown or was only
+    ///   observed and for a key whose reservation is being settled or over, `validation` for a dry run and for a key
+    ///   whose reservation has a guard of this client.
     public func reserve(_ request: ReservationCreateRequest) async throws(CyclesError) -> ReservationGuard {
         ReservationGuard(try await Reserving(core, request).run())
     }
@@ -138,7 +139,7 @@ public final class CyclesClient: Sendable {
     ///
     /// Returns every decision, DENY and those that this client does not know included: look at
     /// ``Decision/isAllowed``.
-    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget.
+    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget, a quota or the kind of action.
     public func decide(
         _ request: DecisionRequest,
         options: CallOptions = CallOptions()
@@ -150,7 +151,7 @@ public final class CyclesClient: Sendable {
     ///
     /// Returns every decision, DENY and those that this client does not know included: look at
     /// ``Decision/isAllowed``. A hold that is not committed or released runs out after its time to live.
-    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget.
+    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget, a quota or the kind of action.
     public func createReservation(
         _ request: ReservationCreateRequest,
         options: CallOptions = CallOptions()
@@ -192,7 +193,7 @@ public final class CyclesClient: Sendable {
     }
 
     /// Charges something that happened without a reservation (specification: `createEvent`).
-    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget.
+    /// - Throws: ``CyclesError``; `denied` for a 409 about the budget, a quota or the kind of action.
     public func createEvent(
         _ request: EventCreateRequest,
         options: CallOptions = CallOptions()

@@ -185,82 +185,6 @@ public struct APIError: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The authority's no (specification: DENY in `DecisionResponse` and `ReservationCreateResponse`, and the 409 codes).
-public struct Denial: Hashable, Sendable, CustomStringConvertible {
-    /// Which operation was denied, such as `createReservation`.
-    public var operation: String
-    /// Why.
-    public var reason: ReasonCode
-    /// The scopes that the decision concerns; empty if the server does not say.
-    public var affectedScopes: [String]
-    /// How long the server suggests to wait.
-    public var retryAfter: Duration?
-    /// The server's name for the request.
-    public var requestID: String?
-    /// The trace that the server filed the request under.
-    public var traceID: String?
-    /// The evidence that the server keeps of the denial.
-    public var evidence: EvidenceReference?
-    /// What the server says, if it says anything.
-    public var message: String?
-    /// The HTTP status: 200 for a DENY decision, 409 for an error answer.
-    public var status: Int
-    /// The code of the error answer; nil for a DENY decision.
-    public var errorCode: ErrorCode?
-    /// The idempotency key that the request carried.
-    public var idempotencyKey: IdempotencyKey?
-
-    /// A denial.
-    public init(
-        operation: String,
-        reason: ReasonCode,
-        affectedScopes: [String] = [],
-        retryAfter: Duration? = nil,
-        requestID: String? = nil,
-        traceID: String? = nil,
-        evidence: EvidenceReference? = nil,
-        message: String? = nil,
-        status: Int,
-        errorCode: ErrorCode? = nil,
-        idempotencyKey: IdempotencyKey? = nil
-    ) {
-        self.operation = operation
-        self.reason = reason
-        self.affectedScopes = affectedScopes
-        self.retryAfter = retryAfter
-        self.requestID = requestID
-        self.traceID = traceID
-        self.evidence = evidence
-        self.message = message
-        self.status = status
-        self.errorCode = errorCode
-        self.idempotencyKey = idempotencyKey
-    }
-
-    /// What was denied, why, on which scopes, and what to do.
-    public var description: String {
-        var text = "\(operation) was denied: \(reason.rawValue)"
-        if let message { text += ": \(message)" }
-        if !affectedScopes.isEmpty { text += " [\(affectedScopes.joined(separator: ", "))]" }
-        return sentence(
-            text,
-            advice: retryAfter.map { "the server suggests to ask again in \($0.readable)" } ?? advice,
-            identifiers: [("request", requestID), ("trace", traceID)]
-        )
-    }
-
-    private var advice: String? {
-        switch reason {
-        case .budgetExceeded: "ask for less, or have the budget funded"
-        case .budgetFrozen: "an operator has to unfreeze the budget"
-        case .overdraftLimitExceeded: "an operator has to fund the budget, or raise its overdraft limit"
-        case .debtOutstanding: "an operator has to fund the budget until the debt is repaid"
-        case .budgetNotFound: "check the subject and the unit, or have a budget set up"
-        default: nil
-        }
-    }
-}
-
 /// A request that may or may not have been applied.
 public struct AmbiguousOutcome: Hashable, Sendable, CustomStringConvertible {
     /// Which operation it is about.
@@ -321,6 +245,8 @@ public struct InvalidResponse: Hashable, Sendable, CustomStringConvertible {
     public var idempotencyKey: IdempotencyKey?
     /// How long the server asks to wait all the same (`Retry-After`).
     public var retryAfter: Duration?
+    /// What to do about it, where that is known.
+    public var advice: String?
 
     /// An invalid answer.
     public init(
@@ -330,7 +256,8 @@ public struct InvalidResponse: Hashable, Sendable, CustomStringConvertible {
         requestID: String? = nil,
         traceID: String? = nil,
         idempotencyKey: IdempotencyKey? = nil,
-        retryAfter: Duration? = nil
+        retryAfter: Duration? = nil,
+        advice: String? = nil
     ) {
         self.operation = operation
         self.status = status
@@ -339,13 +266,15 @@ public struct InvalidResponse: Hashable, Sendable, CustomStringConvertible {
         self.traceID = traceID
         self.idempotencyKey = idempotencyKey
         self.retryAfter = retryAfter
+        self.advice = advice
     }
 
     /// What is wrong, and what to do.
     public var description: String {
         sentence(
             "The answer to \(operation) with status \(status) is not valid: \(message)",
-            advice: "check that the base URL names a Cycles server and that nothing in between changes its answers",
+            advice: advice
+                ?? "check that the base URL names a Cycles server and that nothing in between changes its answers",
             identifiers: [("request", requestID), ("trace", traceID)]
         )
     }
@@ -419,7 +348,8 @@ public struct ValidationIssue: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(wasSent ? "The call is refused" : "Nothing was sent"): \(field) \(message)." }
 }
 
-private func sentence(_ text: String, advice: String?, identifiers: [(String, String?)]) -> String {
+/// A description: what happened, what to do about it, and how the server calls it.
+func sentence(_ text: String, advice: String?, identifiers: [(String, String?)]) -> String {
     var result = text
     if let advice { result += "; \(advice)" }
     // A text that quotes another error has them already.

@@ -365,8 +365,7 @@ extension LeaseReport {
 extension ExtendFailure {
     fileprivate init(_ error: CyclesError) {
         switch error {
-        case .transport, .ambiguous, .cancelled, .leaseLost: self = .transient
-        case .invalidResponse(let response): self.init(status: response.status, code: nil, retryAfter: nil)
+        case .transport, .ambiguous, .invalidResponse, .cancelled, .leaseLost: self = .transient
         case .api(let answer):
             self.init(status: answer.status, code: answer.code, retryAfter: answer.retryAfter)
         case .denied(let denial):

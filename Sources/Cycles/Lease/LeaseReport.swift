@@ -17,9 +17,10 @@ package struct LeaseReport: Hashable, Sendable {
     }
 }
 
-/// What came of an attempt to extend a lease that was no success.
+/// Why an attempt to extend a lease was no success.
 package enum ExtendFailure: Hashable, Sendable {
-    /// A transport failure, a 5xx, or a 2xx that is not a valid 200: the server may have extended the lease or not.
+    /// The lease may have been extended or not, or the answer came from something between client and server: a
+    /// transport failure, a 5xx, a 408, a 2xx or 3xx that is no success, a 4xx that is no error of the protocol.
     case transient
     /// A 429, or LIMIT_EXCEEDED: not before that many seconds, if the server said so.
     case throttled(retryAfterSeconds: Int64?)
@@ -29,22 +30,33 @@ package enum ExtendFailure: Hashable, Sendable {
     case refused(status: Int, ErrorCode?)
 
     package init(status: Int, code: ErrorCode?, retryAfter: Duration?) {
-        switch code {
-        case .reservationExpired, .reservationFinalized, .maxExtensionsExceeded, .tenantClosed, .notFound:
-            if (400..<500).contains(status), let code {
-                self = .permanent(code)
-                return
-            }
-        default: break
-        }
-        if status == 410 {
-            self = .permanent(.reservationExpired)
-        } else if status == 429 || (code == .limitExceeded && (400..<500).contains(status)) {
-            self = .throttled(retryAfterSeconds: retryAfter?.components.seconds)
-        } else if status >= 500 || (200..<300).contains(status) {
+        guard (400..<500).contains(status), status != 408 else {
             self = .transient
-        } else {
-            self = .refused(status: status, code)
+            return
+        }
+        if let code, code.endsLeases {
+            self = .permanent(code)
+            return
+        }
+        let isOfProtocol = code?.isOfProtocol ?? false
+        switch (status, code) {
+        // A gateway that limits requests says for how long in the same header.
+        case (429, _) where isOfProtocol || retryAfter != nil, (_, .limitExceeded):
+            self = .throttled(retryAfterSeconds: retryAfter?.components.seconds)
+        case (401, _): self = .refused(status: status, code)
+        case _ where !isOfProtocol: self = .transient
+        case (410, _): self = .permanent(.reservationExpired)
+        default: self = .refused(status: status, code)
+        }
+    }
+}
+
+extension ErrorCode {
+    /// Whether the server will never extend a reservation again once it has answered with this code.
+    fileprivate var endsLeases: Bool {
+        switch self {
+        case .reservationExpired, .reservationFinalized, .maxExtensionsExceeded, .tenantClosed, .notFound: true
+        default: false
         }
     }
 }

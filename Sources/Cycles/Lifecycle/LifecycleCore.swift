@@ -122,7 +122,7 @@ package final class LifecycleCore: Sendable {
     ) throws(CyclesError) -> HeldReservation {
         let operation = try reserveOperation(request)
         let trace = TraceContext.current
-        var process = ReserveProcess(key: operation.idempotencyKey)
+        var process = ReserveProcess(key: operation.idempotencyKey, redactor: background.performer.redactor)
         while true {
             let attempt = background.performer.attempt(operation, over: transport)
             switch process.attempted(attempt) {

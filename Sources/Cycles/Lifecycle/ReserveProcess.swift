@@ -14,10 +14,15 @@ package struct ReserveProcess: Sendable {
     }
 
     private let key: IdempotencyKey?
+    /// Takes secrets out of what errors quote.
+    private let redactor: Redactor
     /// What came of the first attempt, if that does not tell whether budget is held.
     private var doubt: (error: CyclesError, holding: ReservationID?)?
 
-    package init(key: IdempotencyKey?) { self.key = key }
+    package init(key: IdempotencyKey?, redactor: Redactor) {
+        self.key = key
+        self.redactor = redactor
+    }
 
     package mutating func attempted(_ attempt: Attempt<ReservationCreateResponse>) -> Step {
         switch attempt.result {
@@ -31,15 +36,20 @@ package struct ReserveProcess: Sendable {
         _ attempt: Attempt<ReservationCreateResponse>
     ) -> Step {
         switch response.decision {
-        case .deny: return .failed(.denied(Denial(response)), holding: response.reservationID)
+        case .deny: return .failed(.denied(Denial(response, redactor)), holding: response.reservationID)
         case .allow, .allowWithCaps: break
         default:
             let message = "its decision \(response.decision) is not known, and so is no permission"
             return .failed(invalid(response, message), holding: response.reservationID)
         }
-        guard let id = response.reservationID, let expiry = response.expiresAtMilliseconds else {
-            let missing = response.reservationID == nil ? "reservation_id" : "expires_at_ms"
-            return mayHaveHeld(invalid(response, "it allows, and has no \(missing)"), response.reservationID)
+        guard let id = response.reservationID else {
+            // Asking again would not hold budget, either.
+            let message = "it allows without a reservation_id: the decision was only observed, and nothing is held"
+            let advice = "set observe_mode of the tenant to ENFORCE to have budget held"
+            return .failed(invalid(response, message, advice: advice), holding: doubt?.holding)
+        }
+        guard let expiry = response.expiresAtMilliseconds else {
+            return mayHaveHeld(invalid(response, "it allows, and has no expires_at_ms"), id)
         }
         if (try? RequestValidation.reservationID(id)) == nil {
             return .failed(invalid(response, "its reservation_id cannot be part of a path"), holding: nil)
@@ -67,9 +77,9 @@ package struct ReserveProcess: Sendable {
         case .invalidResponse(let answer) where (200..<300).contains(answer.status):
             let named = attempt.body.flatMap { try? JSONValue(parsing: $0) }?["reservation_id"]?.string
             return mayHaveHeld(error, named.map { ReservationID($0) })
-        // These say nothing about what the attempt before may have done.
-        case .api(let answer) where mayBeHeld && [401, 403, 429].contains(answer.status):
-            return mayHaveHeld(error, nil)
+        case .denied: return .failed(error, holding: doubt?.holding)
+        // Such an answer says nothing about what the attempt before may have done.
+        case _ where mayBeHeld && FailureClass(error).isInconclusive: return mayHaveHeld(error, nil)
         default: return .failed(error, holding: doubt?.holding)
         }
     }
@@ -102,15 +112,20 @@ package struct ReserveProcess: Sendable {
         return .failed(.ambiguous(outcome), holding: holding)
     }
 
-    private func invalid(_ response: APIResponse<ReservationCreateResponse>, _ message: String) -> CyclesError {
+    private func invalid(
+        _ response: APIResponse<ReservationCreateResponse>,
+        _ message: String,
+        advice: String? = nil
+    ) -> CyclesError {
         .invalidResponse(
             InvalidResponse(
                 operation: "createReservation",
                 status: response.http.status,
-                message: message,
-                requestID: response.http.requestID,
+                message: redactor.redact(message),
+                requestID: redactor.redact(response.http.requestID),
                 traceID: response.http.traceID,
-                idempotencyKey: key
+                idempotencyKey: key,
+                advice: advice
             )
         )
     }
@@ -122,21 +137,4 @@ package struct ReservationGrant: Sendable {
     package let lease: LeaseReport
     /// The body of the answer, of which the rarer members are decoded when somebody asks.
     package let answer: [UInt8]
-}
-
-extension Denial {
-    /// A DENY in a 200.
-    fileprivate init(_ response: APIResponse<ReservationCreateResponse>) {
-        self.init(
-            operation: "createReservation",
-            reason: response.reasonCode ?? .unrecognized("no reason given"),
-            affectedScopes: response.affectedScopes,
-            retryAfter: response.retryAfter ?? response.http.retryAfter,
-            requestID: response.http.requestID,
-            traceID: response.http.traceID,
-            evidence: response.cyclesEvidence,
-            status: response.http.status,
-            idempotencyKey: response.idempotencyKey
-        )
-    }
 }

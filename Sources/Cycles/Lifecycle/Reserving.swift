@@ -24,7 +24,8 @@ final class Reserving: Sendable {
         self.core = core
         self.request = request
         operation = try core.reserveOperation(request)
-        state = Monitor(State(process: ReserveProcess(key: operation.idempotencyKey)))
+        let redactor = core.background.performer.redactor
+        state = Monitor(State(process: ReserveProcess(key: operation.idempotencyKey, redactor: redactor)))
     }
 
     func run() async throws(CyclesError) -> HeldReservation {

@@ -203,6 +203,10 @@ public enum ReasonCode: OpenEnumeration {
     case actionKindDenied
     /// The policy permits other kinds of action only.
     case actionKindNotAllowed
+    /// The tenant is suspended.
+    case tenantSuspended
+    /// The request breaks a policy.
+    case policyViolation
     /// A reason that this version of the client does not know.
     case unrecognized(String)
 
@@ -219,6 +223,8 @@ public enum ReasonCode: OpenEnumeration {
         case "ACTION_QUOTA_EXCEEDED": self = .actionQuotaExceeded
         case "ACTION_KIND_DENIED": self = .actionKindDenied
         case "ACTION_KIND_NOT_ALLOWED": self = .actionKindNotAllowed
+        case "TENANT_SUSPENDED": self = .tenantSuspended
+        case "POLICY_VIOLATION": self = .policyViolation
         default: self = .unrecognized(rawValue)
         }
     }
@@ -236,6 +242,8 @@ public enum ReasonCode: OpenEnumeration {
         case .actionQuotaExceeded: "ACTION_QUOTA_EXCEEDED"
         case .actionKindDenied: "ACTION_KIND_DENIED"
         case .actionKindNotAllowed: "ACTION_KIND_NOT_ALLOWED"
+        case .tenantSuspended: "TENANT_SUSPENDED"
+        case .policyViolation: "POLICY_VIOLATION"
         case .unrecognized(let text): text
         }
     }
@@ -278,6 +286,12 @@ public enum ErrorCode: OpenEnumeration {
     case limitExceeded
     /// The tenant is closed for good (409).
     case tenantClosed
+    /// A quota of actions is used up (409; extensions v0.1.26).
+    case actionQuotaExceeded
+    /// The policy denies this kind of action (409; extensions v0.1.26).
+    case actionKindDenied
+    /// The policy permits other kinds of action only (409; extensions v0.1.26).
+    case actionKindNotAllowed
     /// The server failed (500).
     case internalError
     /// A code that this version of the client does not know.
@@ -302,6 +316,9 @@ public enum ErrorCode: OpenEnumeration {
         case "MAX_EXTENSIONS_EXCEEDED": self = .maxExtensionsExceeded
         case "LIMIT_EXCEEDED": self = .limitExceeded
         case "TENANT_CLOSED": self = .tenantClosed
+        case "ACTION_QUOTA_EXCEEDED": self = .actionQuotaExceeded
+        case "ACTION_KIND_DENIED": self = .actionKindDenied
+        case "ACTION_KIND_NOT_ALLOWED": self = .actionKindNotAllowed
         case "INTERNAL_ERROR": self = .internalError
         default: self = .unrecognized(rawValue)
         }
@@ -326,6 +343,9 @@ public enum ErrorCode: OpenEnumeration {
         case .maxExtensionsExceeded: "MAX_EXTENSIONS_EXCEEDED"
         case .limitExceeded: "LIMIT_EXCEEDED"
         case .tenantClosed: "TENANT_CLOSED"
+        case .actionQuotaExceeded: "ACTION_QUOTA_EXCEEDED"
+        case .actionKindDenied: "ACTION_KIND_DENIED"
+        case .actionKindNotAllowed: "ACTION_KIND_NOT_ALLOWED"
         case .internalError: "INTERNAL_ERROR"
         case .unrecognized(let text): text
         }

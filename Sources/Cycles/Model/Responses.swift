@@ -4,8 +4,10 @@ public struct DecisionResponse: Hashable, Sendable {
     public let decision: Decision
     /// The limits that come with ALLOW_WITH_CAPS.
     public let caps: Caps?
-    /// Why, with DENY.
+    /// Why, with DENY: the decision's own reason, or the one of ``denyDetail``.
     public let reasonCode: ReasonCode?
+    /// More about the reason, with DENY, if the server sends it.
+    public let denyDetail: DenyDetail?
     /// When to ask again, if the server suggests a time.
     public let retryAfter: Duration?
     /// The scopes that the decision concerns, in canonical order; empty if the server does not say.
@@ -20,7 +22,8 @@ public struct DecisionResponse: Hashable, Sendable {
 public struct ReservationCreateResponse: Hashable, Sendable {
     /// What was decided. An unrecognized decision is not permission.
     public let decision: Decision
-    /// The reservation; absent on dry runs and DENY.
+    /// The reservation; absent on dry runs, DENY and observed decisions. An ALLOW without it on a live request is an
+    /// observed decision (`observe_mode` OBSERVE, extensions v0.1.26): the request was evaluated, and nothing is held.
     public let reservationID: ReservationID?
     /// What is held.
     public let reserved: Amount?
@@ -35,8 +38,10 @@ public struct ReservationCreateResponse: Hashable, Sendable {
     public let affectedScopes: [String]
     /// The limits that come with ALLOW_WITH_CAPS.
     public let caps: Caps?
-    /// Why, with DENY.
+    /// Why, with DENY: the decision's own reason, or the one of ``denyDetail``.
     public let reasonCode: ReasonCode?
+    /// More about the reason, with DENY, if the server sends it.
+    public let denyDetail: DenyDetail?
     /// When to ask again, if the server suggests a time.
     public let retryAfter: Duration?
     /// The balances of the scopes, if the server sends them. Decoded at each access: keep the result.

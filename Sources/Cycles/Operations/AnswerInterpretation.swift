@@ -45,6 +45,7 @@ extension Operation {
     private func errorAnswer(_ response: HTTPResponse, _ redactor: Redactor) -> CyclesError {
         let metadata = ResponseMetadata(response)
         let body = ErrorBody(body: response.body)
+        let details = body?.details.map(redactor.redact)
         var error = APIError(
             operation: "\(name)",
             status: response.status,
@@ -52,17 +53,23 @@ extension Operation {
             message: redactor.redact(body?.message ?? Self.describe(response)),
             requestID: redactor.redact(body?.requestID ?? metadata.requestID),
             traceID: redactor.redact(body?.traceID ?? metadata.traceID),
-            details: redactor.redact(body?.details ?? [:]),
+            details: details?.object ?? [:],
             evidence: body?.evidence,
             retryAfter: metadata.retryAfter,
             idempotencyKey: idempotencyKey
         )
-        if isBudgetRequest, error.status == 409, let reason = error.code?.denialReason {
-            return .denied(Denial(error, reason: reason))
+        let detail = DenyDetail(details?["deny_detail"])
+        if isBudgetRequest, error.status == 409, let reason = ReasonCode(deniedWith: error.code, detail) {
+            return .denied(Denial(error, reason: reason, details: details, detail: detail))
         }
         error.advice =
-            Self.expectsTLS(response)
-            ? "the server speaks TLS there: its URL has to begin with https" : advice(for: error)
+            if let suggestedFix = detail?.suggestedFix {
+                suggestedFix
+            } else if Self.expectsTLS(response) {
+                "the server speaks TLS there: its URL has to begin with https"
+            } else {
+                advice(for: error)
+            }
         return .api(error)
     }
 
@@ -99,45 +106,15 @@ extension Operation {
             if expected.isEmpty { return "the budget is kept in another unit than \(requested)" }
             return "send amounts in \(expected.joined(separator: " or ")) instead of \(requested)"
         case .idempotencyMismatch: return "use a fresh key for another request"
-        case .none where error.status == 401 || error.status == 403: return "check the API key"
-        case .none where error.status == 404: return "check the base URL"
+        case let code where !(code?.isOfProtocol ?? false):
+            switch error.status {
+            case 401: return "check the API key"
+            case 403: return "check the API key, and what stands between client and server"
+            case 404: return "check the base URL, and what stands between client and server"
+            case 407: return "check the credentials of the proxy"
+            default: return nil
+            }
         default: return nil
         }
-    }
-}
-
-extension ErrorCode {
-    /// The denial that an error with this code is, if it is one.
-    package var denialReason: ReasonCode? {
-        switch self {
-        case .budgetExceeded: .budgetExceeded
-        case .budgetFrozen: .budgetFrozen
-        case .budgetClosed: .budgetClosed
-        case .overdraftLimitExceeded: .overdraftLimitExceeded
-        case .debtOutstanding: .debtOutstanding
-        case .tenantClosed: .tenantClosed
-        default: nil
-        }
-    }
-}
-
-extension Denial {
-    fileprivate init(_ error: APIError, reason: ReasonCode) {
-        let scopes =
-            error.details["affected_scopes"]?.array?.compactMap(\.string)
-            ?? (error.details["scope"]?.string).map { [$0] }
-        self.init(
-            operation: error.operation,
-            reason: reason,
-            affectedScopes: scopes ?? [],
-            retryAfter: error.retryAfter,
-            requestID: error.requestID,
-            traceID: error.traceID,
-            evidence: error.evidence,
-            message: error.message,
-            status: error.status,
-            errorCode: error.code,
-            idempotencyKey: error.idempotencyKey
-        )
     }
 }

@@ -1,7 +1,7 @@
 /// Performs operations over a transport: one request, one answer, and what it means.
 package struct OperationPerformer: Sendable {
     private let assembly: RequestAssembly
-    private var redactor: Redactor { assembly.credentials.redactor }
+    package var redactor: Redactor { assembly.credentials.redactor }
     private let time: any TimeSource
     package let observer: any CyclesObserver
     /// Whether attempts are reported at all: warnings alone need none of that.

@@ -80,8 +80,10 @@ package struct SettlementProcess: Hashable, Sendable {
             switch FailureClass(error) {
             case .expired: return doubt.isMismatch ? .rejected(doubt.error) : becomeEvent()
             case .rejected: return .rejected(doubt.error)
-            // The server does not know it, whatever else it says.
-            case .unclassified where error.status == 404: return .rejected(doubt.error)
+            // The server does not know it, whatever else it says. A 404 that is no error of the protocol comes from
+            // something in between, and says nothing about the reservation.
+            case .unclassified where error.status == 404 && error.errorCode?.isOfProtocol == true:
+                return .rejected(doubt.error)
             case .retry, .throttled, .unauthorized, .unclassified, .finalized, .mismatch:
                 // A look-up that fails decides nothing: the commit is sent again.
                 return wait(for: FailureClass(error), error, randomness)
@@ -120,7 +122,7 @@ package struct SettlementProcess: Hashable, Sendable {
 
 /// What kind of failure an attempt to settle was. The order of the checks is the protocol's.
 package enum FailureClass: Hashable, Sendable {
-    /// A transport failure, a 5xx, or a 2xx or 3xx that is no success: it may have been applied.
+    /// A transport failure, a 5xx, a 408, or a 2xx or 3xx that is no success: it may have been applied.
     case retry
     /// A 429, or LIMIT_EXCEEDED.
     case throttled
@@ -137,6 +139,14 @@ package enum FailureClass: Hashable, Sendable {
     /// Any other 4xx: the server refuses for good.
     case rejected
 
+    /// Whether the failure leaves open what the server has done with the request, or with the same request before.
+    package var isInconclusive: Bool {
+        switch self {
+        case .retry, .throttled, .unauthorized, .unclassified: true
+        case .expired, .finalized, .mismatch, .rejected: false
+        }
+    }
+
     package init(_ error: CyclesError) {
         switch error {
         case .transport, .ambiguous, .invalidResponse, .cancelled, .leaseLost: self = .retry
@@ -152,6 +162,7 @@ package enum FailureClass: Hashable, Sendable {
             return
         }
         switch (status, code) {
+        case (408, _): self = .retry
         case (429, _), (_, .limitExceeded): self = .throttled
         case (401, _), (403, _): self = .unauthorized
         case (410, _), (_, .reservationExpired): self = .expired

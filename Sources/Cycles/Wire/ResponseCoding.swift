@@ -10,8 +10,9 @@ extension DecisionResponse: ResponseDecodable {
             var decision: Decision?
             var caps: Caps?
             var reasonCode: ReasonCode?
+            var denyDetail: DenyDetail?
             var retryAfter: WireMilliseconds?
-            var affectedScopes: [String]?
+            var affectedScopes: WireScopes?
             var evidence: Range<Int>?
             try reader.beginObject()
             while let name = try reader.nextName() {
@@ -22,7 +23,9 @@ extension DecisionResponse: ResponseDecodable {
                 } else if name == "caps" {
                     caps = try reader.optional("caps")
                 } else if name == "reason_code" {
-                    reasonCode = try reader.optional("reason_code")
+                    reasonCode = try reader.informationalReason()
+                } else if name == "deny_detail" {
+                    denyDetail = try reader.informational()
                 } else if name == "retry_after_ms" {
                     retryAfter = try reader.optional("retry_after_ms")
                 } else if name == "cycles_evidence" {
@@ -34,9 +37,10 @@ extension DecisionResponse: ResponseDecodable {
             return DecisionResponse(
                 decision: try decision.required("decision"),
                 caps: caps,
-                reasonCode: reasonCode,
+                reasonCode: reasonCode ?? denyDetail?.reasonCode,
+                denyDetail: denyDetail,
                 retryAfter: retryAfter?.duration,
-                affectedScopes: affectedScopes ?? [],
+                affectedScopes: denyDetail.completing(affectedScopes?.names ?? []),
                 deferredEvidence: Deferred(evidenceIn: body, range: evidence)
             )
         }
@@ -52,9 +56,10 @@ extension ReservationCreateResponse: ResponseDecodable {
             var expiresAt: WireCount?
             var remaining: WireMilliseconds?
             var scopePath: String?
-            var affectedScopes: [String]?
+            var affectedScopes: WireScopes?
             var caps: Caps?
             var reasonCode: ReasonCode?
+            var denyDetail: DenyDetail?
             var retryAfter: WireMilliseconds?
             var balances: Range<Int>?
             var evidence: Range<Int>?
@@ -79,7 +84,9 @@ extension ReservationCreateResponse: ResponseDecodable {
                 } else if name == "balances" {
                     balances = try reader.deferredRange()
                 } else if name == "reason_code" {
-                    reasonCode = try reader.optional("reason_code")
+                    reasonCode = try reader.informationalReason()
+                } else if name == "deny_detail" {
+                    denyDetail = try reader.informational()
                 } else if name == "retry_after_ms" {
                     retryAfter = try reader.optional("retry_after_ms")
                 } else if name == "cycles_evidence" {
@@ -95,9 +102,10 @@ extension ReservationCreateResponse: ResponseDecodable {
                 expiresAtMilliseconds: expiresAt?.value,
                 remainingTimeToLive: remaining?.duration,
                 scopePath: scopePath,
-                affectedScopes: try affectedScopes.required("affected_scopes"),
+                affectedScopes: denyDetail.completing(try affectedScopes.required("affected_scopes").names),
                 caps: caps,
-                reasonCode: reasonCode,
+                reasonCode: reasonCode ?? denyDetail?.reasonCode,
+                denyDetail: denyDetail,
                 retryAfter: retryAfter?.duration,
                 deferredBalances: Deferred(balancesIn: body, range: balances),
                 deferredEvidence: Deferred(evidenceIn: body, range: evidence)
@@ -247,7 +255,7 @@ extension ReservationDetail: WireDecodable, ResponseDecodable {
         var expiresAt: Int64?
         var finalizedAt: Int64?
         var scopePath: String?
-        var affectedScopes: [String]?
+        var affectedScopes: WireScopes?
         var metadata: [String: JSONValue]?
         var committedMetadata: [String: JSONValue]?
         var evidence: ReservationEvidence?
@@ -299,7 +307,7 @@ extension ReservationDetail: WireDecodable, ResponseDecodable {
             expiresAtMilliseconds: try expiresAt.required("expires_at_ms"),
             finalizedAtMilliseconds: finalizedAt,
             scopePath: try scopePath.required("scope_path"),
-            affectedScopes: try affectedScopes.required("affected_scopes"),
+            affectedScopes: try affectedScopes.required("affected_scopes").names,
             metadata: metadata,
             committedMetadata: committedMetadata,
             evidence: evidence
@@ -407,75 +415,6 @@ extension EvidenceEnvelope: ResponseDecodable {
                 evidenceID: try evidenceID.required("evidence_id"),
                 signature: try signature.required("signature")
             )
-        }
-    }
-}
-
-extension EvidenceKey: WireDecodable {
-    package init(from reader: inout JSONReader) throws(JSONError) {
-        var kty: String?
-        var crv: String?
-        var alg: String?
-        var x: String?
-        var kid: String?
-        var notBefore: Int64?
-        var expires: Int64?
-        var status: String?
-        try reader.beginObject()
-        while let name = try reader.nextName() {
-            if name == "kty" {
-                kty = try reader.required("kty")
-            } else if name == "crv" {
-                crv = try reader.required("crv")
-            } else if name == "alg" {
-                alg = try reader.optional("alg")
-            } else if name == "x" {
-                x = try reader.required("x")
-            } else if name == "kid" {
-                kid = try reader.required("kid")
-            } else if name == "cycles_nbf_ms" {
-                notBefore = try reader.required("cycles_nbf_ms")
-            } else if name == "cycles_exp_ms" {
-                expires = try reader.optional("cycles_exp_ms")
-            } else if name == "status" {
-                status = try reader.informational()
-            } else {
-                try reader.skipValue()
-            }
-        }
-        self.init(
-            kty: try kty.required("kty"),
-            crv: try crv.required("crv"),
-            alg: alg,
-            x: try x.required("x"),
-            kid: try kid.required("kid"),
-            cyclesNbfMilliseconds: try notBefore.required("cycles_nbf_ms"),
-            cyclesExpMilliseconds: expires,
-            status: status
-        )
-    }
-}
-
-extension EvidenceKeySet: ResponseDecodable {
-    /// A key that is not one of Cycles, or names another algorithm, is left out: the rest can still verify.
-    package init(body: [UInt8]) throws(JSONError) {
-        self = try JSONReader.document(body) { reader throws(JSONError) in
-            var keys: [EvidenceKey]?
-            try reader.beginObject()
-            while let name = try reader.nextName() {
-                guard name == "keys" else {
-                    try reader.skipValue()
-                    continue
-                }
-                var readable: [EvidenceKey] = []
-                try reader.beginArray()
-                while try reader.nextElement() {
-                    let key: EvidenceKey? = try reader.informational()
-                    if let key, key.alg == nil || key.alg == "EdDSA" { readable.append(key) }
-                }
-                keys = readable
-            }
-            return EvidenceKeySet(keys: try keys.required("keys"))
         }
     }
 }

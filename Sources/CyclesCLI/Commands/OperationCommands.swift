@@ -128,12 +128,10 @@ enum OperationCommands {
         return try await perform(arguments, { client throws(CyclesError) in try await client.createReservation(sent) })
         { answer in
             guard !arguments[quiet] else {
-                if !answer.decision.isAllowed {
-                    Console.error("\(answer.decision): \(answer.reasonCode.map { "\($0)" } ?? "no reason is given")")
-                }
+                if let note = AnswerReport.note(answer, isDryRun: sent.dryRun) { Console.error(note) }
                 return answer.reservationID.map { [$0.rawValue] } ?? []
             }
-            return AnswerReport.lines(answer)
+            return AnswerReport.lines(answer, isDryRun: sent.dryRun)
         } status: {
             $0.decision.isAllowed ? .success : .denied
         } unprinted: { client, answer in

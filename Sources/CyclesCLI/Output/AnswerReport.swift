@@ -2,22 +2,41 @@ import Cycles
 
 /// The server's answers, for people.
 enum AnswerReport {
-    static func lines(_ answer: APIResponse<ReservationCreateResponse>) -> [String] {
+    /// - Parameter isDryRun: Whether the request asked for nothing to be held.
+    static func lines(_ answer: APIResponse<ReservationCreateResponse>, isDryRun: Bool = false) -> [String] {
         var fields = FieldList()
         fields.add("reservation", answer.reservationID)
-        addDecision(answer.decision, answer.reasonCode, answer.retryAfter, to: &fields)
+        addDecision(answer.decision, answer.reasonCode, answer.retryAfter, answer.denyDetail, to: &fields)
         fields.add("reserved", answer.reserved)
         fields.add("expires", answer.expiresAtMilliseconds.map(Instants.text))
         fields.add("scopes", answer.affectedScopes)
         add(answer.caps, to: &fields)
         fields.add("idempotency key", answer.idempotencyKey)
         fields.add("evidence", answer.cyclesEvidence?.evidenceID)
+        if isObserved(answer, isDryRun) { fields.add("note", observed) }
         return fields.lines + table(answer.balances)
+    }
+
+    /// The line that stands in for the id of a reservation that was not made; nil if there is nothing to say.
+    /// - Parameter isDryRun: Whether the request asked for nothing to be held.
+    static func note(_ answer: APIResponse<ReservationCreateResponse>, isDryRun: Bool) -> String? {
+        guard answer.decision.isAllowed else {
+            let reason = answer.reasonCode.map { "\($0)" } ?? "no reason is given"
+            return "\(answer.decision): \(reason)" + (answer.denyDetail?.suggestedFix.map { "; \($0)" } ?? "")
+        }
+        return isObserved(answer, isDryRun) ? "\(answer.decision): \(observed)" : nil
+    }
+
+    private static let observed = "the decision was only observed, and nothing is held"
+
+    /// Whether a request that should have held budget was allowed without a reservation.
+    private static func isObserved(_ answer: APIResponse<ReservationCreateResponse>, _ isDryRun: Bool) -> Bool {
+        !isDryRun && answer.decision.isAllowed && answer.reservationID == nil
     }
 
     static func lines(_ answer: APIResponse<DecisionResponse>) -> [String] {
         var fields = FieldList()
-        addDecision(answer.decision, answer.reasonCode, answer.retryAfter, to: &fields)
+        addDecision(answer.decision, answer.reasonCode, answer.retryAfter, answer.denyDetail, to: &fields)
         fields.add("scopes", answer.affectedScopes)
         add(answer.caps, to: &fields)
         fields.add("evidence", answer.cyclesEvidence?.evidenceID)
@@ -126,11 +145,24 @@ enum AnswerReport {
         _ decision: Decision,
         _ reason: ReasonCode?,
         _ retryAfter: Duration?,
+        _ detail: DenyDetail?,
         to fields: inout FieldList
     ) {
         fields.add("decision", decision)
         fields.add("reason", reason)
+        fields.add("blocked by", [detail?.blockedByPolicy, detail?.blockedByScope].compactMap { $0 })
+        fields.add("quota", detail?.quotaViolation.flatMap(quota))
+        fields.add("remaining", detail?.budgetRemaining)
+        fields.add("suggested fix", detail?.suggestedFix)
         fields.add("ask again in", retryAfter.map { "\($0)" })
+    }
+
+    /// Such as `3 of 3 message.email.send per_run (run-7)`; what the server does not say is left out.
+    private static func quota(_ quota: QuotaViolation) -> String? {
+        let count = quota.used.flatMap { used in quota.limit.map { "\(used) of \($0)" } }
+        let parts = [count, quota.riskClass ?? quota.actionKind, quota.window, quota.windowKey.map { "(\($0))" }]
+        let known = parts.compactMap { $0 }
+        return known.isEmpty ? nil : known.joined(separator: " ")
     }
 
     private static func add(_ caps: Caps?, to fields: inout FieldList) {

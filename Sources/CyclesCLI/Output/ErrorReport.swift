@@ -75,14 +75,14 @@ enum ErrorReport {
             ("error", code(of: error).map(JSONValue.string)), ("message", .string("\(error)")),
             ("request_id", error.requestID.map(JSONValue.string)), ("trace_id", error.traceID.map(JSONValue.string)),
             ("status", error.status.map { .number(JSONNumber(Int64($0))) }),
-            ("idempotency_key", error.idempotencyKey.map { .string($0.rawValue) }),
+            ("idempotency_key", error.idempotencyKey.map { .string($0.rawValue) }), ("details", details(of: error)),
         ]
         return text(Dictionary(uniqueKeysWithValues: members.map { ($0, $1 ?? nil) }))
     }
 
     /// The same members for a failure of the tool itself.
     static func json(_ failure: ToolFailure) -> String {
-        let names = ["error", "request_id", "trace_id", "status", "idempotency_key"]
+        let names = ["error", "request_id", "trace_id", "status", "idempotency_key", "details"]
         let absent = Dictionary(uniqueKeysWithValues: names.map { ($0, JSONValue.null) })
         let message = ([failure.message] + failure.details).joined(separator: "\n")
         return text(absent.merging(["message": .string(message)]) { $1 })
@@ -90,6 +90,14 @@ enum ErrorReport {
 
     private static func text(_ members: [String: JSONValue]) -> String {
         String(decoding: JSONValue.object(members).encoded, as: UTF8.self)
+    }
+
+    private static func details(of error: CyclesError) -> JSONValue? {
+        switch error {
+        case .denied(let denial): denial.details
+        case .api(let answer) where !answer.details.isEmpty: .object(answer.details)
+        default: nil
+        }
     }
 
     private static func code(of error: CyclesError) -> String? {

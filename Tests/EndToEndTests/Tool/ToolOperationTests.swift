@@ -110,7 +110,12 @@ extension ToolSuites {
             authority.addAPIKey("key-of-the-test", tenant: "acme")
             authority.setBudget(scope: "tenant:acme", allocated: .tokens(5_000))
             authority.setEvidenceKeys([
-                "keys": [["kty": "OKP", "crv": "Ed25519", "x": "AAAA", "kid": "key-1", "cycles_nbf_ms": 0]]
+                "keys": [
+                    [
+                        "kty": "OKP", "crv": "Ed25519", "x": .string(String(repeating: "A", count: 43)), "kid": "key-1",
+                        "cycles_nbf_ms": 0,
+                    ]
+                ]
             ])
             try await withServer(authority) { environment in
                 let answer = try await JSONValue(
@@ -212,6 +217,67 @@ extension ToolSuites {
                 let variables = environment.merging(["TRACEPARENT": "00-\(trace)-b7ad6b7169203331-01"]) { $1 }
                 let outcome = try await cycles(["reservation", "nobody"], variables)
                 #expect(outcome.errors.contains("trace " + trace), "\(outcome)")
+            }
+        }
+
+        private static let fix = "Raise the limit in policy 'pol_1'"
+        private static let detail = #"{"reason_code":"ACTION_QUOTA_EXCEEDED","suggested_fix":"\#(fix)"}"#
+
+        @Test(arguments: ["ACTION_QUOTA_EXCEEDED", "ACTION_KIND_NOT_ALLOWED", "ACTION_KIND_DENIED", "LATER_CODE"])
+        func aPolicyThatSaysNoIsADenial(code: String) async throws {
+            let mock = MockTransport()
+            let body = #"{"error":"\#(code)","message":"m","request_id":"r","details":{"deny_detail":\#(Self.detail)}}"#
+            mock.on(.post, "/v1/*") { _ in HTTPResponse(status: 409, body: Array(body.utf8)) }
+            try await withServer(mock) { environment in
+                for arguments in [
+                    ["reserve"] + work, ["decide"] + work, ["event", "--actual", "1:TOKENS", "--action", "a/b"],
+                    ["run"] + work + ["--", "true"],
+                ] {
+                    let outcome = try await cycles(arguments, environment)
+                    #expect(outcome.status == 77 && outcome.errors.contains(Self.fix), "\(arguments): \(outcome)")
+                }
+                let asJSON = try await cycles(["reserve", "--json"] + work, environment)
+                let document = try JSONValue(parsing: Array(asJSON.errors.utf8))
+                #expect(asJSON.status == 77 && document["error"]?.string == code)
+                #expect(document["details"]?["deny_detail"]?["suggested_fix"]?.string == Self.fix)
+                // What is being settled or given back is not denied.
+                let commit = try await cycles(["commit", "rsv_1", "--actual", "1:TOKENS"], environment)
+                #expect(commit.status == 1 && commit.errors.contains(Self.fix), "\(commit)")
+            }
+        }
+
+        @Test func aDecisionThatDeniesSaysWhatToDo() async throws {
+            let mock = MockTransport()
+            let body = #"{"decision":"DENY","affected_scopes":[{"scope":"tenant:acme"}],"deny_detail":\#(Self.detail)}"#
+            mock.on(.post, "/v1/*") { _ in HTTPResponse(status: 200, body: Array(body.utf8)) }
+            try await withServer(mock) { environment in
+                for command in ["reserve", "decide"] {
+                    let text = try await cycles([command] + work, environment)
+                    #expect(text.status == 77 && text.output.contains(Self.fix), "\(text)")
+                    #expect(text.output.contains("ACTION_QUOTA_EXCEEDED") && text.output.contains("tenant:acme"))
+                    let asJSON = try await cycles([command, "--json"] + work, environment)
+                    #expect(asJSON.status == 77 && asJSON.output == body + "\n", "\(asJSON)")
+                }
+                let quiet = try await cycles(["reserve", "-q"] + work, environment)
+                #expect(quiet.status == 77 && quiet.output.isEmpty && quiet.errors.contains(Self.fix), "\(quiet)")
+                let run = try await cycles(["run"] + work + ["--", "true"], environment)
+                #expect(run.status == 77 && run.errors.contains(Self.fix), "\(run)")
+            }
+        }
+
+        @Test func anObservedDecisionSaysThatNothingIsHeld() async throws {
+            let mock = MockTransport()
+            let body = #"{"decision":"ALLOW","affected_scopes":[{"scope":"tenant:acme"}]}"#
+            mock.on(.post, "/v1/*") { _ in HTTPResponse(status: 200, body: Array(body.utf8)) }
+            try await withServer(mock) { environment in
+                let text = try await cycles(["reserve"] + work, environment)
+                #expect(text.status == 0 && text.output.contains("nothing is held"), "\(text)")
+                let quiet = try await cycles(["reserve", "-q"] + work, environment)
+                #expect(quiet.output.isEmpty && quiet.errors.contains("nothing is held"), "\(quiet)")
+                let dryRun = try await cycles(["reserve", "-q", "--dry-run"] + work, environment)
+                #expect(dryRun.output.isEmpty && dryRun.errors.isEmpty, "\(dryRun)")
+                let run = try await cycles(["run"] + work + ["--", "echo", "started"], environment)
+                #expect(run.status != 0 && run.output.isEmpty && run.errors.contains("observed"), "\(run)")
             }
         }
     }

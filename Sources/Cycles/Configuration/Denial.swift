@@ -1,0 +1,106 @@
+/// The authority's no (specification: DENY in `DecisionResponse` and `ReservationCreateResponse`, and the 409 codes that
+/// mean the same; extensions v0.1.26: `DenyDetail`).
+public struct Denial: Hashable, Sendable, CustomStringConvertible {
+    /// Which operation was denied, such as `createReservation`.
+    public var operation: String
+    /// Why.
+    public var reason: ReasonCode
+    /// The scopes that the decision concerns; empty if the server does not say.
+    public var affectedScopes: [String]
+    /// How long the server suggests to wait.
+    public var retryAfter: Duration?
+    /// The server's name for the request.
+    public var requestID: String?
+    /// The trace that the server filed the request under.
+    public var traceID: String?
+    /// The evidence that the server keeps of the denial.
+    public var evidence: EvidenceReference?
+    /// What the server says, if it says anything.
+    public var message: String?
+    /// More about the denial, as the server sent it: the `details` of an error answer, or an object with the `deny_detail`
+    /// of a DENY decision.
+    public var details: JSONValue?
+    /// A corrective action in words, for people.
+    public var suggestedFix: String?
+    /// The most specific scope that caused the denial.
+    public var blockedByScope: String?
+    /// The name or id of the policy that caused the denial.
+    public var blockedByPolicy: String?
+    /// The balance that remains at the blocking scope, in the unit of the request; negative in overdraft.
+    public var budgetRemaining: Int64?
+    /// The quota that is used up, with ACTION_QUOTA_EXCEEDED.
+    public var quotaViolation: QuotaViolation?
+    /// The HTTP status: 200 for a DENY decision, 409 for an error answer.
+    public var status: Int
+    /// The code of the error answer; nil for a DENY decision.
+    public var errorCode: ErrorCode?
+    /// The idempotency key that the request carried.
+    public var idempotencyKey: IdempotencyKey?
+
+    /// A denial.
+    public init(
+        operation: String,
+        reason: ReasonCode,
+        affectedScopes: [String] = [],
+        retryAfter: Duration? = nil,
+        requestID: String? = nil,
+        traceID: String? = nil,
+        evidence: EvidenceReference? = nil,
+        message: String? = nil,
+        details: JSONValue? = nil,
+        suggestedFix: String? = nil,
+        blockedByScope: String? = nil,
+        blockedByPolicy: String? = nil,
+        budgetRemaining: Int64? = nil,
+        quotaViolation: QuotaViolation? = nil,
+        status: Int,
+        errorCode: ErrorCode? = nil,
+        idempotencyKey: IdempotencyKey? = nil
+    ) {
+        self.operation = operation
+        self.reason = reason
+        self.affectedScopes = affectedScopes
+        self.retryAfter = retryAfter
+        self.requestID = requestID
+        self.traceID = traceID
+        self.evidence = evidence
+        self.message = message
+        self.details = details
+        self.suggestedFix = suggestedFix
+        self.blockedByScope = blockedByScope
+        self.blockedByPolicy = blockedByPolicy
+        self.budgetRemaining = budgetRemaining
+        self.quotaViolation = quotaViolation
+        self.status = status
+        self.errorCode = errorCode
+        self.idempotencyKey = idempotencyKey
+    }
+
+    /// What was denied, why, on which scopes, and what to do.
+    public var description: String {
+        var text = "\(operation) was denied: \(reason.rawValue)"
+        if let message { text += ": \(message)" }
+        if !affectedScopes.isEmpty { text += " [\(affectedScopes.joined(separator: ", "))]" }
+        let wait = retryAfter.map { "the server suggests to ask again in \($0.readable)" }
+        let known = [suggestedFix, wait].compactMap { $0 }
+        return sentence(
+            text,
+            advice: known.isEmpty ? advice : known.joined(separator: "; "),
+            identifiers: [("request", requestID), ("trace", traceID)]
+        )
+    }
+
+    private var advice: String? {
+        switch reason {
+        case .budgetExceeded: "ask for less, or have the budget funded"
+        case .budgetFrozen: "an operator has to unfreeze the budget"
+        case .overdraftLimitExceeded: "an operator has to fund the budget, or raise its overdraft limit"
+        case .debtOutstanding: "an operator has to fund the budget until the debt is repaid"
+        case .budgetNotFound: "check the subject and the unit, or have a budget set up"
+        case .actionQuotaExceeded: "wait until the quota's window ends, or have the quota raised"
+        case .actionKindDenied, .actionKindNotAllowed: "an operator has to allow actions of this kind"
+        case .tenantSuspended: "an operator has to reactivate the tenant"
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,72 @@
+extension ReasonCode {
+    /// The reason of a denial that a 409 on a request for budget is; nil if the 409 is another error. An error whose code
+    /// is not known is a denial if its detail names a reason.
+    package init?(deniedWith code: ErrorCode?, _ detail: DenyDetail?) {
+        switch code {
+        case .budgetExceeded: self = .budgetExceeded
+        case .budgetFrozen: self = .budgetFrozen
+        case .budgetClosed: self = .budgetClosed
+        case .overdraftLimitExceeded: self = .overdraftLimitExceeded
+        case .debtOutstanding: self = .debtOutstanding
+        case .tenantClosed: self = .tenantClosed
+        case .actionQuotaExceeded: self = .actionQuotaExceeded
+        case .actionKindDenied: self = .actionKindDenied
+        case .actionKindNotAllowed: self = .actionKindNotAllowed
+        case nil, .unrecognized:
+            guard let reason = detail?.reasonCode else { return nil }
+            self = reason
+        default: return nil
+        }
+    }
+}
+
+extension Denial {
+    /// A 409 that means no.
+    package init(_ error: APIError, reason: ReasonCode, details: JSONValue?, detail: DenyDetail?) {
+        let named = details?["affected_scopes"]?.array?.compactMap { $0.string ?? $0["scope"]?.string } ?? []
+        self.init(
+            operation: error.operation,
+            reason: reason,
+            affectedScopes: detail.completing(named.isEmpty ? details?["scope"]?.string.map { [$0] } ?? [] : named),
+            retryAfter: error.retryAfter,
+            requestID: error.requestID,
+            traceID: error.traceID,
+            evidence: error.evidence,
+            message: error.message,
+            details: details,
+            status: error.status,
+            errorCode: error.code,
+            idempotencyKey: error.idempotencyKey
+        )
+        explain(with: detail)
+    }
+
+    /// A DENY in a 200.
+    package init(_ response: APIResponse<ReservationCreateResponse>, _ redactor: Redactor) {
+        var raw = ((try? JSONValue(parsing: response.body))?["deny_detail"]).map(redactor.redact)
+        if raw == .null { raw = nil }
+        let detail = DenyDetail(raw)
+        self.init(
+            operation: "createReservation",
+            reason: response.reasonCode.map { ReasonCode(rawValue: redactor.redact($0.rawValue)) }
+                ?? .unrecognized("no reason given"),
+            affectedScopes: response.affectedScopes.map { redactor.redact($0) },
+            retryAfter: response.retryAfter ?? response.http.retryAfter,
+            requestID: redactor.redact(response.http.requestID),
+            traceID: response.http.traceID,
+            evidence: response.cyclesEvidence,
+            details: raw.map { ["deny_detail": $0] },
+            status: response.http.status,
+            idempotencyKey: response.idempotencyKey
+        )
+        explain(with: detail)
+    }
+
+    private mutating func explain(with detail: DenyDetail?) {
+        suggestedFix = detail?.suggestedFix
+        blockedByScope = detail?.blockedByScope
+        blockedByPolicy = detail?.blockedByPolicy
+        budgetRemaining = detail?.budgetRemaining
+        quotaViolation = detail?.quotaViolation
+    }
+}
