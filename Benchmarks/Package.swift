@@ -16,19 +16,22 @@ let package = Package(
     dependencies: [.package(name: "Cycles", path: "..")],
     targets: [
         .target(name: "Measurement"),
-        .executableTarget(
-            name: "RawLoop",
-            dependencies: ["Measurement"],
-            linkerSettings: [.linkedLibrary("curl")]
+        .target(name: "CurlLifecycles", dependencies: ["Measurement"], linkerSettings: [.linkedLibrary("curl")]),
+        .executableTarget(name: "TunedLoop", dependencies: ["CurlLifecycles"]),
+        .executableTarget(name: "RawLoop", dependencies: ["CurlLifecycles"]),
+        .target(
+            name: "SwiftLifecycles",
+            dependencies: [.product(name: "Cycles", package: "Cycles")],
+            swiftSettings: swiftSettings
         ),
         .executableTarget(
             name: "ClientLoop",
-            dependencies: ["Measurement", .product(name: "Cycles", package: "Cycles")],
+            dependencies: ["Measurement", "SwiftLifecycles", .product(name: "Cycles", package: "Cycles")],
             swiftSettings: swiftSettings
         ),
         .executableTarget(
             name: "GuardLoop",
-            dependencies: ["Measurement", .product(name: "Cycles", package: "Cycles")],
+            dependencies: ["Measurement", "SwiftLifecycles", .product(name: "Cycles", package: "Cycles")],
             swiftSettings: swiftSettings
         ),
         .executableTarget(

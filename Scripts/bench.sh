@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures this client beside a plain C loop on libcurl, and the coding of JSON; Benchmarks/README.md says how to read
+# Measures this client beside two C loops on libcurl, and the coding of JSON; Benchmarks/README.md says how to read
 # the figures. Installs what is missing: libcurl's headers to build, nginx to answer, valgrind to count instructions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ usage: Scripts/bench.sh [--rounds COUNT] [--lifecycles COUNT]
        Scripts/bench.sh --leases
        Scripts/bench.sh --instructions
 
-  --rounds COUNT      how often both programs are run at each concurrency (7)
+  --rounds COUNT      how often all programs are run at each concurrency (7)
   --lifecycles COUNT  how many lifecycles each run measures (6000)
   --journal           measure only what the journal costs
   --leases            measure only the guards that are held at once
@@ -63,6 +63,8 @@ echo "== build" >&2
 swift build -c release --package-path Benchmarks --scratch-path Benchmarks/.build >&2
 programs=Benchmarks/.build/release
 reserve_answer=$(<Benchmarks/Answers/reserve.json)
+# The responder gives each reservation an id of its own, as servers do.
+fresh_reserve_answer=${reserve_answer/rsv_a1b2c3d4/rsv_\$request_id}
 commit_answer=$(<Benchmarks/Answers/commit.json)
 
 # The responder lives in a directory of its own and ends with this script.
@@ -117,7 +119,7 @@ http {
     scgi_temp_path $work/scgi;
     server {
         listen 127.0.0.1:$port;
-        location = /v1/reservations { return 200 '$reserve_answer'; }
+        location = /v1/reservations { return 200 '$fresh_reserve_answer'; }
         location /v1/reservations/ { return 200 '$commit_answer'; }
         location = /status { stub_status; }
     }
@@ -136,14 +138,25 @@ END
     exit 1
 }
 
-# run PROGRAM CONCURRENCY LIFECYCLES WARM-UP [COMMAND…]: runs a program, under COMMAND if there is one, and leaves the
-# CPU microseconds of a lifecycle in $figure. Connections that are not kept open would measure something else.
+# The programs that are compared, by their names here; the first is the floor of all ratios.
+subjects=(tuned plain calls guard blocking)
+declare -A titles=(
+    [tuned]="tuned C loop" [plain]="plain C loop" [calls]="low-level calls" [guard]="guard" [blocking]="blocking guard"
+)
+declare -A program_of=([tuned]=TunedLoop [plain]=RawLoop [calls]=ClientLoop [guard]=GuardLoop [blocking]=GuardLoop)
+declare -A arguments_of=([guard]=tasks [blocking]=threads)
+
+# run SUBJECT CONCURRENCY LIFECYCLES WARM-UP [COMMAND…]: runs a program, under COMMAND if there is one, and leaves the
+# CPU microseconds of a lifecycle in $figure, and those on the clock in $elapsed. Connections that are not kept open would
+# measure something else.
 run() {
-    local program=$1 concurrency=$2 measured=$3 warm_up=$4 before opened
+    local subject=$1 concurrency=$2 measured=$3 warm_up=$4 program=${program_of[$1]} before opened
     shift 4
     before=$(accepted_connections)
+    # The arguments are words, of which there may be none.
+    # shellcheck disable=SC2086
     if ! timeout --foreground 300 $on_client_core "$@" "$programs/$program" "http://127.0.0.1:$port" \
-        "$concurrency" "$measured" "$warm_up" >"$work/figures"; then
+        "$concurrency" "$measured" "$warm_up" ${arguments_of[$subject]:-} >"$work/figures"; then
         echo "$program failed at concurrency $concurrency, or did not end within five minutes." >&2
         exit 1
     fi
@@ -153,32 +166,46 @@ run() {
         echo "$program opened $opened connections at concurrency $concurrency: they are not kept open." >&2
         exit 1
     fi
-    read -r figure _ <"$work/figures"
+    read -r figure elapsed <"$work/figures"
 }
 
 # column NUMBER FILE: sorted, for the medians and extremes.
 column() { awk -v number="$1" '{ print $number }' "$2" | sort -n; }
 median() { column "$@" | awk '{ value[NR] = $1 } END { print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2 }'; }
 
-target() { if [ "$1" = 1 ]; then echo 1.40; else echo 1.15; fi; }
+# target SUBJECT CONCURRENCY: the highest ratio that is acceptable, if there is one.
+target() {
+    case $1-$2 in
+        guard-1 | calls-1) echo "≤ 1.60" ;;
+        guard-* | calls-*) echo "≤ 1.35" ;;
+        blocking-1) echo "≤ 1.35" ;;
+    esac
+}
 
 measure_time() {
-    local concurrency round raw
+    local concurrency round subject index row
     echo "CPU for a lifecycle (reserve and commit over loopback), user and system, medians of $rounds rounds"
     echo
-    echo "concurrency    raw C loop    this client    ratio   lowest–highest   target"
+    echo "concurrency   program              CPU   ratio   lowest–highest   target"
     for concurrency in 1 16 64; do
         : >"$work/rounds"
         for ((round = 0; round < rounds; round++)); do
-            run RawLoop "$concurrency" "$lifecycles" $((lifecycles / 5))
-            raw=$figure
-            run ClientLoop "$concurrency" "$lifecycles" $((lifecycles / 5))
-            awk -v raw="$raw" -v client="$figure" 'BEGIN { print raw, client, client / raw }' >>"$work/rounds"
+            row=
+            for subject in "${subjects[@]}"; do
+                run "$subject" "$concurrency" "$lifecycles" $((lifecycles / 5))
+                row+="$figure "
+            done
+            # Each figure, and its ratio to the floor of the same round.
+            awk '{ for (i = 1; i <= NF; i++) printf "%s %s ", $i, $i / $1; print "" }' <<<"$row" >>"$work/rounds"
         done
-        printf '%11d    %7.1f µs     %7.1f µs    %5.2f      %5.2f–%-5.2f   ≤ %s\n' "$concurrency" \
-            "$(median 1 "$work/rounds")" "$(median 2 "$work/rounds")" "$(median 3 "$work/rounds")" \
-            "$(column 3 "$work/rounds" | head -n 1)" "$(column 3 "$work/rounds" | tail -n 1)" \
-            "$(target "$concurrency")"
+        index=1
+        for subject in "${subjects[@]}"; do
+            printf '%11d   %-15s %5.1f µs   %5.2f      %5.2f–%-5.2f   %s\n' "$concurrency" "${titles[$subject]}" \
+                "$(median "$index" "$work/rounds")" "$(median $((index + 1)) "$work/rounds")" \
+                "$(column $((index + 1)) "$work/rounds" | head -n 1)" \
+                "$(column $((index + 1)) "$work/rounds" | tail -n 1)" "$(target "$subject" "$concurrency")"
+            index=$((index + 2))
+        done
     done
     echo
     echo "The ratio is the figure to compare: microseconds depend on the machine, the ratio hardly does."
@@ -208,28 +235,28 @@ stop_authority() {
     authority=
 }
 
-# A guarded lifecycle, each against the same authority, by turns with a journal and without.
+# Lifecycles of guards, by turns without a journal and with one.
 measure_journal() {
-    local concurrency round directory figure elapsed
+    local concurrency round row
     echo
-    echo "A guarded lifecycle (reserve, commit) against an authority, without a journal and with one, medians of 5 rounds"
+    echo "A lifecycle of a guard without a journal and with one, medians of 5 rounds"
     echo
-    echo "concurrency    CPU without       with    elapsed without       with"
-    start_authority
-    for concurrency in 1 16; do
+    echo "concurrency    CPU without       with   ratio    elapsed without       with"
+    for concurrency in 1 16 64; do
         : >"$work/rounds"
         for ((round = 0; round < 5; round++)); do
-            for directory in - "$work/journal"; do
-                read -r figure elapsed < <(timeout --foreground 300 $on_client_core "$programs/GuardLoop" "$url" \
-                    "$concurrency" 2000 400 "$directory" 4>&-)
-                printf '%s %s ' "$figure" "$elapsed" >>"$work/rounds"
-            done
-            echo >>"$work/rounds"
+            arguments_of[guard]=tasks
+            run guard "$concurrency" 2000 400
+            row="$figure $elapsed"
+            arguments_of[guard]="tasks $work/journal"
+            run guard "$concurrency" 2000 400
+            arguments_of[guard]=tasks
+            awk '{ print $0, $3 / $1 }' <<<"$row $figure $elapsed" >>"$work/rounds"
         done
-        printf '%11d    %8.1f µs  %6.1f µs    %12.1f µs  %6.1f µs\n' "$concurrency" "$(median 1 "$work/rounds")" \
-            "$(median 3 "$work/rounds")" "$(median 2 "$work/rounds")" "$(median 4 "$work/rounds")"
+        printf '%11d    %8.1f µs  %6.1f µs   %5.2f    %12.1f µs  %6.1f µs\n' "$concurrency" \
+            "$(median 1 "$work/rounds")" "$(median 3 "$work/rounds")" "$(median 5 "$work/rounds")" \
+            "$(median 2 "$work/rounds")" "$(median 4 "$work/rounds")"
     done
-    stop_authority
 }
 
 # The guards use the first core and the authority the last.
@@ -257,7 +284,7 @@ measure_leases() {
     }'
 }
 
-# count_instructions PROGRAM CONCURRENCY: those of a lifecycle, in $instructions. The difference between a long run and
+# count_instructions SUBJECT CONCURRENCY: those of a lifecycle, in $instructions. The difference between a long run and
 # a short one leaves out what is done once. The profile of the long run stays.
 count_instructions() {
     local length totals=() profile="$profiles/$1-$2.callgrind"
@@ -269,26 +296,30 @@ count_instructions() {
 }
 
 measure_instructions() {
-    local program concurrency raw
-    profiles=Benchmarks/.build/profiles
+    local subject concurrency floor
+    profiles=$PWD/Benchmarks/.build/profiles
     mkdir -p "$profiles"
     # Not every valgrind understands the debugging information of Swift's compilers; names of functions are enough.
-    for program in RawLoop ClientLoop; do strip --strip-debug -o "$work/$program" "$programs/$program"; done
+    for subject in "${subjects[@]}"; do
+        strip --strip-debug -o "$work/${program_of[$subject]}" "$programs/${program_of[$subject]}"
+    done
     programs=$work
     echo "Instructions for a lifecycle (reserve and commit over loopback), outside the kernel"
     echo
-    echo "concurrency    raw C loop    this client    ratio"
+    echo "concurrency   program           instructions   ratio"
     for concurrency in 1 16; do
-        count_instructions RawLoop "$concurrency"
-        raw=$instructions
-        count_instructions ClientLoop "$concurrency"
-        printf '%11d    %10d    %11d    %5.2f\n' "$concurrency" "$raw" "$instructions" \
-            "$(awk -v raw="$raw" -v client="$instructions" 'BEGIN { print client / raw }')"
+        floor=
+        for subject in "${subjects[@]}"; do
+            count_instructions "$subject" "$concurrency"
+            floor=${floor:-$instructions}
+            printf '%11d   %-15s   %12d   %5.2f\n' "$concurrency" "${titles[$subject]}" "$instructions" \
+                "$(awk -v floor="$floor" -v count="$instructions" 'BEGIN { print count / floor }')"
+        done
     done
     echo
-    echo "Where they are spent: callgrind_annotate $profiles/ClientLoop-16.callgrind"
+    echo "Where they are spent: callgrind_annotate $profiles/guard-16.callgrind"
 }
 
-case $mode in time | instructions) start_responder ;; esac
+case $mode in time | instructions | journal) start_responder ;; esac
 "measure_$mode"
 [ "$mode" != time ] || { measure_journal && measure_leases; }

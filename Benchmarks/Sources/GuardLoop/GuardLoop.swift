@@ -1,42 +1,58 @@
 import Cycles
 import Measurement
+import SwiftLifecycles
 
-/// Guarded lifecycles, reserve and commit, by a number of tasks at once: with a journal or without.
+/// Lifecycles through guards: `reserve` and `commit`, from tasks or from threads that block, with a journal or without.
 ///
-/// Arguments: base URL, concurrency, lifecycles to measure, lifecycles to warm up with, the journal's directory or `-`.
+/// Arguments: base URL, concurrency, lifecycles to measure, lifecycles to warm up with, `tasks` or `threads`, and the
+/// directory of the journal if there is to be one.
 @main
 struct GuardLoop {
-    static func main() async throws {
+    static func main() {
         let arguments = CommandLine.arguments
-        guard arguments.count == 6, let concurrency = Int(arguments[2]), let lifecycles = Int(arguments[3]),
-            let warmUp = Int(arguments[4]), concurrency > 0, lifecycles > 0
-        else { fatalError("usage: GuardLoop BASE-URL CONCURRENCY LIFECYCLES WARM-UP JOURNAL-DIRECTORY|-") }
-        var configuration = CyclesConfiguration(baseURL: arguments[1], apiKey: "key-of-the-benchmark")
+        guard (6...7).contains(arguments.count), let concurrency = Int(arguments[2]), let lifecycles = Int(arguments[3]),
+            let warmUp = Int(arguments[4]), concurrency > 0, lifecycles > 0, ["tasks", "threads"].contains(arguments[5])
+        else { fatalError("usage: GuardLoop BASE-URL CONCURRENCY LIFECYCLES WARM-UP tasks|threads [JOURNAL-DIRECTORY]") }
+        var configuration = CyclesConfiguration(baseURL: arguments[1], apiKey: "cyc_live_0123456789abcdef")
         configuration.tenant = "acme"
-        configuration.journal = arguments[5] == "-" ? .disabled : .directory(arguments[5])
-        let client = try CyclesClient(configuration: configuration)
-        try await run(client, concurrency: concurrency, lifecycles: warmUp)
-        let start = measurement_now()
-        try await run(client, concurrency: concurrency, lifecycles: lifecycles)
-        measurement_report(start, lifecycles)
-        await client.shutdown()
+        configuration.journal = arguments.count == 7 ? .directory(arguments[6]) : .disabled
+        if arguments[5] == "threads" {
+            measureBlocking(configuration, concurrency: concurrency, lifecycles: lifecycles, warmUp: warmUp)
+            return
+        }
+        SwiftLifecycles.wait { [configuration] in
+            let client = try CyclesClient(configuration: configuration)
+            let lifecycle: @Sendable () async throws -> Void = {
+                let reservation = try await client.reserve(SwiftLifecycles.request)
+                check(try await reservation.commit(SwiftLifecycles.actual, metrics: SwiftLifecycles.metrics))
+            }
+            try await SwiftLifecycles.run(concurrency: concurrency, lifecycles: warmUp, lifecycle)
+            let start = measurement_now()
+            try await SwiftLifecycles.run(concurrency: concurrency, lifecycles: lifecycles, lifecycle)
+            measurement_report(start, lifecycles)
+            await client.shutdown()
+        }
     }
 
-    static func run(_ client: CyclesClient, concurrency: Int, lifecycles: Int) async throws {
-        let request = ReservationCreateRequest(
-            subject: Subject(tenant: "acme"),
-            action: Action(kind: "llm.completion", name: "summarize-document"),
-            estimate: .tokens(1_000)
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for lane in 0..<concurrency {
-                group.addTask {
-                    for _ in stride(from: lane, to: lifecycles, by: concurrency) {
-                        try await client.reserve(request).commit(.tokens(420))
-                    }
-                }
-            }
-            try await group.waitForAll()
+    static func measureBlocking(
+        _ configuration: CyclesConfiguration,
+        concurrency: Int,
+        lifecycles: Int,
+        warmUp: Int
+    ) {
+        let client = try! BlockingCyclesClient(configuration: configuration)
+        let lifecycle: @Sendable () throws -> Void = {
+            let reservation = try client.reserve(SwiftLifecycles.request)
+            check(try reservation.commit(SwiftLifecycles.actual, metrics: SwiftLifecycles.metrics))
         }
+        SwiftLifecycles.runBlocking(concurrency: concurrency, lifecycles: warmUp, lifecycle)
+        let start = measurement_now()
+        SwiftLifecycles.runBlocking(concurrency: concurrency, lifecycles: lifecycles, lifecycle)
+        measurement_report(start, lifecycles)
+        client.shutdown()
+    }
+
+    static func check(_ settlement: Settlement) {
+        guard settlement.charged == SwiftLifecycles.actual else { fatalError("GuardLoop: not charged: \(settlement)") }
     }
 }

@@ -1,0 +1,21 @@
+#ifndef CYCLES_LIFECYCLES_H
+#define CYCLES_LIFECYCLES_H
+
+typedef enum {
+    /* The handle is reset and gets all its options, a URL to parse and a new header list for each request. */
+    EVERY_OPTION_EACH_TIME,
+    /* The options, a parsed URL and the header list are set once; the path and the body are set for each request. */
+    OPTIONS_ONCE,
+} lifecycle_style;
+
+/*
+ * Runs lifecycles of two POSTs, reserve and commit, without any JSON, and reports what each took.
+ *
+ * At concurrency 1 that is `curl_easy_perform` on one handle, above it a multi handle with as many easy handles. Bodies
+ * and headers have the sizes of those that the Swift client sends.
+ *
+ * Arguments: base URL, concurrency, lifecycles to measure, lifecycles to warm up with.
+ */
+int run_lifecycles(int count, char **arguments, lifecycle_style style);
+
+#endif
