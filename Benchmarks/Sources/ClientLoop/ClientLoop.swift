@@ -18,7 +18,9 @@ struct ClientLoop {
             let client = try CyclesClient(configuration: configuration)
             try await SwiftLifecycles.run(concurrency: concurrency, lifecycles: warmUp) { try await lifecycle(client) }
             let start = measurement_now()
-            try await SwiftLifecycles.run(concurrency: concurrency, lifecycles: lifecycles) { try await lifecycle(client) }
+            try await SwiftLifecycles.run(concurrency: concurrency, lifecycles: lifecycles) {
+                try await lifecycle(client)
+            }
             measurement_report(start, lifecycles)
             await client.shutdown()
         }

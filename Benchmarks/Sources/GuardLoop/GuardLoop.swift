@@ -10,9 +10,13 @@ import SwiftLifecycles
 struct GuardLoop {
     static func main() {
         let arguments = CommandLine.arguments
-        guard (6...7).contains(arguments.count), let concurrency = Int(arguments[2]), let lifecycles = Int(arguments[3]),
-            let warmUp = Int(arguments[4]), concurrency > 0, lifecycles > 0, ["tasks", "threads"].contains(arguments[5])
-        else { fatalError("usage: GuardLoop BASE-URL CONCURRENCY LIFECYCLES WARM-UP tasks|threads [JOURNAL-DIRECTORY]") }
+        guard (6...7).contains(arguments.count), let concurrency = Int(arguments[2]),
+            let lifecycles = Int(arguments[3]),
+            let warmUp = Int(arguments[4]), concurrency > 0, lifecycles > 0,
+            ["tasks", "threads"].contains(arguments[5])
+        else {
+            fatalError("usage: GuardLoop BASE-URL CONCURRENCY LIFECYCLES WARM-UP tasks|threads [JOURNAL-DIRECTORY]")
+        }
         var configuration = CyclesConfiguration(baseURL: arguments[1], apiKey: "cyc_live_0123456789abcdef")
         configuration.tenant = "acme"
         configuration.journal = arguments.count == 7 ? .directory(arguments[6]) : .disabled

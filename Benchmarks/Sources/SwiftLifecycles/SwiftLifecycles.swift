@@ -13,8 +13,10 @@ public enum SwiftLifecycles {
         )
     }
 
+    /// The amount that is committed.
     public static let actual = Amount.usdMicrocents(423_000)
 
+    /// The metrics that are committed.
     public static var metrics: CyclesMetrics {
         CyclesMetrics(
             tokensInput: 1_500,
