@@ -92,7 +92,7 @@ def refused(answer, status, code):
 def balance(client, scope="tenant:acme", unit="TOKENS", **filters):
     answer = client.get_balances(tenant="acme", **filters)
     check(answer.is_success, "balances")
-    found = [b for b in answer.get_body_attribute("balances") if b["scope"] == scope and b["remaining"]["unit"] == unit]
+    found = [b for b in answer.get_body_attribute("balances") if b["scope_path"] == scope and b["remaining"]["unit"] == unit]
     parsed = runcycles.Balance.model_validate(found[0])
     return parsed.spent.amount, parsed.reserved.amount, parsed.remaining.amount
 
