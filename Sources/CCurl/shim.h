@@ -16,8 +16,6 @@
 #endif
 
 typedef size_t (*cycles_data_callback)(char *data, size_t size, size_t count, void *context);
-typedef int (*cycles_progress_callback)(
-    void *context, curl_off_t download_total, curl_off_t downloaded, curl_off_t upload_total, curl_off_t uploaded);
 
 static inline CURLcode cycles_easy_set_long(CURL *easy, CURLoption option, long value) {
     return curl_easy_setopt(easy, option, value);
@@ -70,8 +68,38 @@ static inline CURLcode cycles_easy_show_headless_answers(CURL *easy) {
     return curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 1L);
 }
 
-static inline CURLcode cycles_easy_set_progress_callback(CURL *easy, cycles_progress_callback value) {
-    return curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, value);
+/*
+ * Callbacks for what comes before the request: a name is about to be looked up, a socket is about to connect, the request
+ * is about to be sent over a connection. Each has one context of its own.
+ */
+static inline CURLcode cycles_easy_set_resolver_start(CURL *easy, curl_resolver_start_callback value, void *context) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, value);
+    return code == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, context) : code;
+}
+
+static inline CURLcode cycles_easy_set_socket_opened(CURL *easy, curl_sockopt_callback value, void *context) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, value);
+    return code == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, context) : code;
+}
+
+/* libcurl keeps the context of whoever opened the connection until the connection is closed. */
+static inline CURLcode cycles_easy_set_socket_close(CURL *easy, curl_closesocket_callback value, void *context) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, value);
+    return code == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, context) : code;
+}
+
+typedef int (*cycles_request_callback)(
+    void *context, char *remote_address, char *local_address, int remote_port, int local_port);
+
+/* Libraries before 7.80.0 do not have this callback, and answer CURLE_UNKNOWN_OPTION. */
+static inline CURLcode cycles_easy_set_request_callback(CURL *easy, cycles_request_callback value, void *context) {
+#if LIBCURL_VERSION_NUM >= 0x075000
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, value);
+    return code == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_PREREQDATA, context) : code;
+#else
+    (void)easy, (void)value, (void)context;
+    return CURLE_UNKNOWN_OPTION;
+#endif
 }
 
 /* Limits the transfer to http and https, with whichever option this libcurl has for it. */

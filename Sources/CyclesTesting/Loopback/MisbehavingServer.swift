@@ -19,9 +19,15 @@ package final class MisbehavingServer: Sendable {
         case reset
         /// These bytes are the answer to the first request, then the connection is closed.
         case answer([UInt8])
-        /// These bytes are the answer to the first request, and the connection stays open; the second request is read
-        /// and the connection closed without an answer, as if it had died between the two.
-        case answerOnlyFirst([UInt8])
+        /// These are the answers to the first requests, and the connection stays open after each; the request after them
+        /// is read and the connection closed without an answer, as if it had died in between.
+        case answers([[UInt8]])
+        /// These bytes go out before anything is asked, and once more as the answer to the first request; then the
+        /// connection is closed.
+        case greeting([UInt8])
+
+        /// As `answers`, with one answer.
+        package static func answerOnlyFirst(_ bytes: [UInt8]) -> Behavior { .answers([bytes]) }
 
         /// Something that is no HTTP at all.
         package static let garbage = Behavior.answer([0x16, 0x03, 0x03, 0x00, 0xFF, 0x0D, 0x0A, 0x0D, 0x0A])
@@ -38,6 +44,7 @@ package final class MisbehavingServer: Sendable {
         let behaviors: [Behavior]
         let counter = ConnectionCounter()
         let received = Monitor<[UInt8]>([])
+        let openSockets = Monitor<[Int32: ConnectionSocket]>([:])
         private let served = Atomic<Int>(0)
 
         init(behaviors: [Behavior]) { self.behaviors = behaviors }
@@ -70,6 +77,8 @@ package final class MisbehavingServer: Sendable {
             let shared = shared
             state.acceptor = try SocketAcceptor(listener: listener, maxConnections: 1_024, counter: shared.counter) {
                 socket in
+                shared.openSockets.withLock { $0[socket.descriptor] = socket }
+                defer { shared.openSockets.withLock { $0[socket.descriptor] = nil } }
                 MisbehavingConnection(socket: socket) { bytes in
                     shared.received.withLock { $0 += bytes }
                 }
@@ -86,6 +95,18 @@ package final class MisbehavingServer: Sendable {
             return state.acceptor
         }
         acceptor?.stop()
+    }
+
+    /// Sends bytes on all open connections, which nobody asked for. They have arrived when this returns.
+    ///
+    /// - Parameter isLast: Whether the server says nothing more on these connections.
+    package func interject(_ bytes: [UInt8], isLast: Bool) {
+        shared.openSockets.withLock { sockets in
+            for socket in sockets.values {
+                _ = socket.send(bytes, until: .now + .seconds(10))
+                if isLast { socket.endSending() }
+            }
+        }
     }
 
     /// The port; 0 before the first start.
@@ -114,6 +135,9 @@ private struct MisbehavingConnection {
 
     func run(_ behavior: MisbehavingServer.Behavior) {
         var parser = HTTPRequestParser()
+        if case .greeting(let bytes) = behavior {
+            guard socket.send(bytes, until: deadline) else { return }
+        }
         guard receiveRequest(&parser) else { return }
         switch behavior {
         case .silent: waitForTheEnd()
@@ -128,12 +152,13 @@ private struct MisbehavingConnection {
             finish()
         case .closeBeforeAnswer: break
         case .reset: socket.resetOnClose()
-        case .answer(let bytes):
+        case .answer(let bytes), .greeting(let bytes):
             guard socket.send(bytes, until: deadline) else { return }
             finish()
-        case .answerOnlyFirst(let bytes):
-            guard socket.send(bytes, until: deadline) else { return }
-            _ = receiveRequest(&parser)
+        case .answers(let answers):
+            for bytes in answers {
+                guard socket.send(bytes, until: deadline), receiveRequest(&parser) else { return }
+            }
         }
     }
 

@@ -248,11 +248,14 @@ package struct ConnectionSocket: Sendable {
     /// A close while bytes of the peer are unread resets the connection, and the reset may overtake the answer: what
     /// still comes is read and dropped, up to the instant.
     package func finishSending(drainingUntil deadline: ContinuousClock.Instant) {
-        shutdown(descriptor, Int32(SHUT_WR))
+        endSending()
         withUnsafeTemporaryAllocation(byteCount: 4 * 1_024, alignment: 1) { buffer in
             while case .bytes = receive(into: buffer, until: deadline) {}
         }
     }
+
+    /// Tells the peer that nothing more comes.
+    package func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// Breaks the connection for whoever waits on it; the descriptor stays.
     package func disconnect() { shutdown(descriptor, Int32(SHUT_RDWR)) }

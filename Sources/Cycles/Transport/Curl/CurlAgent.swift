@@ -86,13 +86,12 @@ final class CurlAgent: Sendable {
     private enum Phase { case notStarted, running, ending, ended }
 
     private let mailbox = Monitor(Mailbox())
-    private let multi: Multi
+    private let multi: CurlMulti
     private let settings: CurlSettings
 
     init(_ settings: CurlSettings) {
-        _ = CurlLibrary.initialise
         self.settings = settings
-        multi = Multi(maxConnections: settings.totalConnections)
+        multi = CurlMulti(maxConnections: settings.totalConnections)
     }
 
     // MARK: From any thread
@@ -200,7 +199,7 @@ final class CurlAgent: Sendable {
             if isEnding { break }
             worker.advance()
             if worker.hasTransfers {
-                sleepInTransfers(milliseconds: worker.isAwaitingDelivery ? 2 : 60_000)
+                sleepInTransfers(milliseconds: worker.longestSleep)
             } else if worker.isAwaitingDelivery {
                 mailbox.wait(atMost: CurlAgent.deliveryPatience) { $0.isQuiet ? nil : () }
             } else {
@@ -243,16 +242,18 @@ final class CurlAgent: Sendable {
 
 /// The state of the I/O thread.
 private struct Worker {
-    let multi: Multi
+    let multi: CurlMulti
     let settings: CurlSettings
     var queue: TransferQueue<CurlTransfer>
     var idleHandles: [CurlHandle] = []
     var activeHandles: [ObjectIdentifier: CurlHandle] = [:]
+    /// The active handles that have no connection yet.
+    private var connectingHandles: [CurlHandle] = []
     private var finished: [(waiter: CurlTransfer.Waiter, outcome: CurlTransfer.Outcome)] = []
     /// Handed out, and not known to have arrived.
     private var underDelivery: [(deliveries: CurlDeliveries, deadline: ContinuousClock.Instant)] = []
 
-    init(multi: Multi, settings: CurlSettings) {
+    init(multi: CurlMulti, settings: CurlSettings) {
         self.multi = multi
         self.settings = settings
         queue = TransferQueue(limit: settings.maxConnections, reserved: settings.reservedConnections)
@@ -279,6 +280,12 @@ private struct Worker {
     /// Whether anything is on its way.
     var hasTransfers: Bool { !activeHandles.isEmpty }
 
+    /// How long the thread may sleep while transfers are on their way, in milliseconds.
+    var longestSleep: Int32 {
+        if isAwaitingDelivery { return 2 }
+        return connectingHandles.isEmpty ? 60_000 : CurlHandle.longestSleepWhileConnecting
+    }
+
     /// Whether the I/O thread has to look after tasks that others were to wake.
     var isAwaitingDelivery: Bool { !underDelivery.isEmpty }
 
@@ -289,6 +296,7 @@ private struct Worker {
             startTransfers()
             guard !activeHandles.isEmpty else { return }
             multi.perform()
+            lookAfterConnecting()
         } while completeTransfers() && !queue.isEmpty
     }
 
@@ -322,6 +330,7 @@ private struct Worker {
                 handle.transfer = transfer
                 transfer.handle = handle
                 activeHandles[ObjectIdentifier(handle)] = handle
+                connectingHandles.append(handle)
                 transfer.didStart()
             } catch {
                 queue.finishOne(transfer.request.priority)
@@ -332,7 +341,7 @@ private struct Worker {
 
     private mutating func takeHandle() throws(HTTPTransportError) -> CurlHandle {
         if let idle = idleHandles.popLast() { return idle }
-        return try CurlHandle(settings)
+        return try CurlHandle(settings, multi.sockets)
     }
 
     /// Whether any transfer has finished.
@@ -341,10 +350,39 @@ private struct Worker {
         while let (easy, code) = multi.nextFinished() {
             hasCompleted = true
             guard let handle = CurlHandle.of(easy: easy) else { continue }
-            finish(handle, handle.result(code))
+            if handle.prepareAgain(after: code) {
+                restart(handle)
+            } else {
+                finish(handle, handle.result(code))
+            }
         }
         wakeWaiters()
         return hasCompleted
+    }
+
+    /// Notes which transfers have got their connection, and ends waiting that takes too long.
+    private mutating func lookAfterConnecting() {
+        if multi.sockets.hasNewConnections {
+            multi.sockets.hasNewConnections = false
+            // libcurl may have replaced a connection that turned out to be dead.
+            connectingHandles = activeHandles.values.filter(\.isConnecting)
+        } else if !connectingHandles.isEmpty {
+            connectingHandles.removeAll { !$0.isConnecting }
+        }
+        for handle in connectingHandles where handle.hasWaitedEnough {
+            handle.stopWaiting()
+            restart(handle)
+        }
+    }
+
+    private mutating func restart(_ handle: CurlHandle) {
+        multi.remove(handle)
+        do throws(HTTPTransportError) {
+            try multi.add(handle)
+            if !connectingHandles.contains(where: { $0 === handle }) { connectingHandles.append(handle) }
+        } catch {
+            finish(handle, .failure(error))
+        }
     }
 
     /// Wakes the tasks that others were to wake and have not.
@@ -370,6 +408,7 @@ private struct Worker {
     private mutating func finish(_ handle: CurlHandle, _ result: Result<HTTPResponse, HTTPTransportError>) {
         multi.remove(handle)
         activeHandles[ObjectIdentifier(handle)] = nil
+        connectingHandles.removeAll { $0 === handle }
         let transfer = handle.transfer
         if let transfer { queue.finishOne(transfer.request.priority) }
         handle.transfer = nil
@@ -384,55 +423,5 @@ private struct Worker {
 
     private static var cancelledInLine: HTTPTransportError {
         HTTPTransportError(kind: .cancelled, message: "The request was cancelled", wasRequestSent: false)
-    }
-}
-
-/// A multi handle. Waking is safe from any thread, everything else belongs to the I/O thread.
-private final class Multi: @unchecked Sendable {
-    private let multi: UnsafeMutableRawPointer?
-
-    init(maxConnections: Int) {
-        multi = curl_multi_init()
-        guard let multi else { return }
-        cycles_multi_set_long(multi, CURLMOPT_MAXCONNECTS, maxConnections)
-        cycles_multi_set_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, maxConnections)
-        cycles_multi_set_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
-    }
-
-    deinit { if let multi { curl_multi_cleanup(multi) } }
-
-    var isUsable: Bool { multi != nil }
-
-    func wake() { curl_multi_wakeup(multi) }
-
-    /// Sleeps until a socket is ready, a time limit of libcurl is due, or somebody wakes the thread.
-    func sleep(milliseconds: Int32) { curl_multi_poll(multi, nil, 0, milliseconds, nil) }
-
-    func perform() {
-        var running: Int32 = 0
-        curl_multi_perform(multi, &running)
-    }
-
-    func add(_ handle: CurlHandle) throws(HTTPTransportError) {
-        let code = curl_multi_add_handle(multi, handle.easy)
-        guard code == CURLM_OK else {
-            throw HTTPTransportError(
-                kind: .other,
-                message: "libcurl could not start a transfer: \(String(cString: curl_multi_strerror(code)))",
-                wasRequestSent: false
-            )
-        }
-    }
-
-    /// Takes a handle out, which aborts its transfer if it has not finished.
-    func remove(_ handle: CurlHandle) { curl_multi_remove_handle(multi, handle.easy) }
-
-    func nextFinished() -> (easy: UnsafeMutableRawPointer, code: CURLcode)? {
-        var left: Int32 = 0
-        while let message = curl_multi_info_read(multi, &left) {
-            guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle else { continue }
-            return (easy, cycles_message_result(message))
-        }
-        return nil
     }
 }

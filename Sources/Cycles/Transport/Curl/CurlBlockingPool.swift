@@ -1,10 +1,9 @@
-import CCurl
 import Synchronization
 
 /// Performs transfers on the threads of their callers, with handles that are kept for their connections.
 final class CurlBlockingPool: Sendable {
     private struct State {
-        var idle: [CurlHandle] = []
+        var idle: [CurlSession] = []
         var queue: TransferQueue<Int>
         var nextTicket = 0
         /// Who has been given a connection and has not noticed yet.
@@ -38,11 +37,11 @@ final class CurlBlockingPool: Sendable {
             return state.nextTicket
         }
         // The time limit of the request begins when it has its turn.
-        let turn: (idle: CurlHandle?, isShutDown: Bool) = state.wait { state in
+        let turn: (idle: CurlSession?, isShutDown: Bool) = state.wait { state in
             guard state.admitted.remove(ticket) != nil else { return nil }
             return (state.idle.popLast(), state.isShutDown)
         }
-        var kept: CurlHandle?
+        var kept: CurlSession?
         defer {
             state.withLock { state in
                 if let kept, !state.isShutDown { state.idle.append(kept) }
@@ -57,19 +56,17 @@ final class CurlBlockingPool: Sendable {
                 wasRequestSent: false
             )
         }
-        let handle: CurlHandle
-        if let idle = turn.idle { handle = idle } else { handle = try newHandle() }
-        kept = handle
-        try handle.prepare(request)
+        let session: CurlSession
+        if let idle = turn.idle { session = idle } else { session = try CurlSession(settings) }
+        try session.handle.prepare(request)
         whenStarted()
-        let code = SystemThread.withoutBrokenPipeSignal { curl_easy_perform(handle.easy) }
-        if code == CURLE_ABORTED_BY_CALLBACK {
-            throw handle.interruption(.other) { "The transport was shut down while the request to \($0) was in flight" }
-        }
-        return try handle.result(code).get()
+        let outcome = SystemThread.withoutBrokenPipeSignal { session.perform { isShutDown.isRaised } }
+        // A handle that has failed may know name servers or addresses that are not right any more.
+        if case .success = outcome { kept = session }
+        return try outcome.get()
     }
 
-    /// Makes transfers in flight fail within a second, which is how often libcurl asks, and refuses further ones.
+    /// Makes transfers in flight fail within a second, and refuses further ones.
     func shutdown() {
         isShutDown.raise()
         state.withLock { state in
@@ -77,18 +74,49 @@ final class CurlBlockingPool: Sendable {
             state.idle = []
         }
     }
+}
 
-    private func newHandle() throws(HTTPTransportError) -> CurlHandle {
-        let handle = try CurlHandle(settings)
-        cycles_easy_set_progress_callback(handle.easy) { context, _, _, _, _ in
-            guard let context else { return 0 }
-            return Unmanaged<ShutdownFlag>.fromOpaque(context).takeUnretainedValue().isRaised ? 1 : 0
-        }
-        // The pool outlives its handles, and the flag the pool's last transfer.
-        cycles_easy_set_pointer(handle.easy, CURLOPT_XFERINFODATA, Unmanaged.passUnretained(isShutDown).toOpaque())
-        cycles_easy_set_long(handle.easy, CURLOPT_NOPROGRESS, 0)
-        return handle
+/// A handle that has connections of its own, for one thread at a time.
+private final class CurlSession: @unchecked Sendable {
+    // Unchecked since the pool gives it to one thread at a time.
+    let handle: CurlHandle
+    private let multi: CurlMulti
+
+    init(_ settings: CurlSettings) throws(HTTPTransportError) {
+        multi = CurlMulti(maxConnections: CurlSession.keptConnections)
+        guard multi.isUsable else { throw CurlHandle.outOfMemory }
+        handle = try CurlHandle(settings, multi.sockets)
     }
+
+    /// Performs the request that the handle is prepared for.
+    func perform(isInterrupted: () -> Bool) -> CurlTransfer.Outcome {
+        do throws(HTTPTransportError) {
+            try multi.add(handle)
+            while true {
+                multi.perform()
+                if let (_, code) = multi.nextFinished() {
+                    let isRepeated = handle.prepareAgain(after: code)
+                    let result = isRepeated ? nil : handle.result(code)
+                    multi.remove(handle)
+                    if let result { return result }
+                    try multi.add(handle)
+                } else if isInterrupted() {
+                    let error = handle.interruption(.other) {
+                        "The transport was shut down while the request to \($0) was in flight"
+                    }
+                    multi.remove(handle)
+                    return .failure(error)
+                } else {
+                    multi.sleep(milliseconds: handle.isConnecting ? CurlHandle.longestSleepWhileConnecting : 1_000)
+                }
+            }
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// One server is the rule; a base URL with another is the exception.
+    private static let keptConnections = 4
 }
 
 private final class ShutdownFlag: Sendable {

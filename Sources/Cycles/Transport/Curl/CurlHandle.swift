@@ -8,7 +8,8 @@ import CCurl
 final class CurlHandle {
     let easy: UnsafeMutableRawPointer
     private let parts: OpaquePointer
-    private let settings: CurlSettings
+    let settings: CurlSettings
+    let sockets: CurlSockets
     private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     /// Why the last socket could not be opened; 0 if all could be.
     private let socketError = UnsafeMutablePointer<CInt>.allocate(capacity: 1)
@@ -16,7 +17,7 @@ final class CurlHandle {
     /// The scheme, host and port that `parts` holds.
     @exclusivity(unchecked) private var origin: [UInt8] = []
     @exclusivity(unchecked) private var host = ""
-    @exclusivity(unchecked) private var isSecure = false
+    @exclusivity(unchecked) private(set) var isSecure = false
     @exclusivity(unchecked) private var method: HTTPMethod?
     @exclusivity(unchecked) private var connectTimeout: Int = -1
     @exclusivity(unchecked) private var timeout: Int = -1
@@ -38,11 +39,17 @@ final class CurlHandle {
     /// Why the rest of the answer was refused; nil if it was not.
     @exclusivity(unchecked) private var refusal: CurlFailure.Refusal?
 
+    @exclusivity(unchecked) var attempt = CurlAttempt()
+    @exclusivity(unchecked) var connecting = CurlConnecting()
+    /// Whether this libcurl asks before it sends a request.
+    @exclusivity(unchecked) var reportsRequests = false
+
     /// Whatever the owner of the handle has going on it.
     @exclusivity(unchecked) var transfer: CurlTransfer?
 
+    /// - Parameter sockets: Those of the multi handle that the transfers run on.
     /// - Throws: An error that says which setting libcurl does not accept.
-    init(_ settings: CurlSettings) throws(HTTPTransportError) {
+    init(_ settings: CurlSettings, _ sockets: CurlSockets) throws(HTTPTransportError) {
         _ = CurlLibrary.initialise
         guard let easy = curl_easy_init() else { throw CurlHandle.outOfMemory }
         guard let parts = curl_url() else {
@@ -52,7 +59,9 @@ final class CurlHandle {
         self.easy = easy
         self.parts = parts
         self.settings = settings
+        self.sockets = sockets
         try setFixedOptions()
+        setConnectionCallbacks()
     }
 
     deinit {
@@ -77,7 +86,11 @@ final class CurlHandle {
         try setURL(request.url)
         try setMethod(request.method, body: request.body)
         setHeaders(request.headers, expectsContinue: request.body.count > 1_024)
-        setTimeLimits(request)
+        beginAttempts(request)
+    }
+
+    /// Forgets what the last attempt brought.
+    func clearAnswer() {
         answer.count = 0
         answerHeaders.removeAll(keepingCapacity: false)
         answerHeaderBytes = 0
@@ -123,8 +136,6 @@ final class CurlHandle {
         cycles_easy_set_long(easy, CURLOPT_SSL_VERIFYPEER, 1)
         cycles_easy_set_long(easy, CURLOPT_SSL_VERIFYHOST, 2)
         cycles_easy_set_long(easy, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-        // Several requests to one server share a connection once it turns out to speak HTTP/2.
-        cycles_easy_set_long(easy, CURLOPT_PIPEWAIT, 1)
         try setString(CURLOPT_CAINFO, settings.tls.caBundlePath ?? SystemAuthorities.bundlePath, "tls.caBundlePath")
         try setString(CURLOPT_SSLCERT, settings.tls.clientCertificatePath, "tls.clientCertificatePath")
         try setString(CURLOPT_SSLKEY, settings.tls.clientKeyPath, "tls.clientKeyPath")
@@ -132,6 +143,8 @@ final class CurlHandle {
         try setString(CURLOPT_UNIX_SOCKET_PATH, settings.unixSocketPath, "unixSocketPath")
         // The empty text means no proxy; unset, libcurl would read the environment for every request.
         try setString(CURLOPT_PROXY, settings.proxy?.value ?? "", "proxy")
+        // Likewise: unset, libcurl would read from the environment which hosts to go to without the proxy.
+        try setString(CURLOPT_NOPROXY, "", "proxy")
     }
 
     private func setString(
@@ -279,9 +292,9 @@ final class CurlHandle {
         cycles_easy_set_list(easy, CURLOPT_HTTPHEADER, headerNodes)
     }
 
-    private func setTimeLimits(_ request: HTTPRequest) {
-        let total = CurlHandle.milliseconds(request.timeout)
-        let connect = CurlHandle.milliseconds(request.connectTimeout)
+    func setTimeLimits(total: Duration, connect: Duration) {
+        let total = CurlHandle.milliseconds(total)
+        let connect = CurlHandle.milliseconds(connect)
         if total != timeout {
             cycles_easy_set_long(easy, CURLOPT_TIMEOUT_MS, total)
             timeout = total
@@ -300,7 +313,7 @@ final class CurlHandle {
     // MARK: During a transfer
 
     @inline(__always)
-    private static func from(_ context: UnsafeMutableRawPointer) -> CurlHandle {
+    static func from(_ context: UnsafeMutableRawPointer) -> CurlHandle {
         Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue()
     }
 
@@ -384,9 +397,12 @@ final class CurlHandle {
 
     /// The answer, or why there is none. The memory of the answer is free again afterwards.
     func result(_ code: CURLcode) -> Result<HTTPResponse, HTTPTransportError> {
-        guard code == CURLE_OK else { return .failure(failure(code).error) }
-        var status = 0
-        cycles_easy_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
+        guard code == CURLE_OK else {
+            settings.server.noteFailure()
+            return .failure(failure(code).error)
+        }
+        if isSecure { settings.server.noteHTTPVersion(number(CURLINFO_HTTP_VERSION)) }
+        let status = number(CURLINFO_RESPONSE_CODE)
         let response = HTTPResponse(status: status, headers: answerHeaders, body: Array(answer.bytes))
         answerHeaders = HTTPHeaders()
         answer.shrink(to: CurlHandle.keptAnswerBytes)
@@ -401,13 +417,11 @@ final class CurlHandle {
     private static let keptAnswerBytes = 64 * 1_024
 
     private func failure(_ code: CURLcode) -> CurlFailure {
-        var requestSize = 0
-        cycles_easy_get_long(easy, CURLINFO_REQUEST_SIZE, &requestSize)
-        var connections = 0
-        cycles_easy_get_long(easy, CURLINFO_NUM_CONNECTS, &connections)
+        // libcurl counts what was sent to a proxy to get through it, which is no part of the request.
+        let requestSize = hasRequestBegun ? max(1, number(CURLINFO_REQUEST_SIZE)) : 0
         return CurlFailure(
             code: code,
-            text: String(cString: errorText[0] == 0 ? curl_easy_strerror(code) : UnsafePointer(errorText)),
+            text: text(of: code),
             systemError: systemError(of: code),
             server: host,
             route: settings.route,
@@ -422,25 +436,37 @@ final class CurlHandle {
             isNameResolved: offset(CURLINFO_NAMELOOKUP_TIME_T) > 0,
             isConnected: offset(CURLINFO_CONNECT_TIME_T) > 0,
             isEncrypted: offset(CURLINFO_APPCONNECT_TIME_T) > 0,
-            isConnectionFresh: connections > 0,
+            isConnectionFresh: !isConnectionReused,
             refusal: refusal,
             maxResponseBytes: settings.maxResponseBytes,
-            elapsedMilliseconds: offset(CURLINFO_TOTAL_TIME_T) / 1_000
+            elapsedMilliseconds: Int(clamping: attempt.elapsed.wholeMilliseconds)
         )
+    }
+
+    private func text(of code: CURLcode) -> String {
+        let text = String(cString: errorText)
+        // libcurl quotes a proxy that it does not understand with its password.
+        let isSecret = settings.proxy.map { text.hasPart($0.value) } ?? false
+        return text.isEmpty || isSecret ? String(cString: curl_easy_strerror(code)) : text
     }
 
     /// The system's reason for a failure, as far as there is one and libcurl or the system tells; 0 otherwise.
     private func systemError(of code: CURLcode) -> Int32 {
-        var number = 0
-        if code == CURLE_COULDNT_CONNECT, cycles_easy_get_long(easy, CURLINFO_OS_ERRNO, &number) == CURLE_OK, number > 0
-        {
-            return Int32(truncatingIfNeeded: number)
+        if code == CURLE_COULDNT_CONNECT {
+            let error = number(CURLINFO_OS_ERRNO)
+            if error > 0 { return Int32(truncatingIfNeeded: error) }
         }
         if socketError.pointee != 0 { return socketError.pointee }
         return CurlFailure.mayLackDescriptors(code) ? SystemErrors.descriptorShortage() : 0
     }
 
-    private func offset(_ info: CURLINFO) -> Int {
+    func number(_ info: CURLINFO) -> Int {
+        var value = 0
+        cycles_easy_get_long(easy, info, &value)
+        return value
+    }
+
+    func offset(_ info: CURLINFO) -> Int {
         var value: curl_off_t = 0
         cycles_easy_get_offset(easy, info, &value)
         return Int(value)
@@ -450,7 +476,7 @@ final class CurlHandle {
         HTTPTransportError(kind: .other, message: "Nothing was sent: \(message)", wasRequestSent: false)
     }
 
-    private static var outOfMemory: HTTPTransportError {
+    static var outOfMemory: HTTPTransportError {
         HTTPTransportError(kind: .other, message: "libcurl has no memory for a transfer", wasRequestSent: false)
     }
 }

@@ -10,6 +10,8 @@ struct CurlSettings: Sendable {
     /// Connections beyond those for leases alone, and as many for settlements alone.
     let reservedConnections: Int
     let maxResponseBytes: Int
+    /// Shared by all copies of the settings.
+    let server = CurlServerKnowledge()
 
     /// The most connections that are open at once.
     var totalConnections: Int { maxConnections + 2 * reservedConnections }

@@ -2,8 +2,9 @@
 ///
 /// Asynchronous requests share one thread, which is started at the first of them; blocking requests are performed on
 /// their caller's thread. At most `maxConnections` requests of each sort are under way at once, besides a few that only
-/// leases and settlements have; further ones wait in line, and their time limits start when their turn has come. Nothing
-/// is retried, redirects are not followed, and the environment's proxy settings are not looked at.
+/// leases and settlements have; further ones wait in line, and their time limits start when their turn has come. A request
+/// whose kept connection turns out to be lost is sent once more, over a new connection; nothing else is retried. Redirects
+/// are not followed, and the environment's proxy settings are not looked at.
 ///
 /// With libcurl before 7.87.0, a host name that the system's resolver does not get an answer for holds up all asynchronous
 /// requests until the resolver gives up, whatever the time limits; newer ones leave it to itself.

@@ -1,0 +1,184 @@
+import CCurl
+
+/// Where a transfer stands that may take more than one attempt.
+struct CurlAttempt {
+    /// How far the attempt has come.
+    enum Phase {
+        /// Nothing has happened. libcurl may wait for another transfer's connection, to see whether it can be shared.
+        case waiting
+        /// A name is looked up or a connection is made, or was.
+        case connecting
+        /// The connection is there: the request is sent, and the answer received.
+        case exchanging
+    }
+
+    var phase = Phase.waiting
+    /// The limits of the request, for all attempts together.
+    var timeout = Duration.zero
+    var connectTimeout = Duration.zero
+    var began = ContinuousClock.now
+    /// Whether an attempt has failed by a connection that was lost.
+    var isRepeated = false
+    /// Whether the connection had something to read before the request was sent.
+    var hadEarlyInput = false
+    /// Whether a request was begun to be sent, by this attempt or one before.
+    var hasRequestBegun = false
+
+    var elapsed: Duration { began.duration(to: .now) }
+}
+
+/// How a transfer gets its connection, as the handle is set to.
+struct CurlConnecting: Equatable {
+    /// Whether a connection of its own is made.
+    var isFresh = false
+    /// Whether to wait for a connection that another transfer is making.
+    var waitsForOthers = false
+    /// How old an address may be to be used, in seconds.
+    var addressLifetime = -1
+}
+
+extension CurlHandle {
+    /// How long to wait for a connection that another transfer is making.
+    private static let patience = Duration.milliseconds(200)
+
+    /// How long to sleep while a connection is made, in milliseconds: not every libcurl reports when the next address of a
+    /// host is due.
+    static let longestSleepWhileConnecting: Int32 = 50
+
+    /// Lets libcurl report what it does before the request.
+    func setConnectionCallbacks() {
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        cycles_easy_set_resolver_start(
+            easy,
+            { _, _, context in
+                if let context { CurlHandle.from(context).didBeginConnecting() }
+                return 0
+            },
+            context
+        )
+        cycles_easy_set_socket_opened(
+            easy,
+            { context, socket, _ in
+                guard let context else { return CURL_SOCKOPT_OK }
+                let handle = CurlHandle.from(context)
+                handle.didBeginConnecting()
+                handle.sockets.insert(socket)
+                return CURL_SOCKOPT_OK
+            },
+            context
+        )
+        // A connection may outlive the handle, but not the multi handle, which keeps its sockets.
+        cycles_easy_set_socket_close(
+            easy,
+            { context, socket in
+                guard let context else { return 1 }
+                return Unmanaged<CurlSockets>.fromOpaque(context).takeUnretainedValue().close(socket)
+            },
+            Unmanaged.passUnretained(sockets).toOpaque()
+        )
+        let code = cycles_easy_set_request_callback(
+            easy,
+            { context, _, _, _, localPort in
+                guard let context else { return 0 }
+                return CurlHandle.from(context).mayRequestLeave(localPort: UInt16(clamping: localPort)) ? 0 : 1
+            },
+            context
+        )
+        reportsRequests = code == CURLE_OK
+    }
+
+    /// Whether the attempt has no connection yet.
+    var isConnecting: Bool { reportsRequests ? attempt.phase != .exchanging : !hasPassedRequest }
+
+    /// Whether a request may have reached the server, in part at least.
+    var hasRequestBegun: Bool { attempt.hasRequestBegun || (!reportsRequests && hasPassedRequest) }
+
+    /// Whether libcurl has begun to send a request, as far as it says without the callback.
+    private var hasPassedRequest: Bool { offset(CURLINFO_PRETRANSFER_TIME_T) > 0 }
+
+    /// Whether the transfer has waited long enough for another's connection.
+    var hasWaitedEnough: Bool {
+        attempt.phase == .waiting && connecting.waitsForOthers
+            && attempt.elapsed >= min(CurlHandle.patience, attempt.connectTimeout / 2)
+    }
+
+    // MARK: Attempts
+
+    /// Sets the handle to the first attempt of a request.
+    func beginAttempts(_ request: HTTPRequest) {
+        attempt = CurlAttempt(timeout: request.timeout, connectTimeout: request.connectTimeout)
+        setTimeLimits(total: request.timeout, connect: request.connectTimeout)
+        // Requests that begin together share a connection if the server turns out to speak HTTP/2.
+        connect(isFresh: false, waitsForOthers: isSecure && !settings.server.speaksHTTP1OverTLS)
+        clearAnswer()
+    }
+
+    /// Sets the handle, which has been taken out, to make a connection of its own.
+    func stopWaiting() {
+        let elapsed = attempt.elapsed
+        setTimeLimits(total: attempt.timeout - elapsed, connect: attempt.connectTimeout - elapsed)
+        connect(isFresh: connecting.isFresh, waitsForOthers: false)
+    }
+
+    /// Sets the handle to send the request once more if its connection was lost, as far as the time limit goes.
+    ///
+    /// libcurl itself repeats a request whose kept connection ends without an answer. Servers and what is in between
+    /// also end a connection with an answer that nobody asked for.
+    /// - Returns: False if the attempt was the last.
+    func prepareAgain(after code: CURLcode) -> Bool {
+        let elapsed = attempt.elapsed
+        guard !attempt.isRepeated, elapsed < attempt.timeout, wasConnectionLost else { return false }
+        attempt.isRepeated = true
+        attempt.hasRequestBegun = hasRequestBegun
+        attempt.phase = .waiting
+        attempt.hadEarlyInput = false
+        setTimeLimits(total: attempt.timeout - elapsed, connect: attempt.connectTimeout)
+        connect(isFresh: true, waitsForOthers: false)
+        clearAnswer()
+        return true
+    }
+
+    private var wasConnectionLost: Bool {
+        attempt.hadEarlyInput || (isConnectionReused && number(CURLINFO_RESPONSE_CODE) == 408)
+    }
+
+    var isConnectionReused: Bool { number(CURLINFO_NUM_CONNECTS) == 0 }
+
+    private func didBeginConnecting() {
+        attempt.phase = .connecting
+        sockets.hasNewConnections = true
+    }
+
+    /// libcurl asks this once the connection is there.
+    private func mayRequestLeave(localPort: UInt16) -> Bool {
+        attempt.phase = .exchanging
+        // What there is to read now is no answer to this request.
+        if isSilentBeforeRequests, sockets.hasInput(localPort: localPort) {
+            attempt.hadEarlyInput = true
+            return false
+        }
+        attempt.hasRequestBegun = true
+        return true
+    }
+
+    /// Whether the server has nothing to say on the connection until the request is sent. The last attempt takes what comes.
+    private var isSilentBeforeRequests: Bool {
+        if attempt.isRepeated { return false }
+        // TLS and HTTP/2 have messages of their own, which come before the first request of a connection or at any time.
+        if isSecure { return isConnectionReused && settings.server.speaksHTTP1OverTLS }
+        return isConnectionReused || settings.proxy == nil
+    }
+
+    private func connect(isFresh: Bool, waitsForOthers: Bool) {
+        let new = CurlConnecting(
+            isFresh: isFresh,
+            waitsForOthers: waitsForOthers,
+            addressLifetime: settings.server.addressLifetime
+        )
+        guard new != connecting else { return }
+        connecting = new
+        cycles_easy_set_long(easy, CURLOPT_FRESH_CONNECT, new.isFresh ? 1 : 0)
+        cycles_easy_set_long(easy, CURLOPT_PIPEWAIT, new.waitsForOthers ? 1 : 0)
+        cycles_easy_set_long(easy, CURLOPT_DNS_CACHE_TIMEOUT, new.addressLifetime)
+    }
+}

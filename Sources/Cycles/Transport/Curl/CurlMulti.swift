@@ -1,0 +1,55 @@
+import CCurl
+
+/// A multi handle with its connections. Waking is safe from any thread, everything else belongs to one thread at a time.
+final class CurlMulti: @unchecked Sendable {
+    // Unchecked since the pointer never changes, and libcurl allows curl_multi_wakeup from any thread.
+    private let multi: UnsafeMutableRawPointer?
+    /// The sockets of the connections. libcurl refers to the object until the multi handle is gone.
+    let sockets = CurlSockets()
+
+    init(maxConnections: Int) {
+        _ = CurlLibrary.initialise
+        multi = curl_multi_init()
+        guard let multi else { return }
+        cycles_multi_set_long(multi, CURLMOPT_MAXCONNECTS, maxConnections)
+        cycles_multi_set_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, maxConnections)
+        cycles_multi_set_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
+    }
+
+    deinit { if let multi { curl_multi_cleanup(multi) } }
+
+    var isUsable: Bool { multi != nil }
+
+    func wake() { curl_multi_wakeup(multi) }
+
+    /// Sleeps until a socket is ready, a time limit that libcurl reports is due, or somebody wakes the thread.
+    func sleep(milliseconds: Int32) { curl_multi_poll(multi, nil, 0, milliseconds, nil) }
+
+    func perform() {
+        var running: Int32 = 0
+        curl_multi_perform(multi, &running)
+    }
+
+    func add(_ handle: CurlHandle) throws(HTTPTransportError) {
+        let code = curl_multi_add_handle(multi, handle.easy)
+        guard code == CURLM_OK else {
+            throw HTTPTransportError(
+                kind: .other,
+                message: "libcurl could not start a transfer: \(String(cString: curl_multi_strerror(code)))",
+                wasRequestSent: false
+            )
+        }
+    }
+
+    /// Takes a handle out, which aborts its transfer if it has not finished.
+    func remove(_ handle: CurlHandle) { curl_multi_remove_handle(multi, handle.easy) }
+
+    func nextFinished() -> (easy: UnsafeMutableRawPointer, code: CURLcode)? {
+        var left: Int32 = 0
+        while let message = curl_multi_info_read(multi, &left) {
+            guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle else { continue }
+            return (easy, cycles_message_result(message))
+        }
+        return nil
+    }
+}
