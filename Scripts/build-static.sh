@@ -91,10 +91,12 @@ smaller=(
     -Xswiftc -use-ld=lld -Xlinker --gc-sections -Xlinker --icf=safe -Xlinker --no-eh-frame-hdr
     -Xlinker -T -Xlinker "$PWD/Scripts/lib/without-unwind-tables.ld"
 )
+cc -Os -c -o "$root/name-server-errors.o" Scripts/lib/name-server-errors.c
 # pkg-config names what libcurl needs in turn only when asked for a static library, and the package manager does not ask.
 build_tool() {
     PKG_CONFIG_PATH=$curl_prefix/lib/pkgconfig swift build --quiet -c release --product cycles \
         --scratch-path "$root/swift" "${smaller[@]}" -Xswiftc -static-executable \
+        -Xlinker --wrap=send -Xlinker "$root/name-server-errors.o" \
         -Xlinker -lcares -Xlinker -lssl -Xlinker -lcrypto -Xlinker -ldl "$@"
 }
 
