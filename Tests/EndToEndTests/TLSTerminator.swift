@@ -139,6 +139,7 @@ final class TLSTerminator {
             events { worker_connections 512; }
             http {
                 access_log off;
+                keepalive_timeout 600;
                 client_body_temp_path \(path("body"));
                 proxy_temp_path \(path("proxy"));
                 fastcgi_temp_path \(path("fastcgi"));

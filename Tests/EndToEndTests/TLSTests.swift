@@ -137,4 +137,34 @@ import Testing
             #expect(response.headers["x-protocol"] == "HTTP/2.0")
         }
     }
+
+    #if os(Linux)
+        @Test(arguments: [false, true])
+        func anAnswerThatWasThereBeforeTheRequestIsNotItsAnswer(isBlocking: Bool) async throws {
+            let server = try RawTLSServer(folder: terminator.folder)
+            var configuration = CyclesConfiguration(baseURL: "https://localhost:\(server.port)", apiKey: "key")
+            configuration.tls.caBundlePath = terminator.authorityPath
+            let transport = CurlTransport(configuration: configuration)
+            func send(_ path: String) async throws -> HTTPResponse {
+                let request = HTTPRequest(
+                    method: .get,
+                    url: "https://localhost:\(server.port)\(path)",
+                    connectTimeout: .seconds(600),
+                    timeout: .seconds(600)
+                )
+                func block() throws(HTTPTransportError) -> HTTPResponse { try transport.send(request) }
+                return isBlocking ? try block() : try await transport.send(request)
+            }
+            #expect(try await send("/1").status == 200)
+            let connection = server.clientPorts
+            #expect(connection.count == 1)
+            #expect(try await send("/2").status == 200)
+            #expect(server.clientPorts == connection)
+            server.say("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            await until { server.hasClientInput }
+            #expect(try await send("/3").status == 200)
+            #expect(server.clientPorts.isDisjoint(with: connection))
+            await transport.shutdown()
+        }
+    #endif
 }
