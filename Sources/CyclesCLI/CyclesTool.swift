@@ -19,8 +19,7 @@ struct CyclesTool {
             let invocation = try command.invocation(of: Array(CommandLine.arguments.dropFirst()))
             Descriptors.rememberInherited()
             Signals.block(invocation.signals)
-            Task.detached { SystemCalls.exit(await status(of: invocation).code) }
-            while true { SystemCalls.pause() }
+            FirstThread.run { SystemCalls.exit(await status(of: invocation).code) }
         } catch {
             Console.error("\(error)")
             SystemCalls.exit(ExitStatus.misuse.code)

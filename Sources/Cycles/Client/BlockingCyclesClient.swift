@@ -43,11 +43,14 @@ public final class BlockingCyclesClient: Sendable {
         callbacks: (any CallbackTransport)? = nil,
         time: any TimeSource,
         randomness: (@Sendable () -> Double)? = nil,
-        files: (system: any FileSystem, isInline: Bool) = (SystemFileSystem(), false)
+        files: (system: any FileSystem, isInline: Bool) = (SystemFileSystem(), false),
+        threads: ThreadSource = .system
     ) throws(CyclesError) {
         let assembly = try RequestAssembly(configuration)
         let transport = transport ?? CurlTransport(configuration: configuration)
-        let callbacks = callbacks ?? (transport as? any CallbackTransport) ?? ThreadCallbackTransport(transport)
+        let callbacks =
+            callbacks ?? (transport as? CurlTransport).map { BlockingCurlCallbackTransport($0) }
+            ?? (transport as? any CallbackTransport) ?? ThreadCallbackTransport(transport, threads: threads)
         self.configuration = configuration
         self.transport = transport
         self.time = time
@@ -57,7 +60,8 @@ public final class BlockingCyclesClient: Sendable {
             configuration,
             BackgroundPerformer(performer: performer, transport: callbacks, time: time, randomness: randomness),
             canCancel: false,
-            files: files
+            files: files,
+            threads: threads
         )
     }
 

@@ -49,7 +49,8 @@ public final class CyclesClient: Sendable {
         callbacks: (any CallbackTransport)? = nil,
         time: any TimeSource,
         randomness: (@Sendable () -> Double)? = nil,
-        files: (system: any FileSystem, isInline: Bool) = (SystemFileSystem(), false)
+        files: (system: any FileSystem, isInline: Bool) = (SystemFileSystem(), false),
+        threads: ThreadSource = .system
     ) throws(CyclesError) {
         let assembly = try RequestAssembly(configuration)
         let transport = transport ?? CurlTransport(configuration: configuration)
@@ -64,7 +65,8 @@ public final class CyclesClient: Sendable {
             configuration,
             BackgroundPerformer(performer: performer, transport: callbacks, time: time, randomness: randomness),
             canCancel: true,
-            files: files
+            files: files,
+            threads: threads
         )
     }
 

@@ -39,6 +39,8 @@ public enum CyclesEvent: Sendable {
     case guardDropped(ReservationID, recordedSpend: Amount?)
     /// The journal could not do something, or found something that it cannot use. Settlement goes on without it.
     case journalProblem(JournalProblem)
+    /// The system refuses the client something that it needs, such as a thread. The client goes on as far as it can.
+    case systemProblem(SystemProblem)
     /// A file of the journal was renamed, since no client can settle it. The spend in it is not in the ledger until
     /// somebody settles it by hand.
     case recordSetAside(SetAsideRecord)
@@ -72,6 +74,7 @@ extension CyclesEvent: CustomStringConvertible {
         case .guardDropped(let id, let spend):
             "\(id): guard dropped, \(spend.map { "recorded \($0)" } ?? "nothing recorded")"
         case .journalProblem(let problem): "journal: \(problem)"
+        case .systemProblem(let problem): "system: \(problem)"
         case .recordSetAside(let record): "journal: \(record)"
         case .valueIgnored(let id, let what): "\(id): left out: \(what)"
         }
@@ -216,6 +219,18 @@ public struct SetAsideRecord: Hashable, Sendable, CustomStringConvertible {
         let subject = reservationID.map { "the record of \($0)" } ?? "the file"
         return "\(path): \(subject) was set aside, and its spend has to be settled by hand: \(reason)"
     }
+}
+
+/// Something that the system refuses the client, such as a thread.
+public struct SystemProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What the system refuses, how the client goes on, and what to do.
+    public let message: String
+
+    /// A problem.
+    public init(message: String) { self.message = message }
+
+    /// The message.
+    public var description: String { message }
 }
 
 /// Something that the journal of settlements could not do, or found and cannot use.

@@ -34,6 +34,7 @@ package final class StandardErrorReporter: CyclesObserver {
     }
 
     private static func warning(_ event: CyclesEvent) -> (kind: String, subject: String, text: String)? {
+        if case .systemProblem(let problem) = event { return ("system", "system", problem.message) }
         if case .journalProblem(let problem) = event {
             return ("journal", "settlement journal \(problem.path ?? "")".trimmed, problem.message)
         }
@@ -61,7 +62,9 @@ package final class StandardErrorReporter: CyclesObserver {
         case .valueIgnored(let id, let what): return ("value", id, "left out of its settlement: \(what)")
         case .retryScheduled(let retry):
             return ("retry", retry.reservationID, "not settled yet, trying again: \(retry.error)")
-        case .attemptStarted, .attemptFinished, .leaseExtended, .settled, .journalProblem, .recordSetAside: return nil
+        case .attemptStarted, .attemptFinished, .leaseExtended, .settled, .journalProblem, .recordSetAside,
+            .systemProblem:
+            return nil
         }
     }
 

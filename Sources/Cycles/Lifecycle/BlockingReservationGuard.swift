@@ -121,7 +121,7 @@ extension HeldReservation {
     ) throws(CyclesError) -> Settlement {
         let result = Monitor<Result<Settlement, CyclesError>?>(nil)
         begin(self, InlineCallbackTransport(transport)) { answer in result.withLock { $0 = answer } }
-        return try latest(result.wait { $0 }).get()
+        return try latest(result.wait(helping: core.time) { $0 }).get()
     }
 
     /// How it stands when a call on this thread returns: the attempt that it made itself may have settled it after the

@@ -22,7 +22,8 @@ package final class LifecycleCore: Sendable {
         _ configuration: CyclesConfiguration,
         _ background: BackgroundPerformer,
         canCancel: Bool,
-        files: (system: any FileSystem, isInline: Bool) = (SystemFileSystem(), false)
+        files: (system: any FileSystem, isInline: Bool) = (SystemFileSystem(), false),
+        threads: ThreadSource = .system
     ) {
         self.background = background
         defaults = RequestDefaults(configuration)
@@ -40,7 +41,8 @@ package final class LifecycleCore: Sendable {
                 directory: directory,
                 identity: CommitJournal.Identity(configuration),
                 observer: background.observer,
-                isInline: files.isInline
+                isInline: files.isInline,
+                threads: threads
             )
         engine = SettlementEngine(background, policy: configuration.retry, pending: pending, journal: journal)
         heartbeat = configuration.heartbeat
@@ -48,6 +50,7 @@ package final class LifecycleCore: Sendable {
             configuration.heartbeat == .failOnFinalize || (configuration.heartbeat == .cancel && !canCancel)
         longestExtendTimeout = configuration.connectTimeout + configuration.readTimeout
         flushTimeout = configuration.retry.flushTimeout
+        background.time.prepare(shortagePlan)
         if let journal {
             // What an earlier process left behind goes on.
             let ticket = pending.begin(counts: false, isReplay: true)
@@ -55,6 +58,15 @@ package final class LifecycleCore: Sendable {
                 engine.replay(records, after: ticket)
                 pending.end(ticket)
             }
+        }
+    }
+
+    private var shortagePlan: ThreadShortagePlan {
+        // The clock may outlive the client for a while, and keeps nothing of it.
+        ThreadShortagePlan { [weak self] problem in
+            self?.observer.observe(.systemProblem(problem))
+        } standIn: { [weak self] delay, work in
+            self?.background.transport.lendThread(at: .now + delay, work) ?? false
         }
     }
 
@@ -111,7 +123,11 @@ package final class LifecycleCore: Sendable {
             trace: trace
         )
         let held = HeldReservation(self, grant, request, lease: lease, trace: trace)
-        if heartbeat != .disabled { keeper.keep(lease, first) }
+        if heartbeat != .disabled {
+            keeper.keep(lease, first)
+            // Says that nobody looks after the lease, if so.
+            _ = time.help()
+        }
         return held
     }
 

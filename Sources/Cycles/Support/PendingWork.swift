@@ -136,12 +136,20 @@ package final class PendingWork: Sendable {
     ) async -> (ended: Int, left: Int) {
         let alarm = time.makeAlarm { [self] in giveUp(watch) }
         let deadline = time.monotonic + limit
+        let isOver = state.withLock { PendingWork.start(&$0, watch, deadline) }
+        if !isOver, limit > .zero { alarm.set(to: deadline) }
+        while time.isUnattended, time.monotonic < deadline, !state.withLock({ PendingWork.start(&$0, watch, deadline) })
+        {
+            _ = time.help()
+            await SystemThread.pauseTask(until: .now + .milliseconds(10))
+        }
         await withUnsafeContinuation { continuation in
             let mustWait = state.withLock { state in
-                guard limit > .zero, !PendingWork.start(&state, watch, deadline) else { return false }
+                guard time.monotonic < deadline, !PendingWork.start(&state, watch, deadline) else { return false }
                 state.watches[watch.number]?.continuation = continuation
                 return true
             }
+            // Set anew: the alarm may have gone off before there was anybody to wake.
             if mustWait { alarm.set(to: deadline) } else { continuation.resume() }
         }
         alarm.set(to: nil)
@@ -153,7 +161,9 @@ package final class PendingWork: Sendable {
         let deadline = time.monotonic + limit
         let isOver = state.withLock { PendingWork.start(&$0, watch, deadline) }
         if !isOver {
-            _ = state.wait(atMost: limit) { state in state.watches[watch.number]?.isOver == false ? nil : true }
+            _ = state.wait(helping: time, atMost: limit) { state in
+                state.watches[watch.number]?.isOver == false ? nil : true
+            }
         }
         return result(of: watch)
     }

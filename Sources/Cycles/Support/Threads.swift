@@ -16,7 +16,13 @@ package struct SystemThread: @unchecked Sendable {
     ///
     /// The thread gets no signals: handlers run on the threads of the program, and writing to a closed connection ends
     /// in an error instead of SIGPIPE.
-    package static func start(stackSize: Int? = nil, _ body: @escaping @Sendable () -> Void) -> SystemThread? {
+    ///
+    /// - Parameter attempts: How often to ask a system that has none, 5 ms apart.
+    package static func start(
+        stackSize: Int? = nil,
+        attempts: Int = 8,
+        _ body: @escaping @Sendable () -> Void
+    ) -> SystemThread? {
         var attributes = pthread_attr_t()
         guard pthread_attr_init(&attributes) == 0 else { return nil }
         defer { pthread_attr_destroy(&attributes) }
@@ -34,7 +40,7 @@ package struct SystemThread: @unchecked Sendable {
             var handle: pthread_t?
         #endif
         // A system that has none at this moment often has one at the next.
-        var patience = 8
+        var patience = attempts
         while pthread_create(&handle, &attributes, runThreadBody, body.toOpaque()) != 0 {
             patience -= 1
             guard patience > 0 else {
@@ -59,6 +65,13 @@ package struct SystemThread: @unchecked Sendable {
     /// Whether this is the thread that asks.
     package var isCurrent: Bool { pthread_equal(handle, pthread_self()) != 0 }
 
+    /// Blocks the thread of a task for 10 ms at most, then lets other tasks run.
+    static func pauseTask(until time: ContinuousClock.Instant) async {
+        let left = ContinuousClock.now.duration(to: time)
+        usleep(left < .milliseconds(10) ? UInt32(clamping: left.components.attoseconds / 1_000_000_000_000) : 10_000)
+        await Task.yield()
+    }
+
     /// Lets other threads run.
     package static func yield() { sched_yield() }
 
@@ -81,6 +94,27 @@ package struct SystemThread: @unchecked Sendable {
             pthread_sigmask(SIG_SETMASK, &previous, nil)
         }
         return body()
+    }
+}
+
+/// Where a client gets its threads from: the system, or a test that has none to give.
+package struct ThreadSource: Sendable {
+    private let make: @Sendable (_ attempts: Int, _ body: @escaping @Sendable () -> Void) -> SystemThread?
+
+    package init(
+        _ make: @escaping @Sendable (_ attempts: Int, _ body: @escaping @Sendable () -> Void) -> SystemThread?
+    ) {
+        self.make = make
+    }
+
+    /// The threads of the system.
+    package static let system = ThreadSource { attempts, body in SystemThread.start(attempts: attempts, body) }
+
+    /// Runs `body` on a new thread that nobody joins. False if there is none to be had.
+    package func start(attempts: Int = 8, _ body: @escaping @Sendable () -> Void) -> Bool {
+        guard let thread = make(attempts, body) else { return false }
+        thread.detach()
+        return true
     }
 }
 

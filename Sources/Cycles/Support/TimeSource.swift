@@ -8,6 +8,63 @@ package protocol TimeSource: Sendable {
 
     /// An alarm that is not set yet. Its action runs on a thread of the clock's, and must return soon.
     func makeAlarm(_ action: @escaping @Sendable () -> Void) -> any Alarm
+
+    /// Says what to do while the system has no thread for the alarms.
+    func prepare(_ shortage: ThreadShortagePlan)
+
+    /// Runs the alarms that are due on the caller's thread, if the clock has no thread for them. Returns how long from now
+    /// to call again; nil if there is no need to. Not to be called under a lock that an alarm's action takes.
+    func help() -> Duration?
+
+    /// Whether alarms are set that nobody runs unless callers help.
+    var isUnattended: Bool { get }
+}
+
+extension TimeSource {
+    package var isUnattended: Bool { false }
+    package func prepare(_ shortage: ThreadShortagePlan) {}
+    package func help() -> Duration? { nil }
+}
+
+/// What a clock does while the system has no thread for its alarms.
+package struct ThreadShortagePlan: Sendable {
+    /// Tells somebody, once for each shortage.
+    let report: @Sendable (SystemProblem) -> Void
+    /// Runs something after a while, on a thread that is there for other reasons. Returns at once; false if there is
+    /// no such thread.
+    let standIn: @Sendable (_ delay: Duration, _ work: @escaping @Sendable () -> Void) -> Bool
+
+    package init(
+        report: @escaping @Sendable (SystemProblem) -> Void,
+        standIn: @escaping @Sendable (_ delay: Duration, _ work: @escaping @Sendable () -> Void) -> Bool
+    ) {
+        self.report = report
+        self.standIn = standIn
+    }
+}
+
+extension Monitor {
+    /// As ``wait(_:)``; meanwhile the thread runs the alarms of a clock for which the system has no thread.
+    package func wait<Result>(helping time: any TimeSource, _ body: (inout State) -> Result?) -> Result {
+        while true {
+            if let result = wait(helping: time, atMost: .seconds(3_600), body) { return result }
+        }
+    }
+
+    /// The same, for a limited time: nil once it is over.
+    package func wait<Result>(
+        helping time: any TimeSource,
+        atMost limit: Duration,
+        _ body: (inout State) -> Result?
+    ) -> Result? {
+        let deadline = ContinuousClock.now + limit
+        while true {
+            // An alarm that another thread sets meanwhile is found within a second.
+            let span = min(time.help() ?? .seconds(1), .seconds(1), ContinuousClock.now.duration(to: deadline))
+            if let result = wait(atMost: span, body) { return result }
+            if ContinuousClock.now >= deadline { return nil }
+        }
+    }
 }
 
 /// Goes off once at each time that it is set to. Letting go of it turns it off.
@@ -40,7 +97,7 @@ extension TimeSource {
         let isOver = Monitor(false)
         let alarm = makeAlarm { isOver.withLock { $0 = true } }
         alarm.set(to: monotonic + span)
-        isOver.wait { $0 ? () : nil }
+        isOver.wait(helping: self) { $0 ? () : nil }
     }
 }
 
@@ -72,101 +129,5 @@ private final class Sleeper: Sendable {
             return nil
         }
         continuation?.resume(returning: isCancelled)
-    }
-}
-
-/// The system's clocks. Alarms go off on one thread, which exists while any is set.
-package final class SystemTimeSource: TimeSource {
-    private static let origin = ContinuousClock.now
-
-    private let alarmClock = AlarmClock()
-
-    package init() {}
-
-    package var monotonic: Duration { SystemTimeSource.origin.duration(to: .now) }
-
-    package var wallMilliseconds: Int64 { SystemTime.wall.duration.wholeMilliseconds }
-
-    package func makeAlarm(_ action: @escaping @Sendable () -> Void) -> any Alarm {
-        SystemAlarm(clock: alarmClock, action: action)
-    }
-
-    fileprivate static var now: Duration { origin.duration(to: .now) }
-
-    private final class SystemAlarm: Alarm {
-        private let clock: AlarmClock
-        private let action: @Sendable () -> Void
-
-        init(clock: AlarmClock, action: @escaping @Sendable () -> Void) {
-            self.clock = clock
-            self.action = action
-        }
-
-        deinit { clock.set(ObjectIdentifier(self), nil, nil) }
-
-        func set(to deadline: Duration?) { clock.set(ObjectIdentifier(self), deadline, action) }
-    }
-
-    /// All alarms of a time source, of which there are a few.
-    private final class AlarmClock: Sendable {
-        private struct State {
-            var alarms: [ObjectIdentifier: (deadline: Duration, action: @Sendable () -> Void)] = [:]
-            var hasThread = false
-        }
-
-        /// How long the thread stays without anything to wait for.
-        private static let patience = Duration.seconds(5)
-
-        private let state = Monitor(State())
-
-        func set(_ alarm: ObjectIdentifier, _ deadline: Duration?, _ action: (@Sendable () -> Void)?) {
-            let needsThread = state.withLock { state in
-                guard let deadline, let action else {
-                    state.alarms[alarm] = nil
-                    return false
-                }
-                state.alarms[alarm] = (deadline, action)
-                defer { state.hasThread = true }
-                return !state.hasThread
-            }
-            guard needsThread else { return }
-            guard let thread = SystemThread.start({ self.run() }) else {
-                state.withLock { $0.hasThread = false }
-                return
-            }
-            thread.detach()
-        }
-
-        private func run() {
-            while true {
-                // Each change wakes the thread, which then looks for the earliest alarm anew.
-                let next = state.withLock { $0.alarms.values.map(\.deadline).min() }
-                let wait = next.map { $0 - SystemTimeSource.now } ?? AlarmClock.patience
-                if wait > .zero {
-                    let hasChanged = state.wait(atMost: wait) { state in
-                        state.alarms.values.map(\.deadline).min() == next ? nil : true
-                    }
-                    if hasChanged != nil { continue }
-                }
-                if next == nil {
-                    let isOver = state.withLock { state in
-                        guard state.alarms.isEmpty else { return false }
-                        state.hasThread = false
-                        return true
-                    }
-                    if isOver { return }
-                }
-                for action in dueActions() { action() }
-            }
-        }
-
-        private func dueActions() -> [@Sendable () -> Void] {
-            state.withLock { state in
-                let now = SystemTimeSource.now
-                let due = state.alarms.filter { $0.value.deadline <= now }
-                for alarm in due.keys { state.alarms[alarm] = nil }
-                return due.values.sorted { $0.deadline < $1.deadline }.map(\.action)
-            }
-        }
     }
 }

@@ -4,6 +4,13 @@ package protocol CallbackTransport: Sendable {
     /// Sends a request. The exchange is told when it begins and, once, how it ended: on any thread, possibly before
     /// this returns.
     func start(_ request: HTTPRequest, _ exchange: any Exchange)
+
+    /// Runs `work` at a time on a thread of the transport's, instead of what was given before. False if it has none.
+    func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool
+}
+
+extension CallbackTransport {
+    package func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool { false }
 }
 
 /// One request on its way, from the point of view of whoever sent it.
@@ -30,6 +37,15 @@ package struct TaskCallbackTransport: CallbackTransport {
                 exchange.didFinish(.failure(error))
             }
         }
+    }
+
+    package func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool {
+        Task.detached {
+            // `Task.sleep` takes a thread of its own on Linux, which may not be there.
+            while ContinuousClock.now < time { await SystemThread.pauseTask(until: time) }
+            work()
+        }
+        return true
     }
 }
 
@@ -88,10 +104,12 @@ package final class ThreadCallbackTransport: CallbackTransport {
     private let transport: any BlockingHTTPTransport
     private let line: Monitor<Line>
     private let maxThreads: Int
+    private let threads: ThreadSource
 
     /// - Parameter maxThreads: The most threads at once. A quarter of them is for leases alone, and a quarter for
     ///   settlements, so that no request of another kind keeps a lease waiting.
-    package init(_ transport: any BlockingHTTPTransport, maxThreads: Int = 8) {
+    package init(_ transport: any BlockingHTTPTransport, maxThreads: Int = 8, threads: ThreadSource = .system) {
+        self.threads = threads
         line = Monitor(Line(maxThreads: maxThreads))
         self.transport = transport
         self.maxThreads = maxThreads
@@ -106,16 +124,10 @@ package final class ThreadCallbackTransport: CallbackTransport {
             return true
         }
         guard needsThread else { return }
-        if let thread = SystemThread.start({ self.work() }) {
-            thread.detach()
-            return
-        }
-        // No thread to be had: those that there are will get to it, and if there are none, the caller's own does it.
-        let isAlone = line.withLock { line in
-            line.threads -= 1
-            return line.threads == 0
-        }
-        if isAlone { performWaiting() }
+        if threads.start({ self.work() }) { return }
+        // The threads that there are may all wait for answers: the caller's own performs what may be performed.
+        line.withLock { $0.threads -= 1 }
+        performWaiting()
     }
 
     private func work() {

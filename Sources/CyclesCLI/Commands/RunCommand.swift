@@ -117,7 +117,9 @@ enum RunCommand {
         configuration.observer = warnings
         let client = try CyclesClient(configuration: configuration)
         let options = options(arguments)
-        let task = Task { try await guarded(arguments, options, client, command, warnings) }
+        let task = Task(executorPreference: FirstThread.executor) {
+            try await guarded(arguments, options, client, command, warnings)
+        }
         work.withLock { $0 = task }
         if command.interruption != nil { task.cancel() }
         let status: ExitStatus
@@ -157,7 +159,7 @@ enum RunCommand {
         while client.configuration.journal != .disabled, .now < deadline,
             await client.pendingSettlements().contains(where: { !$0.isDurable && $0.lastError == nil })
         {
-            try? await Task.sleep(for: .milliseconds(10))
+            await FirstThread.pause(.milliseconds(10))
         }
         if let signal = command.recorded() { SystemCalls.exit(ExitStatus.signal(signal).code) }
         await client.flush(includesReplays: false)

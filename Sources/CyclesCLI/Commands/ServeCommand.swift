@@ -163,6 +163,12 @@ enum ServeCommand {
         do throws(LoopbackServerError) {
             try server.start()
         } catch {
+            guard !SystemCalls.isShortage(error.code) else {
+                throw ToolFailure(
+                    "cycles serve: \(error); raise the limits of the process (ulimit -u, ulimit -n)",
+                    status: .temporary
+                )
+            }
             throw ToolFailure("cycles serve: \(error); choose another with --port or --host")
         }
         // Only now: a server that does not start leaves the state as it was.
@@ -177,8 +183,11 @@ enum ServeCommand {
             server.stop()
             throw ToolFailure("cycles serve: \(failure)", status: .unprinted)
         }
-        let saving = Task {
-            while (try? await Task.sleep(for: .milliseconds(500))) != nil { save(front, authority, in: file) }
+        let saving = Task(executorPreference: FirstThread.executor) {
+            while !Task.isCancelled {
+                await FirstThread.pause(.milliseconds(500))
+                save(front, authority, in: file)
+            }
         }
         for await _ in signals { break }
         server.stop()

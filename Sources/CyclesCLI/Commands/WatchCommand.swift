@@ -49,7 +49,7 @@ enum WatchCommand {
                 view.show(error)
             }
             if round == arguments[count] || Console.failure != nil { break }
-            try await Task.sleep(for: span)
+            await FirstThread.pause(span)
         }
         await client.shutdown()
         return .success

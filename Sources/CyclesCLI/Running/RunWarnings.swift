@@ -59,6 +59,7 @@ final class RunWarnings: CyclesObserver {
         case .guardDropped(let id, _): return ("drop \(id)", "\(event)")
         case .valueIgnored(let id, _): return ("value \(id)", "\(event)")
         case .journalProblem(let problem): return ("journal \(problem.path ?? "")", "\(event)")
+        case .systemProblem: return ("system", "\(event)")
         default: return nil
         }
     }

@@ -192,16 +192,8 @@ enum SystemCalls {
         #endif
     }
 
-    /// Waits for a signal.
-    static func pause() {
-        #if canImport(Glibc)
-            _ = Glibc.pause()
-        #elseif canImport(Musl)
-            _ = Musl.pause()
-        #else
-            _ = Darwin.pause()
-        #endif
-    }
+    /// Whether an error number means that the system has no thread, file descriptor or memory left.
+    static func isShortage(_ code: Int32) -> Bool { [EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(code) }
 
     static func exit(_ status: Int32) -> Never {
         #if canImport(Glibc)

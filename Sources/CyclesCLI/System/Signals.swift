@@ -112,8 +112,11 @@ enum Signals {
             }
         }
         guard isStarted else {
-            Console.error("cycles: the system has no thread to give for signals; try again")
-            SystemCalls.exit(ExitStatus.failure.code)
+            Console.error(
+                "cycles: the system gives the tool no thread for signals; raise the limit on threads (ulimit -u, or "
+                    + "pids.max of the cgroup)"
+            )
+            SystemCalls.exit(ExitStatus.temporary.code)
         }
     }
 

@@ -54,6 +54,7 @@ package final class CommitJournal: Sendable {
     package let baseURL: String
     private let observer: any CyclesObserver
     private let isInline: Bool
+    private let threads: ThreadSource
     private let line = Monitor(Line())
     private let place: Monitor<Place>
 
@@ -65,13 +66,15 @@ package final class CommitJournal: Sendable {
         directory: String?,
         identity: Identity,
         observer: any CyclesObserver,
-        isInline: Bool = false
+        isInline: Bool = false,
+        threads: ThreadSource = .system
     ) {
         self.files = files
         baseURL = identity.baseURL
         place = Monitor(Place(identity: identity))
         self.observer = observer
         self.isInline = isInline
+        self.threads = threads
         configuredBase = directory
     }
 
@@ -117,12 +120,9 @@ package final class CommitJournal: Sendable {
             return !line.hasThread
         }
         guard needsThread else { return }
-        guard let thread = SystemThread.start({ self.run() }) else {
-            // Better late than never: on the thread that asks, until there is nothing left for another's sake either.
-            repeat { performWaiting() } while !stopIfIdle()
-            return
-        }
-        thread.detach()
+        if threads.start({ self.run() }) { return }
+        // Better late than never: on the thread that asks, until there is nothing left for another's sake either.
+        repeat { performWaiting() } while !stopIfIdle()
     }
 
     private func run() {

@@ -75,9 +75,21 @@ final class CurlAgent: Sendable {
         var isSleeping = false
         var phase = Phase.notStarted
         var whenEnded: [@Sendable () -> Void] = []
+        /// Something that the thread does for others.
+        var errand: (time: ContinuousClock.Instant, work: @Sendable () -> Void)?
+        /// Whether the thread has not seen the errand yet.
+        var isErrandNew = false
 
         /// Whether there is nothing for the thread to do.
-        var isQuiet: Bool { arrivals.isEmpty && cancellations.isEmpty && phase == .running }
+        var isQuiet: Bool { arrivals.isEmpty && cancellations.isEmpty && !isErrandNew && phase == .running }
+
+        /// The errand if it is due, which is taken out then.
+        mutating func dueErrand() -> (@Sendable () -> Void)? {
+            isErrandNew = false
+            guard let next = errand, next.time <= .now else { return nil }
+            errand = nil
+            return next.work
+        }
     }
 
     /// How long a task that was woken has to wake the others.
@@ -88,9 +100,11 @@ final class CurlAgent: Sendable {
     private let mailbox = Monitor(Mailbox())
     private let multi: CurlMulti
     private let settings: CurlSettings
+    private let threads: ThreadSource
 
-    init(_ settings: CurlSettings) {
+    init(_ settings: CurlSettings, threads: ThreadSource = .system) {
         self.settings = settings
+        self.threads = threads
         multi = CurlMulti(maxConnections: settings.totalConnections)
     }
 
@@ -119,6 +133,30 @@ final class CurlAgent: Sendable {
         case .startThread: startThread()
         case .refuse: transfer.complete(.failure(CurlAgent.shutDownError(wasRequestSent: false)))
         }
+    }
+
+    /// Whether there is an I/O thread, or none is needed any more. Starts the thread if need be.
+    func ensureThread() -> Bool {
+        let isNew = mailbox.withLock { mailbox in
+            guard mailbox.phase == .notStarted else { return false }
+            mailbox.phase = .running
+            return true
+        }
+        return !isNew || startThread()
+    }
+
+    /// Runs `work` at a time on the I/O thread, instead of what was given before. False if there is no such thread.
+    func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool {
+        guard ensureThread() else { return false }
+        let (isAccepted, needsWaking) = mailbox.withLock { mailbox in
+            guard mailbox.phase == .running else { return (false, false) }
+            mailbox.errand = (time, work)
+            mailbox.isErrandNew = true
+            defer { mailbox.isSleeping = false }
+            return (true, mailbox.isSleeping)
+        }
+        if needsWaking { multi.wake() }
+        return isAccepted
     }
 
     /// Aborts a transfer that was submitted or is about to be.
@@ -151,8 +189,9 @@ final class CurlAgent: Sendable {
         if needsWaking { multi.wake() }
     }
 
-    private func startThread() {
-        guard multi.isUsable, let thread = SystemThread.start({ self.run() }) else {
+    @discardableResult
+    private func startThread() -> Bool {
+        guard multi.isUsable, threads.start({ self.run() }) else {
             // The next request may find a thread again.
             let (stranded, whenEnded) = mailbox.withLock { mailbox in
                 mailbox.phase = mailbox.phase == .ending ? .ended : .notStarted
@@ -160,6 +199,7 @@ final class CurlAgent: Sendable {
                     mailbox.arrivals = []
                     mailbox.cancellations = []
                     mailbox.whenEnded = []
+                    mailbox.errand = nil
                 }
                 return (mailbox.arrivals, mailbox.whenEnded)
             }
@@ -168,16 +208,17 @@ final class CurlAgent: Sendable {
                     .failure(
                         HTTPTransportError(
                             kind: .resourcesExhausted,
-                            message: "The system has no thread or memory left for network transfers",
+                            message: "Nothing was sent: the system gives the process no thread or file descriptor for "
+                                + "network transfers; raise its limits (ulimit -u, ulimit -n, or pids.max of its cgroup)",
                             wasRequestSent: false
                         )
                     )
                 )
             }
             for callback in whenEnded { callback() }
-            return
+            return false
         }
-        thread.detach()
+        return true
     }
 
     // MARK: On the I/O thread
@@ -187,11 +228,12 @@ final class CurlAgent: Sendable {
         var arrivals: [CurlTransfer] = []
         var cancellations: [CurlTransfer] = []
         while true {
-            let isEnding = mailbox.withLock { mailbox in
+            let (isEnding, errand) = mailbox.withLock { mailbox in
                 swap(&mailbox.arrivals, &arrivals)
                 swap(&mailbox.cancellations, &cancellations)
-                return mailbox.phase == .ending
+                return (mailbox.phase == .ending, mailbox.dueErrand())
             }
+            errand?()
             for transfer in arrivals { worker.accept(transfer) }
             for transfer in cancellations { worker.cancel(transfer) }
             arrivals.removeAll(keepingCapacity: true)
@@ -202,6 +244,8 @@ final class CurlAgent: Sendable {
                 sleepInTransfers(milliseconds: worker.longestSleep)
             } else if worker.isAwaitingDelivery {
                 mailbox.wait(atMost: CurlAgent.deliveryPatience) { $0.isQuiet ? nil : () }
+            } else if let time = mailbox.withLock({ $0.errand?.time }) {
+                mailbox.wait(atMost: ContinuousClock.now.duration(to: time)) { $0.isQuiet ? nil : () }
             } else {
                 // Without a socket to watch, waiting for the mailbox itself is the cheapest.
                 mailbox.wait { $0.isQuiet ? nil : () }
@@ -221,12 +265,13 @@ final class CurlAgent: Sendable {
     }
 
     private func sleepInTransfers(milliseconds: Int32) {
-        let maySleep = mailbox.withLock { mailbox in
+        let (maySleep, errandTime) = mailbox.withLock { mailbox in
             mailbox.isSleeping = mailbox.isQuiet
-            return mailbox.isSleeping
+            return (mailbox.isSleeping, mailbox.errand?.time)
         }
         guard maySleep else { return }
-        multi.sleep(milliseconds: milliseconds)
+        let limit = errandTime.map { ContinuousClock.now.duration(to: $0).wholeMilliseconds + 1 }
+        multi.sleep(milliseconds: min(milliseconds, Int32(clamping: max(0, limit ?? Int64(milliseconds)))))
         // Whatever ended the sleep, the mailbox is looked at next.
         mailbox.withLock { $0.isSleeping = false }
     }

@@ -15,13 +15,21 @@ public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
     /// A transport with the connection settings of a configuration: `tls`, `proxy`, `unixSocketPath`, `maxConnections`
     /// and `maxResponseBytes`. Time limits come with each request. Settings that libcurl does not accept show in the
     /// errors of the requests.
-    public init(configuration: CyclesConfiguration) {
+    public convenience init(configuration: CyclesConfiguration) {
+        self.init(configuration: configuration, threads: .system)
+    }
+
+    /// - Parameter threads: Where the I/O thread comes from.
+    package init(configuration: CyclesConfiguration, threads: ThreadSource) {
         let settings = CurlSettings(configuration)
-        agent = CurlAgent(settings)
+        agent = CurlAgent(settings, threads: threads)
         blockingPool = CurlBlockingPool(settings)
     }
 
     deinit { agent.end() }
+
+    /// Whether asynchronous requests can be carried.
+    fileprivate var hasThread: Bool { agent.ensureThread() }
 
     /// Sends a request and returns its answer, whatever the status.
     ///
@@ -81,5 +89,29 @@ extension CurlTransport: CallbackTransport {
         let transfer = CurlTransfer(request)
         transfer.receiver = .exchange(exchange)
         agent.submit(transfer)
+    }
+
+    package func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool {
+        agent.lendThread(at: time, work)
+    }
+}
+
+/// Carries what no caller waits for in a client for threads that may block: where the system has no I/O thread to give,
+/// on the thread that asks.
+package struct BlockingCurlCallbackTransport: CallbackTransport {
+    private let transport: CurlTransport
+
+    package init(_ transport: CurlTransport) { self.transport = transport }
+
+    package func start(_ request: HTTPRequest, _ exchange: any Exchange) {
+        if transport.hasThread {
+            transport.start(request, exchange)
+        } else {
+            InlineCallbackTransport(transport).start(request, exchange)
+        }
+    }
+
+    package func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool {
+        transport.lendThread(at: time, work)
     }
 }

@@ -1,0 +1,194 @@
+/// The system's clocks. Alarms go off on one thread, which exists while any is set.
+///
+/// While the system has no thread for them, the start of one is tried again at least once a second, and whoever has a
+/// thread runs the alarms: callers that block, and what the client prepared.
+package final class SystemTimeSource: TimeSource {
+    private static let origin = ContinuousClock.now
+
+    private let alarmClock: AlarmClock
+
+    package init(threads: ThreadSource = .system) { alarmClock = AlarmClock(threads) }
+
+    package var monotonic: Duration { SystemTimeSource.now }
+
+    package var wallMilliseconds: Int64 { SystemTime.wall.duration.wholeMilliseconds }
+
+    package func makeAlarm(_ action: @escaping @Sendable () -> Void) -> any Alarm {
+        SystemAlarm(clock: alarmClock, action: action)
+    }
+
+    package func prepare(_ shortage: ThreadShortagePlan) { alarmClock.prepare(shortage) }
+
+    package func help() -> Duration? { alarmClock.help() }
+
+    package var isUnattended: Bool { alarmClock.isUnattended }
+
+    fileprivate static var now: Duration { origin.duration(to: .now) }
+
+    private final class SystemAlarm: Alarm {
+        private let clock: AlarmClock
+        private let action: @Sendable () -> Void
+
+        init(clock: AlarmClock, action: @escaping @Sendable () -> Void) {
+            self.clock = clock
+            self.action = action
+        }
+
+        deinit { clock.set(ObjectIdentifier(self), nil, nil) }
+
+        func set(to deadline: Duration?) { clock.set(ObjectIdentifier(self), deadline, action) }
+    }
+}
+
+/// All alarms of a time source, of which there are a few.
+private final class AlarmClock: Sendable {
+    private enum Thread {
+        case none
+        case running
+        /// The system had none to give. The next attempt to start one is due at that time.
+        case missing(retryAt: Duration)
+    }
+
+    private struct State {
+        var alarms: [ObjectIdentifier: (deadline: Duration, action: @Sendable () -> Void)] = [:]
+        var thread = Thread.none
+        var plan: ThreadShortagePlan?
+        /// When a stand-in looks after the alarms next; nil if none will.
+        var standInTime: Duration?
+        var isReported = false
+
+        var nextDeadline: Duration? { alarms.values.map(\.deadline).min() }
+
+        /// Whether to start a thread now; if so, it counts as running.
+        mutating func mayStartThread() -> Bool {
+            switch thread {
+            case .running: return false
+            case .missing(let retryAt) where SystemTimeSource.now < retryAt: return false
+            case .missing, .none:
+                thread = .running
+                return true
+            }
+        }
+    }
+
+    /// How long the thread stays without anything to wait for.
+    private static let patience = Duration.seconds(5)
+    private static let timeBetweenAttempts = Duration.seconds(1)
+
+    private let state = Monitor(State())
+    private let threads: ThreadSource
+
+    init(_ threads: ThreadSource) { self.threads = threads }
+
+    func prepare(_ plan: ThreadShortagePlan) { state.withLock { $0.plan = plan } }
+
+    func set(_ alarm: ObjectIdentifier, _ deadline: Duration?, _ action: (@Sendable () -> Void)?) {
+        let startsThread = state.withLock { state in
+            guard let deadline, let action else {
+                state.alarms[alarm] = nil
+                return false
+            }
+            state.alarms[alarm] = (deadline, action)
+            return state.mayStartThread()
+        }
+        if startsThread { startThread() }
+        askForStandIn()
+    }
+
+    /// Whoever sets an alarm may hold a lock: nothing is waited for and nobody is told here.
+    private func startThread() {
+        let isStarted = threads.start(attempts: 1) { self.run() }
+        state.withLock { state in
+            if isStarted {
+                state.isReported = false
+            } else {
+                state.thread = .missing(retryAt: SystemTimeSource.now + AlarmClock.timeBetweenAttempts)
+            }
+        }
+    }
+
+    /// Sees to it that somebody looks after the alarms in time, unless the thread does.
+    private func askForStandIn() {
+        let request: (plan: ThreadShortagePlan, time: Duration)? = state.withLock { state in
+            guard case .missing(let retryAt) = state.thread, let deadline = state.nextDeadline, let plan = state.plan
+            else { return nil }
+            // The first one is asked for at once, since there is something to report.
+            let time = state.isReported ? min(deadline, retryAt) : SystemTimeSource.now
+            if let asked = state.standInTime, asked <= time { return nil }
+            state.standInTime = time
+            return (plan, time)
+        }
+        guard let request else { return }
+        let isAccepted = request.plan.standIn(max(.zero, request.time - SystemTimeSource.now)) { [weak self] in
+            guard let self else { return }
+            state.withLock { $0.standInTime = nil }
+            _ = help()
+        }
+        if !isAccepted { state.withLock { $0.standInTime = nil } }
+    }
+
+    var isUnattended: Bool {
+        state.withLock { state in
+            guard case .missing = state.thread, state.standInTime == nil else { return false }
+            return !state.alarms.isEmpty
+        }
+    }
+
+    func help() -> Duration? {
+        let (isMissing, startsThread) = state.withLock { state in
+            guard case .missing = state.thread, !state.alarms.isEmpty else { return (false, false) }
+            return (true, state.mayStartThread())
+        }
+        guard isMissing else { return nil }
+        if startsThread { startThread() }
+        let report: (@Sendable (SystemProblem) -> Void)? = state.withLock { state in
+            guard case .missing = state.thread, !state.isReported, let plan = state.plan else { return nil }
+            state.isReported = true
+            return plan.report
+        }
+        report?(.noThreadForAlarms)
+        for action in dueActions() { action() }
+        askForStandIn()
+        return state.withLock { state in
+            guard case .missing(let retryAt) = state.thread, let deadline = state.nextDeadline else { return nil }
+            return max(.zero, min(deadline, retryAt) - SystemTimeSource.now)
+        }
+    }
+
+    private func run() {
+        while true {
+            // Each change wakes the thread, which then looks for the earliest alarm anew.
+            let next = state.withLock { $0.nextDeadline }
+            let wait = next.map { $0 - SystemTimeSource.now } ?? AlarmClock.patience
+            if wait > .zero {
+                let hasChanged = state.wait(atMost: wait) { $0.nextDeadline == next ? nil : true }
+                if hasChanged != nil { continue }
+            }
+            if next == nil {
+                let isOver = state.withLock { state in
+                    guard state.alarms.isEmpty else { return false }
+                    state.thread = .none
+                    return true
+                }
+                if isOver { return }
+            }
+            for action in dueActions() { action() }
+        }
+    }
+
+    private func dueActions() -> [@Sendable () -> Void] {
+        state.withLock { state in
+            let now = SystemTimeSource.now
+            let due = state.alarms.filter { $0.value.deadline <= now }
+            for alarm in due.keys { state.alarms[alarm] = nil }
+            return due.values.sorted { $0.deadline < $1.deadline }.map(\.action)
+        }
+    }
+}
+
+extension SystemProblem {
+    fileprivate static let noThreadForAlarms = SystemProblem(
+        message: "the system gives the process no further thread; other threads look after leases and retries until it "
+            + "does, as far as there are any; raise the limit on threads (ulimit -u, or pids.max of the cgroup)"
+    )
+}

@@ -1,0 +1,224 @@
+import Cycles
+import CyclesTesting
+import Testing
+
+/// Gives threads while it has any.
+private final class Threads: Sendable {
+    private let state: Monitor<(left: Int, asked: Int)>
+
+    init(_ count: Int) { state = Monitor((count, 0)) }
+
+    /// How often a thread was asked for.
+    var asked: Int { state.withLock { $0.asked } }
+
+    func provide(_ count: Int) { state.withLock { $0.left = count } }
+
+    var source: ThreadSource {
+        ThreadSource { [state] _, body in
+            let hasThread = state.withLock { state in
+                state.asked += 1
+                guard state.left > 0 else { return false }
+                state.left -= 1
+                return true
+            }
+            return hasThread ? SystemThread.start(body) : nil
+        }
+    }
+}
+
+/// Answers commits with 503 while it is broken.
+private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
+    let authority = testAuthority()
+    private let failures: Monitor<Int>
+    private let isOpen: Monitor<Bool>
+
+    /// - Parameters:
+    ///   - failures: How many commits fail.
+    ///   - holdsCommits: Whether commits are not answered before ``open()``.
+    init(failures: Int, holdsCommits: Bool) {
+        self.failures = Monitor(failures)
+        isOpen = Monitor(!holdsCommits)
+    }
+
+    func open() { isOpen.withLock { $0 = true } }
+
+    func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
+        let fails = failures.withLock { failures in
+            guard request.url.hasSuffix("/commit"), failures > 0 else { return false }
+            failures -= 1
+            return true
+        }
+        if request.url.hasSuffix("/commit") { isOpen.wait { $0 ? () : nil } }
+        return fails ? HTTPResponse(status: 503) : try authority.send(request)
+    }
+
+    func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
+        func answer() throws(HTTPTransportError) -> HTTPResponse { try send(request) }
+        return try answer()
+    }
+
+    func shutdown() async {}
+}
+
+/// What a client does while the system has no threads to give: for its alarms, its I/O, its journal.
+@Suite struct ThreadShortageTests {
+    private let observer = RecordingObserver()
+    private let request = ReservationCreateRequest(
+        action: Action(kind: "llm.completion", name: "model"),
+        estimate: .tokens(100),
+        timeToLive: .seconds(5)
+    )
+
+    private var reports: Int {
+        observer.events.count { if case .systemProblem = $0 { true } else { false } }
+    }
+
+    private func served(
+        failures: Int = 0,
+        holdsCommits: Bool = false,
+        _ body: (BreakableAuthority, CyclesConfiguration) async throws -> Void
+    ) async throws {
+        let authority = BreakableAuthority(failures: failures, holdsCommits: holdsCommits)
+        let server = LoopbackServer(authority)
+        try server.start()
+        defer { server.stop() }
+        var configuration = CyclesConfiguration(baseURL: server.baseURL, apiKey: "key-of-the-test")
+        configuration.tenant = "acme"
+        configuration.journal = .disabled
+        configuration.observer = observer
+        configuration.retry.initialDelay = .milliseconds(20)
+        configuration.retry.inlineBudget = .seconds(60)
+        try await body(authority, configuration)
+    }
+
+    private func client(
+        _ configuration: CyclesConfiguration,
+        alarm: Threads,
+        transfers: Threads
+    ) throws -> CyclesClient {
+        try CyclesClient(
+            configuration: configuration,
+            transport: CurlTransport(configuration: configuration, threads: transfers.source),
+            time: SystemTimeSource(threads: alarm.source),
+            threads: alarm.source
+        )
+    }
+
+    // MARK: The clock
+
+    @Test func aThreadThatDoesNotStartIsTriedAgainAndReportedOnce() async throws {
+        let threads = Threads(0)
+        let time = SystemTimeSource(threads: threads.source)
+        time.prepare(
+            ThreadShortagePlan { [observer] in
+                observer.observe(.systemProblem($0))
+            } standIn: { _, work in
+                // At once: it is asked again for the time that is left.
+                SystemThread.start(work)?.detach()
+                return true
+            }
+        )
+        let rings = Monitor(0)
+        let alarm = time.makeAlarm { rings.withLock { $0 += 1 } }
+        alarm.set(to: time.monotonic + .seconds(3_600))
+        await until { reports == 1 && threads.asked >= 2 }
+        threads.provide(1)
+        alarm.set(to: time.monotonic)
+        await until { rings.withLock { $0 } == 1 }
+        #expect(reports == 1)
+    }
+
+    @Test func aCallerThatBlocksRunsTheAlarms() {
+        let time = SystemTimeSource(threads: Threads(0).source)
+        time.block(for: .milliseconds(20))
+    }
+
+    // MARK: Clients
+
+    @Test func theThreadOfTheTransportKeepsLeasesAndRetries() async throws {
+        try await served(failures: 2) { authority, configuration in
+            let client = try client(configuration, alarm: Threads(0), transfers: Threads(1))
+            let guarded = try await client.reserve(request)
+            await until { observer.events.contains { if case .leaseExtended = $0 { true } else { false } } }
+            #expect(try await guarded.commit(.tokens(7)).charged == .tokens(7))
+            #expect(reports == 1)
+            await client.shutdown()
+        }
+    }
+
+    @Test func aCommitIsQueuedInTimeWithoutAThreadForAlarms() async throws {
+        try await served(holdsCommits: true) { authority, configuration in
+            var configuration = configuration
+            configuration.retry.inlineBudget = .milliseconds(100)
+            configuration.readTimeout = .seconds(600)
+            let client = try client(configuration, alarm: Threads(0), transfers: Threads(1))
+            #expect(try await client.reserve(request).commit(.tokens(7)) == .queued(isDurable: false))
+            authority.open()
+            await client.shutdown()
+        }
+    }
+
+    @Test func theThreadsOfTasksStandInWhereTheTransportHasNone() async throws {
+        try await served(failures: 2) { authority, configuration in
+            let none = Threads(0)
+            let client = try CyclesClient(
+                configuration: configuration,
+                transport: authority,
+                time: SystemTimeSource(threads: none.source),
+                threads: none.source
+            )
+            #expect(try await client.reserve(request).commit(.tokens(7)).charged == .tokens(7))
+            await client.shutdown()
+            #expect(reports == 1)
+        }
+    }
+
+    @Test func aFlushThatFindsNoThreadEndsInTime() async throws {
+        let none = Threads(0)
+        let time = SystemTimeSource(threads: none.source)
+        let work = PendingWork()
+        _ = work.begin()
+        let (ended, left) = await work.wait(for: work.watch(), atMost: .milliseconds(50), time)
+        #expect(ended == 0 && left == 1)
+    }
+
+    @Test func aBlockingClientNeedsNoThreadAtAll() async throws {
+        try await served(failures: 2) { authority, configuration in
+            let none = Threads(0)
+            func work() throws -> Settlement {
+                let client = try BlockingCyclesClient(
+                    configuration: configuration,
+                    transport: CurlTransport(configuration: configuration, threads: none.source),
+                    time: SystemTimeSource(threads: none.source),
+                    threads: none.source
+                )
+                defer { client.shutdown() }
+                return try client.reserve(request).commit(.tokens(7))
+            }
+            let settlement = try work()
+            #expect(settlement.charged == .tokens(7))
+            #expect(reports == 1)
+        }
+    }
+
+    @Test func aRequestThatFindsNoThreadFailsAndTheNextTriesAgain() async throws {
+        try await served { authority, configuration in
+            let transfers = Threads(0)
+            let client = try client(configuration, alarm: Threads(10), transfers: transfers)
+            do throws(CyclesError) {
+                _ = try await client.getBalances()
+                Issue.record("answered")
+            } catch {
+                guard case .transport(let failure) = error else {
+                    Issue.record("\(error)")
+                    return
+                }
+                #expect(failure.kind == .resourcesExhausted && failure.wasRequestSent == false, "\(failure)")
+                #expect(failure.message.contains("ulimit -u"), "\(failure)")
+            }
+            transfers.provide(1)
+            #expect(try await client.getBalances().balances.count == 1)
+            await client.shutdown()
+        }
+    }
+}
