@@ -28,10 +28,10 @@ struct CyclesTool {
 
     static let command: Command = Command(
         name: "cycles",
-        summary: "Asks a Cycles budget authority before money is spent, and tells it what was spent.",
+        summary: "Reserves budget at a Cycles budget authority before money is spent, and commits what was spent.",
         discussion: """
-            Where the server is, and the key that it knows you by, come from the environment: CYCLES_BASE_URL, and \
-            CYCLES_API_KEY or CYCLES_API_KEY_FILE. A TRACEPARENT there goes with every request.
+            The environment names the server, CYCLES_BASE_URL, and the API key, CYCLES_API_KEY or CYCLES_API_KEY_FILE. \
+            The trace in TRACEPARENT is sent with every request.
 
             Exit statuses:
 

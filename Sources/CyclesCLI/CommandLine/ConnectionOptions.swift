@@ -2,7 +2,7 @@ import Cycles
 
 /// How the tool reaches a server: what every command that does so takes, and the configuration that comes of it.
 enum ConnectionOptions {
-    static let url = Option("url", "URL", "The server. (CYCLES_BASE_URL)", parse: Values.text)
+    static let url = Option("url", "URL", "The base URL of the server. (CYCLES_BASE_URL)", parse: Values.text)
     static let apiKeyFile = Option(
         "api-key-file",
         "FILE",
@@ -19,13 +19,13 @@ enum ConnectionOptions {
     static let connectTimeout = Option(
         "connect-timeout",
         "TIME",
-        "How long connecting may take: 2s unless set. (CYCLES_CONNECT_TIMEOUT)",
+        "The time limit for connecting; 2s by default. (CYCLES_CONNECT_TIMEOUT)",
         parse: Values.positiveDuration
     )
     static let readTimeout = Option(
         "read-timeout",
         "TIME",
-        "How long an answer may take after that: 5s unless set. (CYCLES_READ_TIMEOUT)",
+        "The time limit for an answer once connected; 5s by default. (CYCLES_READ_TIMEOUT)",
         parse: Values.positiveDuration
     )
     static let authorities = Option(
@@ -52,7 +52,7 @@ enum ConnectionOptions {
     static let proxy = Option(
         "proxy",
         "URL",
-        "The proxy to go through; http_proxy and its like are not looked at. (CYCLES_PROXY)",
+        "The proxy to use; http_proxy and similar variables have no effect. (CYCLES_PROXY)",
         parse: Values.text
     )
     static let unixSocket = Option(
@@ -65,7 +65,7 @@ enum ConnectionOptions {
     static let journal = Option(
         "journal",
         "DIR",
-        "Where settlements are kept until they are certain; off keeps none. (CYCLES_JOURNAL_DIR, CYCLES_JOURNAL_ENABLED)",
+        "The directory that keeps settlements until they are certain; off for none. (CYCLES_JOURNAL_DIR, CYCLES_JOURNAL_ENABLED)",
         completion: .directory,
         parse: Values.text
     )

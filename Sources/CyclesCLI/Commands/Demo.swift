@@ -18,11 +18,11 @@ struct Demo {
         name: "demo",
         summary: "Shows a budget at work.",
         discussion: """
-            Reserves, acts and commits what the action cost; is refused what is not there; keeps to limits that come
-            with permission; gives back what it does not need.
+            Reserves budget, acts, and commits the cost; is denied a reservation that exceeds the budget; obeys the limits
+            of an ALLOW_WITH_CAPS decision; releases a reservation.
 
-            Without further ado it talks to an authority in its own process, over a socket of 127.0.0.1. With a server
-            and a key it uses those, and spends some of the budget.
+            By default the authority runs in the same process, on a socket of 127.0.0.1. With a base URL and an API key
+            the demonstration uses that server, and spends part of its budget.
             """,
         sections: [ConnectionOptions.section],
         // What is held is given back, whether somebody reads on or not.

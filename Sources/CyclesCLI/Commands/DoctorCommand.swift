@@ -6,8 +6,8 @@ enum DoctorCommand {
         name: "doctor",
         summary: "Checks configuration, server, TLS, key, clock and journal.",
         discussion: """
-            Each line says ok, warn or FAIL, and what to do. It reads one page of reservations, and changes nothing. The
-            status is 1 if anything fails.
+            Each line says ok, warn or FAIL, and gives advice. The command reads one page of reservations, and changes
+            nothing. The status is 1 if a check fails.
             """,
         sections: [("Options", [ConnectionOptions.journal, json]), ConnectionOptions.section]
     ) { arguments in
@@ -127,7 +127,7 @@ enum DoctorCommand {
         return Finding(
             .warn,
             "TLS",
-            "none: whoever is between can read the key; use https unless the network is your own"
+            "none: the API key can be read on the network; use https, unless the network is private"
         )
     }
 
@@ -153,7 +153,7 @@ enum DoctorCommand {
 
     private static func clock(_ date: String?, tolerance: Int64) -> Finding {
         guard let date, let server = Instants.milliseconds(httpDate: date) else {
-            return Finding(.ok, "clock", "the server does not say what time it is")
+            return Finding(.ok, "clock", "the server sends no Date")
         }
         let difference = abs(server - Instants.now)
         guard difference > tolerance else { return Finding(.ok, "clock", "agrees with the server's") }
@@ -161,7 +161,7 @@ enum DoctorCommand {
             .warn,
             "clock",
             "differs from the server's by \(Instants.span(difference)): leases do not depend on it, records and logs do; "
-                + "synchronise it"
+                + "synchronise the clock"
         )
     }
 
@@ -174,7 +174,13 @@ enum DoctorCommand {
     private static func check(_ journal: SettlementJournal) -> [Finding] {
         if let problem = journal.problem {
             let result = journal.directory == nil ? Finding.Result.warn : .fail
-            return [Finding(result, "journal", "\(problem.message): what is not settled at once ends with its process")]
+            return [
+                Finding(
+                    result,
+                    "journal",
+                    "\(problem.message): a settlement that does not succeed at once is lost with its process"
+                )
+            ]
         }
         do throws(JournalProblem) {
             let identities = try journal.identities()

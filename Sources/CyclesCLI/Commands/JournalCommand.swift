@@ -4,7 +4,7 @@ import Cycles
 enum JournalCommand {
     static let command = Command(
         name: "journal",
-        summary: "Shows and settles what is not certain to be in the ledger.",
+        summary: "Shows and settles spend that may not be in the ledger yet.",
         subcommands: [list, flush, discard]
     )
 
@@ -17,10 +17,10 @@ enum JournalCommand {
         summary: "Lists the files of the journal.",
         discussion: """
             A pending settlement is attempted while a client of its identity runs: a base URL and tenant, or without a
-            tenant an API key. A rejected one was refused by the server for good, and a corrupt file is none: both stay
-            until somebody looks at them.
+            tenant an API key. The server has refused a rejected settlement for good. A corrupt file is no settlement.
+            Rejected and corrupt files stay until somebody discards them.
 
-            Without a server and a key all identities are listed as if they were others'.
+            Without a base URL and an API key no identity is marked as the configuration's own.
             """,
         sections: [("Options", [ConnectionOptions.journal, json]), ConnectionOptions.section]
     ) { arguments in
@@ -35,7 +35,7 @@ enum JournalCommand {
             return .success
         }
         guard Files.exists(directory) else {
-            Console.line("There is no journal: \(directory) is not there, and is made once there is something to keep.")
+            Console.line("There is no journal: \(directory) does not exist, and is created with the first record.")
             return .success
         }
         Console.line("The journal is in \(directory).")
@@ -78,13 +78,17 @@ enum JournalCommand {
         let entries = identities.flatMap(\.entries)
         var sentences: [String] = []
         if identities.contains(where: { $0.isOwn && $0.entries.contains { $0.state == .pending } }) {
-            sentences.append("cycles journal flush settles what is pending under this configuration.")
+            sentences.append("cycles journal flush settles the pending records of this configuration.")
         }
         if identities.contains(where: { !$0.isOwn && $0.entries.contains { $0.state == .pending } }) {
-            sentences.append("What is another's is settled by a client with its base URL, and its tenant or key.")
+            sentences.append(
+                "A client with the same base URL, and the same tenant or key, settles the records of another identity."
+            )
         }
         if entries.contains(where: { $0.state != .pending }) {
-            sentences.append("Settle rejected and corrupt ones by hand, then cycles journal discard them.")
+            sentences.append(
+                "Settle rejected and corrupt records by hand, then remove them with cycles journal discard."
+            )
         }
         return sentences
     }
@@ -126,11 +130,16 @@ enum JournalCommand {
 
     // MARK: Settling
 
-    private static let timeout = Option("timeout", "TIME", "How long to wait: 30s unless set.", parse: Values.duration)
+    private static let timeout = Option(
+        "timeout",
+        "TIME",
+        "The time to wait for the server; 30s by default.",
+        parse: Values.duration
+    )
 
     private static let flush = Command(
         name: "flush",
-        summary: "Settles what is pending under this configuration.",
+        summary: "Settles the pending records of this configuration.",
         discussion: """
             The status is 65 if something was set aside: a settlement that the server refuses for good, or a file that is
             no record. It is 75 if something is still pending afterwards.
@@ -176,11 +185,11 @@ enum JournalCommand {
         isRepeatable: true,
         parse: Values.text
     )
-    private static let pending = Flag("pending", "Also what is pending: its spend will not reach the ledger.")
+    private static let pending = Flag("pending", "Allow pending settlements too: their spend never reaches the ledger.")
 
     private static let discard = Command(
         name: "discard",
-        summary: "Removes files of the journal for good, and prints what was in them.",
+        summary: "Prints files of the journal, and removes them for good.",
         discussion: """
             Removes rejected and corrupt files, once somebody has settled their spend by hand. Each file is printed before
             it is removed, on one line: a JSON document as it is, any other text as a JSON string.

@@ -19,32 +19,32 @@ extension OperationCommands {
     private static let status = Option(
         "status",
         "STATUS",
-        "Only those: \(Values.statuses.joined(separator: ", ")).",
+        "Only reservations of this status: \(Values.statuses.joined(separator: ", ")).",
         completion: .words(Values.statuses),
         parse: Values.status
     )
     static let limit = Option(
         "limit",
         "COUNT",
-        "One page of so many rows, 1 to 200; all pages unless set.",
+        "One page of this many rows, 1 to 200; all pages by default.",
         parse: Values.whole(from: 1, to: 200)
     )
     static let cursor = Option(
         "cursor",
         "TEXT",
-        "One page, from where an earlier one ended.",
+        "One page, from the cursor that an earlier page ended with.",
         parse: Values.text
     )
     private static let keyFilter = Option(
         "idempotency-key",
         "KEY",
-        "Only the one made under this key.",
+        "Only the reservation made under this key.",
         parse: Values.text
     )
     private static let sort = Option(
         "sort",
         "KEY",
-        "By what: \(ReservationSortKey.allCases.map(\.rawValue).joined(separator: ", ")).",
+        "The sort key: \(ReservationSortKey.allCases.map(\.rawValue).joined(separator: ", ")).",
         completion: .words(ReservationSortKey.allCases.map(\.rawValue))
     ) { text throws(InvalidValue) in
         guard let key = ReservationSortKey(rawValue: text) else {
@@ -54,7 +54,7 @@ extension OperationCommands {
         }
         return key
     }
-    private static let descending = Flag("descending", "The largest or latest first.")
+    private static let descending = Flag("descending", "Sort in descending order.")
 
     static let reservations = Command(
         name: "reservations",
@@ -91,11 +91,11 @@ extension OperationCommands {
         }
     }
 
-    static let children = Flag("children", "The scopes below as well.")
+    static let children = Flag("children", "Include the scopes below.")
 
     static let balances = Command(
         name: "balances",
-        summary: "Shows what is allocated, spent, reserved and left.",
+        summary: "Shows balances: allocated, spent, reserved and remaining amounts.",
         discussion: "With --json each page is a line of its own.",
         sections: [("Options", [ofSubject, children, limit, cursor, json]), ConnectionOptions.section]
     ) { arguments in
@@ -139,17 +139,17 @@ extension OperationCommands {
     }
 
     private static let evidenceID = Operand("EVIDENCE", "The evidence's id.", isRequired: false, parse: Values.text)
-    private static let keys = Flag("keys", "The keys that the server signs with, instead of one envelope.")
+    private static let keys = Flag("keys", "Show the keys that the server signs with, instead of an envelope.")
     private static let wait = Option(
         "wait",
         "TIME",
-        "How long to wait for an envelope to appear.",
+        "The time to wait for the envelope to appear; 0s by default.",
         parse: Values.duration
     )
 
     static let evidence = Command(
         name: "evidence",
-        summary: "Shows a signed evidence envelope, or the keys that sign them.",
+        summary: "Shows a signed evidence envelope, or the keys that sign envelopes.",
         sections: [("Options", [evidenceID, keys, wait, json]), ConnectionOptions.section]
     ) { arguments in
         if arguments[keys] {

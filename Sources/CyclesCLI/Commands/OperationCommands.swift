@@ -12,21 +12,21 @@ enum OperationCommands {
     static let estimate = Option(
         "estimate",
         "AMOUNT:UNIT",
-        "What it will cost, such as 1000:TOKENS.",
+        "The most that the action is expected to cost, such as 1000:TOKENS.",
         isRequired: true,
         parse: Values.amount
     )
     static let actual = Option(
         "actual",
         "AMOUNT:UNIT",
-        "What it really cost, such as 420:TOKENS.",
+        "The amount that was spent, such as 420:TOKENS.",
         isRequired: true,
         parse: Values.amount
     )
     static let action = Option(
         "action",
         "KIND/NAME",
-        "What happens, such as llm.completion/gpt-4o.",
+        "The action, such as llm.completion/gpt-4o.",
         isRequired: true,
         parse: Values.action
     )
@@ -40,53 +40,58 @@ enum OperationCommands {
     static let subject = Option(
         "subject",
         "NAME=VALUE,…",
-        "On whose budget: tenant, workspace, app, workflow, agent, toolset; other names are dimensions.",
+        "The subject whose budget is used: tenant, workspace, app, workflow, agent, toolset; other names are dimensions.",
         parse: Values.subject
     )
     /// For lists, which know no dimensions.
     static let ofSubject = Option(
         "subject",
         "NAME=VALUE,…",
-        "Only of this: tenant, workspace, app, workflow, agent, toolset.",
+        "Only rows of this subject: tenant, workspace, app, workflow, agent, toolset.",
         parse: Values.levels
     )
     static let timeToLive = Option(
         "ttl",
         "TIME",
-        "How long the hold lasts unless extended: 60s unless set.",
+        "The time to live of the hold unless it is extended; 60s by default.",
         parse: Values.positiveDuration
     )
     static let gracePeriod = Option(
         "grace",
         "TIME",
-        "How long after that a commit is still accepted.",
+        "The time after expiry in which a commit is still accepted.",
         parse: Values.duration
     )
-    static let overage = overage("when more is spent than reserved")
-    private static let eventOverage = overage("when more was spent than there is")
+    static let overage = overage("a commit of more than is reserved")
+    private static let eventOverage = overage("an event of more than remains")
 
-    private static func overage(_ moment: String) -> Option<CommitOveragePolicy> {
+    private static func overage(_ excess: String) -> Option<CommitOveragePolicy> {
         Option(
             "overage",
             "POLICY",
-            "What happens \(moment): \(Values.overagePolicies.joined(separator: ", ")); ALLOW_IF_AVAILABLE unless set.",
+            "The policy for \(excess): \(Values.overagePolicies.joined(separator: ", ")); ALLOW_IF_AVAILABLE by default.",
             completion: .words(Values.overagePolicies),
             parse: Values.overagePolicy
         )
     }
-    static let dryRun = Flag("dry-run", "Evaluate, and hold nothing.")
-    static let metadata = Option("metadata", "JSON", "An object to keep with it.", parse: Values.jsonObject)
+    static let dryRun = Flag("dry-run", "Evaluate the request, and hold nothing.")
+    static let metadata = Option(
+        "metadata",
+        "JSON",
+        "A JSON object that the server keeps with the record.",
+        parse: Values.jsonObject
+    )
     static let key = Option(
         "idempotency-key",
         "KEY",
-        "Under which it happens once; a fresh one unless set.",
+        "The idempotency key: requests with the same key take effect once; a new key by default.",
         parse: Values.text
     )
     static let tokensInput = Option("tokens-input", "COUNT", "Input tokens used.", parse: Values.whole())
     static let tokensOutput = Option("tokens-output", "COUNT", "Output tokens used.", parse: Values.whole())
-    static let latency = Option("latency", "TIME", "How long it took.", parse: Values.duration)
-    static let modelVersion = Option("model-version", "TEXT", "The model or tool that was used.", parse: Values.text)
-    static let quiet = Flag("quiet", short: "q", "Print the id only.")
+    static let latency = Option("latency", "TIME", "The duration of the action.", parse: Values.duration)
+    static let modelVersion = Option("model-version", "TEXT", "The version of the model or tool.", parse: Values.text)
+    static let quiet = Flag("quiet", short: "q", "Print only the reservation's id.")
     static let id = Operand("RESERVATION", "The reservation's id.", parse: Values.text)
 
     private static let metrics: (title: String, parameters: [any Parameter]) = (
@@ -97,11 +102,11 @@ enum OperationCommands {
 
     private static let reserve = Command(
         name: "reserve",
-        summary: "Holds budget for something that is about to happen.",
+        summary: "Reserves budget for an action.",
         discussion: """
-            The hold is not kept alive: commit or release it before it runs out, or extend it. `run` does all of that.
-            A denial ends with status 77. If standard output cannot be written, the hold is released and the status is 74;
-            with --idempotency-key the hold stays, since the same command gets the same answer again.
+            The reservation is not extended: commit or release it before it expires, or extend it. `cycles run` does all
+            of that. A denial ends with status 77. If standard output cannot be written, the reservation is released and
+            the status is 74; with --idempotency-key it is kept, since the same command gets the same answer again.
             """,
         sections: [
             (
@@ -162,7 +167,7 @@ enum OperationCommands {
 
     private static let decide = Command(
         name: "decide",
-        summary: "Asks whether something would be allowed, and holds nothing.",
+        summary: "Asks whether an action would be allowed, and holds nothing.",
         discussion: "The status is 0 for ALLOW and ALLOW_WITH_CAPS, and 77 for anything else.",
         sections: [("Options", [estimate, action, tag, subject, metadata, key, json]), ConnectionOptions.section]
     ) { arguments in
@@ -184,7 +189,7 @@ enum OperationCommands {
 
     private static let commit = Command(
         name: "commit",
-        summary: "Settles a reservation at what was really spent.",
+        summary: "Settles a reservation at the amount that was spent.",
         sections: [("Options", [id, actual, metadata, key, json]), metrics, ConnectionOptions.section],
         signals: .noPipe
     ) { arguments in
@@ -206,11 +211,11 @@ enum OperationCommands {
         }
     }
 
-    private static let reason = Option("reason", "TEXT", "Why it is not needed.", parse: Values.text)
+    private static let reason = Option("reason", "TEXT", "The reason, for the server's records.", parse: Values.text)
 
     private static let release = Command(
         name: "release",
-        summary: "Gives a whole reservation back.",
+        summary: "Releases a reservation: its whole amount is available again.",
         sections: [("Options", [id, reason, key, json]), ConnectionOptions.section],
         signals: .noPipe
     ) { arguments in
@@ -233,14 +238,14 @@ enum OperationCommands {
     private static let by = Option(
         "by",
         "TIME",
-        "By how much, from its present expiry.",
+        "The time to add to the present expiry.",
         isRequired: true,
         parse: Values.positiveDuration
     )
 
     private static let extend = Command(
         name: "extend",
-        summary: "Keeps a reservation alive for longer.",
+        summary: "Extends a reservation.",
         sections: [("Options", [id, by, metadata, key, json]), ConnectionOptions.section],
         signals: .noPipe
     ) { arguments in
@@ -263,7 +268,7 @@ enum OperationCommands {
 
     private static let event = Command(
         name: "event",
-        summary: "Charges something that happened without a reservation.",
+        summary: "Charges an action that had no reservation.",
         sections: [
             ("Options", [actual, action, tag, subject, eventOverage, metadata, key, json]), metrics,
             ConnectionOptions.section,

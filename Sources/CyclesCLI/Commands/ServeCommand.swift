@@ -16,13 +16,13 @@ enum ServeCommand {
     private static let host = Option(
         "host",
         "ADDRESS",
-        "The address to listen on, in numbers: 127.0.0.1 unless set, which nobody else can reach.",
+        "The numeric address to listen on; 127.0.0.1 by default, which other machines cannot reach.",
         parse: Values.text
     )
     private static let port = Option(
         "port",
         "PORT",
-        "The port, 7878 unless set; 0 for a free one.",
+        "The port; 7878 by default, 0 for a free one.",
         parse: Values.whole(to: 65_535)
     )
     private static let budget = Option(
@@ -38,7 +38,7 @@ enum ServeCommand {
     private static let apiKey = Option(
         "api-key",
         "[TENANT=]KEY",
-        "A key to accept; may be repeated. Tenants without one get one, which is printed.",
+        "An API key to accept; may be repeated. A tenant without a key is given one, which is printed.",
         isRepeatable: true,
         isSecret: true,
         parse: parseKey
@@ -60,14 +60,14 @@ enum ServeCommand {
     private static let reopened = Option(
         "reopen",
         "TENANT",
-        "A tenant that was suspended or closed before, by what --state has kept.",
+        "A tenant to reopen that is suspended or closed in the --state file.",
         isRepeatable: true,
         parse: parseTenant
     )
     private static let closed = Option(
         "close",
         "TENANT",
-        "A tenant of which nothing changes any more.",
+        "A tenant that is closed: its budgets and reservations no longer change.",
         isRepeatable: true,
         parse: parseTenant
     )
@@ -80,33 +80,33 @@ enum ServeCommand {
     private static let state = Option(
         "state",
         "FILE",
-        "Keep everything but keys in this file across restarts: read at start, written at most half a second after a change.",
+        "Keep everything but keys in this file across restarts. It is read at start, and written at most half a second after a change.",
         completion: .file,
         parse: Values.text
     )
     private static let failure = Option(
         "fail",
         "CODE[:TIME]",
-        "Answer one request with this error, and with Retry-After if there is a time; several line up.",
+        "Answer one request with this error, with Retry-After if a time is given; may be repeated for further requests.",
         isRepeatable: true,
         parse: parseFailure
     )
     private static let maxExtensions = Option(
         "max-extensions",
         "COUNT",
-        "How often a reservation may be extended: 10 unless set.",
+        "The number of extensions that a reservation may have; 10 by default.",
         parse: Values.whole()
     )
     private static let maxTimeToLive = Option(
         "max-ttl",
         "TIME",
-        "The longest lease that one request is granted: 1h unless set.",
+        "The longest lease that one request is granted; 1h by default.",
         parse: Values.positiveDuration
     )
     private static let maxLead = Option(
         "max-lead",
         "TIME",
-        "How far ahead a lease may end; not limited unless set.",
+        "The longest time from now until the end of a lease; no limit by default.",
         parse: Values.positiveDuration
     )
     private static let evidence = Flag("evidence", "Refer to evidence in answers. Its signatures do not verify.")

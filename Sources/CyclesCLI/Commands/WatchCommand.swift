@@ -5,17 +5,17 @@ enum WatchCommand {
     private static let interval = Option(
         "interval",
         "TIME",
-        "How often to look: 2s unless set.",
+        "The time between two requests; 2s by default.",
         parse: Values.positiveDuration
     )
-    private static let count = Option("count", "COUNT", "End after so many looks.", parse: Values.whole(from: 1))
+    private static let count = Option("count", "COUNT", "End after this many requests.", parse: Values.whole(from: 1))
 
     static let command = Command(
         name: "watch",
         summary: "Shows balances as they change.",
         discussion: """
             On a terminal the figures are refreshed in place, with a bar of spent, reserved and remaining for each
-            scope. Elsewhere there is a line for each balance at first, and one whenever it has changed.
+            scope. Elsewhere each balance is printed on a line, and again whenever it changes.
             """,
         sections: [
             ("Options", [OperationCommands.ofSubject, OperationCommands.children, interval, count]),
