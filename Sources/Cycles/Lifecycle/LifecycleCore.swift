@@ -52,8 +52,8 @@ package final class LifecycleCore: Sendable {
         flushTimeout = configuration.retry.flushTimeout
         background.time.prepare(shortagePlan)
         if let journal {
-            // What an earlier process left behind goes on.
-            let ticket = pending.begin(counts: false, isReplay: true)
+            // What an earlier process left behind goes on. Finding it takes no server, and is always waited for.
+            let ticket = pending.begin(counts: false)
             journal.load { [engine, pending] records in
                 engine.replay(records, after: ticket)
                 pending.end(ticket)

@@ -16,6 +16,7 @@ package final class PendingWork: Sendable {
 
     private struct Watching {
         var tickets: Set<Ticket>
+        let includesReplays: Bool
         var ended = 0
         /// Until when is waited; nil before anybody waits.
         var deadline: Duration?
@@ -77,6 +78,7 @@ package final class PendingWork: Sendable {
             state.live.insert(ticket)
             if let cause {
                 _ = state.changeWatches(with: cause) { watching in
+                    guard watching.includesReplays || !isReplay else { return }
                     watching.tickets.insert(ticket)
                     watching.hopeful += 1
                 }
@@ -122,7 +124,7 @@ package final class PendingWork: Sendable {
         state.withLock { state in
             let watch = Watch(number: state.number())
             let tickets = includesReplays ? state.live : state.live.filter { !$0.isReplay }
-            state.watches[watch.number] = Watching(tickets: tickets)
+            state.watches[watch.number] = Watching(tickets: tickets, includesReplays: includesReplays)
             return watch
         }
     }

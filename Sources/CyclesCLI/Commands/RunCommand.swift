@@ -153,16 +153,15 @@ enum RunCommand {
 
     /// The settlement goes on for a while; what is left then is in the journal, or lost with this process.
     private static func end(_ client: CyclesClient, _ command: GuardedCommand, _ warnings: RunWarnings) async {
-        // However little time there is for the ledger: for the disk there is enough. What was attempted was written before,
-        // or cannot be.
-        let deadline = ContinuousClock.now + .seconds(10)
-        while client.configuration.journal != .disabled, .now < deadline,
-            await client.pendingSettlements().contains(where: { !$0.isDurable && $0.lastError == nil })
-        {
-            await FirstThread.pause(.milliseconds(10))
+        // However little time there is for the ledger: for the disk there is enough. A settlement that was attempted was
+        // written before, or cannot be.
+        if client.configuration.journal != .disabled {
+            await wait(atMost: .seconds(10), for: client) { !$0.isDurable && $0.lastError == nil }
         }
         if let signal = command.recorded() { SystemCalls.exit(ExitStatus.signal(signal).code) }
         await client.flush(includesReplays: false)
+        // What an earlier run left is given one attempt. Nothing else of it is waited for: it may never be settled.
+        await wait(atMost: .seconds(1), for: client) { $0.lastError == nil && $0.nextAttempt == nil }
         warnings.finish()
         let pending = await client.pendingSettlements()
         let (kept, lost) = (pending.count { $0.isDurable }, pending.count { !$0.isDurable })
@@ -177,6 +176,18 @@ enum RunCommand {
             )
         }
         await client.shutdown(timeout: .zero)
+    }
+
+    /// Waits for settlements, for a limited time.
+    private static func wait(
+        atMost limit: Duration,
+        for client: CyclesClient,
+        while isOpen: (PendingSettlement) -> Bool
+    ) async {
+        let deadline = ContinuousClock.now + limit
+        while .now < deadline, await client.pendingSettlements().contains(where: isOpen) {
+            await FirstThread.pause(.milliseconds(10))
+        }
     }
 
     private static func options(_ arguments: Arguments) -> CyclesOptions {

@@ -1,4 +1,5 @@
-import Cycles
+import Dispatch
+import Synchronization
 
 /// Runs the tasks of the tool on the process's first thread.
 ///
@@ -9,6 +10,11 @@ final class FirstThread: TaskExecutor {
         var jobs: [UnownedJob] = []
         var sleepers: [(deadline: ContinuousClock.Instant, continuation: UnsafeContinuation<Void, Never>)] = []
 
+        mutating func takeJobs() -> [UnownedJob] {
+            defer { jobs = [] }
+            return jobs
+        }
+
         mutating func takeDueSleepers() -> [UnsafeContinuation<Void, Never>] {
             let now = ContinuousClock.now
             defer { sleepers.removeAll { $0.deadline <= now } }
@@ -18,7 +24,9 @@ final class FirstThread: TaskExecutor {
 
     static let executor = FirstThread()
 
-    private let state = Monitor(State())
+    private let state = Mutex(State())
+    /// Counts the jobs that have come, so that the thread sleeps only while there is none.
+    private let arrivals = DispatchSemaphore(value: 0)
 
     /// Performs `body` as a task on this thread, which is to be the first one and does nothing else from now on.
     static func run(_ body: @escaping @Sendable () async -> Void) -> Never {
@@ -30,12 +38,15 @@ final class FirstThread: TaskExecutor {
     static func pause(_ span: Duration) async {
         await withUnsafeContinuation { continuation in
             executor.state.withLock { $0.sleepers.append((.now + span, continuation)) }
+            // The thread may sleep for longer.
+            executor.arrivals.signal()
         }
     }
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         state.withLock { $0.jobs.append(job) }
+        arrivals.signal()
     }
 
     private func runJobs() -> Never {
@@ -43,12 +54,8 @@ final class FirstThread: TaskExecutor {
             for continuation in state.withLock({ $0.takeDueSleepers() }) { continuation.resume() }
             let next = state.withLock { $0.sleepers.map(\.deadline).min() }
             let span = next.map { ContinuousClock.now.duration(to: $0) } ?? .seconds(3_600)
-            let jobs = state.wait(atMost: max(.zero, span)) { state -> [UnownedJob]? in
-                guard !state.jobs.isEmpty else { return nil }
-                defer { state.jobs = [] }
-                return state.jobs
-            }
-            for job in jobs ?? [] { job.runSynchronously(on: asUnownedTaskExecutor()) }
+            _ = arrivals.wait(timeout: .now() + .nanoseconds(Int(max(0, span / .nanoseconds(1)))))
+            for job in state.withLock({ $0.takeJobs() }) { job.runSynchronously(on: asUnownedTaskExecutor()) }
         }
     }
 }
