@@ -9,14 +9,20 @@
         private let process: Process
         private let input: FileHandle
         private let output: FileHandle
+
         /// - Parameter folder: Where a `TLSTerminator` has its certificates.
         init(folder: URL) throws {
             port = try freePort()
             process = Process()
-            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+            // The shell ends the server when its standard input ends, which it does however this process ends.
+            process.executableURL = URL(fileURLWithPath: "/bin/sh")
             process.arguments = [
-                "openssl", "s_server", "-accept", "127.0.0.1:\(port)", "-cert", "server.pem", "-key", "server.key",
-                "-quiet",
+                "-c",
+                """
+                mkfifo input.$0
+                openssl s_server -accept 127.0.0.1:$0 -cert server.pem -key server.key -quiet < input.$0 & server=$!
+                cat > input.$0; kill -9 $server; wait
+                """, "\(port)",
             ]
             process.currentDirectoryURL = folder
             let (input, output) = (Pipe(), Pipe())
@@ -38,7 +44,7 @@
 
         deinit {
             output.readabilityHandler = nil
-            process.terminate()
+            try? input.close()
         }
 
         /// Sends bytes on the connection that is open.

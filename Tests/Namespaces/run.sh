@@ -66,7 +66,9 @@ for _ in $(seq 100); do
     [ "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$server_namespace/ns/net")" ] && break
     sleep 0.02
 done
-on_server() { nsenter --net="/proc/$server_namespace/ns/net" "$@"; }
+# A command in the background is started by nsenter itself, whose process becomes that of the command and is ended as such.
+server_network=--net=/proc/$server_namespace/ns/net
+on_server() { nsenter "$server_network" "$@"; }
 
 ip link set lo up
 ip link add here type veth peer name there netns "$server_namespace"
@@ -85,14 +87,14 @@ done
 
 # The authority, by the first program, which is as good as the others.
 port=7878
-on_server "$1" serve --host "$server_address" --port "$port" --api-key acme=key --budget tenant:acme=1000:TOKENS \
+nsenter "$server_network" "$1" serve --host "$server_address" --port "$port" --api-key acme=key --budget tenant:acme=1000:TOKENS \
     > "$work/serve.log" 2>&1 &
 processes+=($!)
 # A name server that knows the authority, and one that refuses to answer, as dnsmasq does without a server to ask.
 name_server() {
     local address=$1
     shift
-    on_server dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --listen-address="$address" \
+    nsenter "$server_network" dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --listen-address="$address" \
         --bind-interfaces --port=53 --pid-file= --user=root "$@" > "$work/dnsmasq-$address.log" 2>&1 &
     processes+=($!)
 }
