@@ -19,10 +19,10 @@ struct CyclesTool {
             let invocation = try command.invocation(of: Array(CommandLine.arguments.dropFirst()))
             Descriptors.rememberInherited()
             Signals.block(invocation.signals)
-            FirstThread.run { SystemCalls.exit(await status(of: invocation).code) }
+            FirstThread.run { ProcessEnd.leave(await status(of: invocation)) }
         } catch {
             Console.error("\(error)")
-            SystemCalls.exit(ExitStatus.misuse.code)
+            ProcessEnd.leave(.misuse)
         }
     }
 

@@ -1,4 +1,5 @@
 import Cycles
+import Foundation
 import Testing
 
 @testable import CyclesCLI
@@ -52,6 +53,46 @@ import Testing
                 "line 5, \"frobs 3\"", "line 6, \"tokens_input x\"", "line 7, \"model_version\"",
             ]
         )
+    }
+
+    @Test(arguments: [
+        ("42.0", 42), ("1e3", 1_000), ("1E+06", 1_000_000), ("1.5e1", 15), ("4200e-2", 42), ("007.00", 7), ("+3.", 3),
+        ("0.0", 0), ("-0.0", 0), ("0e99999999999999999999", 0), ("9223372036854775807.0", Int64.max),
+        ("922337203685477580.7e1", .max),
+    ])
+    func wholeNumbersCountHoweverTheyAreSpelled(text: String, number: Int64) {
+        let result = report("tokens \(text)\n", unit: .tokens)
+        #expect(result.spend == .tokens(number) && result.problems.isEmpty, "\(result.problems)")
+    }
+
+    @Test(arguments: [
+        "1.5", "1e-1", "-1.0", "9223372036854775808.0", "1e19", "1e99999999999999999999", ".", "e3", "1e", "1e+",
+        "1_000",
+        "1,000", "0x10", "inf", "nan", "1 2", "1e3e3",
+    ])
+    func otherNumbersAreRefused(text: String) {
+        let result = report("tokens \(text)\n", unit: .tokens)
+        #expect(result.spend == nil && result.problems.count == 1)
+    }
+
+    @Test(arguments: [1, 2, 100]) func aReportMayBeginWithAByteOrderMark(pieces: Int) {
+        let result = report("\u{feff}tokens 42\ntokens 1\n", unit: .tokens, pieces: pieces)
+        #expect(result.spend == .tokens(43) && result.problems.isEmpty, "\(result.problems)")
+    }
+
+    @Test func aReportThatNoFolderCanHoldIsInMemory() throws {
+        #if os(Linux)
+            let usage = try UsageFile(in: ["/proc/no-such-folder"])
+            #expect(usage.path.hasPrefix("/proc/"))
+            for text in ["tokens 1\n", "tokens 2\n"] {
+                let other = try #require(fopen(usage.path, "a"))
+                fputs(text, other)
+                fclose(other)
+            }
+            var contents: [UInt8] = []
+            try usage.read { contents += $0 }
+            #expect(String(decoding: contents, as: UTF8.self) == "tokens 1\ntokens 2\n")
+        #endif
     }
 
     @Test func aReportEndsAtTheProtocolsLimits() {
@@ -123,24 +164,28 @@ import Testing
 
     @Test func aSignalMeansWhatTheMomentMakesOfIt() throws {
         let command = GuardedCommand()
-        #expect(command.take(2, isFromTerminal: true) == .callOff)
+        #expect(command.take(2, reachedGroup: { true }) == .callOff)
         #expect(command.interruption == 2)
-        #expect(command.take(2, isFromTerminal: true) == .leave)
+        #expect(command.take(2, reachedGroup: { true }) == .leave)
         // What was called off is not started.
-        #expect(try command.start { () throws(SystemFailure) in throw SystemFailure("start", "it", code: 1) } == nil)
+        #expect(try command.start { _ throws(SystemFailure) in throw SystemFailure("start", "it", code: 1) } == nil)
 
         let settling = GuardedCommand()
         settling.ended()
-        #expect(settling.take(15, isFromTerminal: false) == .askForPatience)
+        #expect(settling.take(15, reachedGroup: { false }) == .askForPatience)
         // What was spent is read and written first, however little somebody wants to wait.
-        #expect(settling.take(15, isFromTerminal: false) == .leaveLater)
+        #expect(settling.take(15, reachedGroup: { false }) == .leaveLater)
         #expect(settling.recorded() == 15)
-        #expect(settling.take(2, isFromTerminal: false) == .leave)
+        #expect(settling.take(2, reachedGroup: { false }) == .leave)
+
+        let failed = GuardedCommand()
+        failed.failed()
+        #expect(failed.take(15, reachedGroup: { false }) == .leave)
 
         let settled = GuardedCommand()
         settled.ended()
         #expect(settled.recorded() == nil)
-        #expect(settled.take(15, isFromTerminal: false) == .askForPatience)
-        #expect(settled.take(15, isFromTerminal: false) == .leave)
+        #expect(settled.take(15, reachedGroup: { false }) == .askForPatience)
+        #expect(settled.take(15, reachedGroup: { false }) == .leave)
     }
 }

@@ -85,6 +85,32 @@ import Testing
         #expect(found?.message.isEmpty == false)
     }
 
+    @Test(arguments: ["journal", "./a/../b", "~", "~/journal", "~other/journal", "", " ", "/a\0b"])
+    func aJournalDirectoryBeginsAtTheRoot(path: String) throws {
+        var configuration = CyclesConfiguration(baseURL: "http://localhost", apiKey: "k")
+        configuration.journal = .directory(path)
+        do {
+            _ = try CyclesClient(configuration: configuration)
+            Issue.record("\(path) is accepted")
+        } catch CyclesError.configuration(let issue) {
+            #expect(issue.name == "journal" && issue.message.contains("write "), "\(issue)")
+        }
+        #expect(SettlementJournal(configuration.journal).problem != nil)
+        #expect(SettlementJournal(configuration.journal).directory == nil)
+    }
+
+    @Test func aRelativeJournalInTheEnvironmentIsRefusedUnlessThereIsNone() throws {
+        var values = ["CYCLES_BASE_URL": "http://localhost", "CYCLES_API_KEY": "k", "CYCLES_JOURNAL_DIR": "a/./b"]
+        do {
+            _ = try CyclesConfiguration.fromEnvironment { values[$0] }
+            Issue.record("it is accepted")
+        } catch CyclesError.configuration(let issue) {
+            #expect(issue.name == "CYCLES_JOURNAL_DIR" && issue.message.hasSuffix("/a/b"), "\(issue)")
+        }
+        values["CYCLES_JOURNAL_ENABLED"] = "no"
+        #expect(try CyclesConfiguration.fromEnvironment { values[$0] }.journal == .disabled)
+    }
+
     @Test func journalCanBeTurnedOff() throws {
         let values = ["CYCLES_BASE_URL": "http://x", "CYCLES_API_KEY": "key-1", "CYCLES_JOURNAL_ENABLED": "off"]
         #expect(try CyclesConfiguration.fromEnvironment(prefix: "CYCLES_") { values[$0] }.journal == .disabled)

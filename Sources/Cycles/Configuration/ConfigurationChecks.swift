@@ -17,6 +17,7 @@ extension CyclesConfiguration {
         }
         guard (1...10_000).contains(maxConnections) else { throw refuse("maxConnections", "is not from 1 to 10 000") }
         guard maxResponseBytes >= 1 else { throw refuse("maxResponseBytes", "has to be at least 1") }
+        if let problem = journal.directoryProblem { throw refuse("journal", problem) }
         try checkRetry()
         try checkTransport(base)
         if let userAgentSuffix {

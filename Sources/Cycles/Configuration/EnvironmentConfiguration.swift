@@ -13,7 +13,7 @@ extension CyclesConfiguration {
     /// `CONNECT_TIMEOUT`, `READ_TIMEOUT`, `RETRY_ENABLED`, `RETRY_MAX_ATTEMPTS` (how many retries follow the first
     /// attempt), `RETRY_INITIAL_DELAY`, `RETRY_MULTIPLIER`, `RETRY_MAX_DELAY`, `ADMIN_API_KEY`, `JOURNAL_ENABLED` and
     /// `JOURNAL_DIR` are not; each with the prefix before it. Times are milliseconds, or a number with `ms`, `s`, `m`
-    /// or `h`. A variable that is unset or blank leaves the default.
+    /// or `h`. `JOURNAL_DIR` has to begin with `/`. A variable that is unset or blank leaves the default.
     /// - Throws: ``CyclesError/configuration(_:)`` that names the variable which is missing or cannot be read.
     public static func fromEnvironment(prefix: String = "CYCLES_") throws(CyclesError) -> CyclesConfiguration {
         try fromEnvironment(prefix: prefix) { name in getenv(name).map { String(cString: $0) } }
@@ -53,6 +53,7 @@ extension CyclesConfiguration {
         var isJournalEnabled = true
         try environment.read("JOURNAL_ENABLED", into: &isJournalEnabled, Environment.truth)
         if !isJournalEnabled { configuration.journal = .disabled }
+        if let problem = configuration.journal.directoryProblem { throw environment.refuse("JOURNAL_DIR", problem) }
         return configuration
     }
 }
@@ -82,7 +83,7 @@ private struct Environment {
         value = parsed
     }
 
-    private func refuse(_ name: String, _ message: String) -> CyclesError {
+    func refuse(_ name: String, _ message: String) -> CyclesError {
         .configuration(ConfigurationIssue(name: prefix + name, message: message))
     }
 

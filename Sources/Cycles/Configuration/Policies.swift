@@ -43,7 +43,7 @@ public struct RetryPolicy: Hashable, Sendable {
 public enum JournalConfiguration: Hashable, Sendable {
     /// Under `~/.runcycles/commit-journal`, which the other clients of the protocol share.
     case automatic
-    /// Under this directory.
+    /// Under this directory. Its path begins with `/`: a client refuses a relative one, and one that begins with `~`.
     case directory(String)
     /// Nowhere: what is not settled when the process ends is lost.
     case disabled

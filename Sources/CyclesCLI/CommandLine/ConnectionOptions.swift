@@ -65,7 +65,8 @@ enum ConnectionOptions {
     static let journal = Option(
         "journal",
         "DIR",
-        "The directory that keeps settlements until they are certain; off for none. (CYCLES_JOURNAL_DIR, CYCLES_JOURNAL_ENABLED)",
+        "The directory that keeps settlements until they are certain, from / on; off for none. (CYCLES_JOURNAL_DIR, "
+            + "CYCLES_JOURNAL_ENABLED)",
         completion: .directory,
         parse: Values.text
     )
@@ -87,18 +88,7 @@ enum ConnectionOptions {
             "CYCLES_BASE_URL": arguments[url], "CYCLES_TENANT": arguments[tenant],
             "CYCLES_API_KEY": try usedKeyFile(arguments).map(key),
         ]
-        var configuration: CyclesConfiguration
-        do throws(CyclesError) {
-            configuration = try .fromEnvironment { name in (flags[name] ?? nil) ?? Environment.text(name) }
-        } catch {
-            guard case .configuration(let issue) = error else { throw error }
-            if issue.name == "CYCLES_BASE_URL", arguments[url] != nil {
-                throw ToolFailure("--url \(issue.message)", status: .misuse)
-            }
-            let others = ["CYCLES_BASE_URL": "--url", "CYCLES_API_KEY": "--api-key-file"]
-            let advice = others[issue.name].map { ", or use \($0)" } ?? ""
-            throw ToolFailure("\(issue.name) \(issue.message)\(advice)", status: .misuse)
-        }
+        var configuration = try fromEnvironment(arguments) { name in (flags[name] ?? nil) ?? Environment.text(name) }
         if let span = arguments[connectTimeout] { configuration.connectTimeout = span }
         if let span = arguments[readTimeout] { configuration.readTimeout = span }
         configuration.tls.caBundlePath = arguments[authorities] ?? Environment.text("CYCLES_CA_FILE")
@@ -108,12 +98,35 @@ enum ConnectionOptions {
         configuration.proxy = arguments[proxy] ?? Environment.text("CYCLES_PROXY")
         configuration.unixSocketPath = arguments[unixSocket] ?? Environment.text("CYCLES_UNIX_SOCKET")
         configuration.userAgentSuffix = "cycles-cli"
-        if !usesJournal {
-            configuration.journal = .disabled
-        } else if let place = arguments[journal] {
-            configuration.journal = place == "off" ? .disabled : .directory(place)
-        }
+        if !usesJournal { configuration.journal = .disabled }
         return configuration
+    }
+
+    /// The configuration by variables, and by the flag for the journal. Errors name the flag that was used, or could be.
+    private static func fromEnvironment(
+        _ arguments: Arguments,
+        _ lookup: @escaping (String) -> String?
+    ) throws -> CyclesConfiguration {
+        let place = arguments[journal]
+        do throws(CyclesError) {
+            return try .fromEnvironment { name in
+                switch name {
+                case "CYCLES_JOURNAL_DIR": place == "off" ? nil : place ?? lookup(name)
+                case "CYCLES_JOURNAL_ENABLED": place.map { $0 == "off" ? "false" : "true" } ?? lookup(name)
+                default: lookup(name)
+                }
+            }
+        } catch {
+            guard case .configuration(let issue) = error else { throw error }
+            let flags: [String: (name: String, isUsed: Bool)] = [
+                "CYCLES_BASE_URL": ("--url", arguments[url] != nil), "CYCLES_API_KEY": ("--api-key-file", false),
+                "CYCLES_JOURNAL_DIR": ("--journal", place != nil),
+            ]
+            let flag = flags[issue.name]
+            if let flag, flag.isUsed { throw ToolFailure("\(flag.name) \(issue.message)", status: .misuse) }
+            let advice = flag.map { ", or use \($0.name)" } ?? ""
+            throw ToolFailure("\(issue.name) \(issue.message)\(advice)", status: .misuse)
+        }
     }
 
     /// The file that the key comes from, if it comes from one. A file that is named by a flag is the one that is meant.
@@ -123,14 +136,13 @@ enum ConnectionOptions {
     }
 
     /// Where the journal is, for commands that can do without a server.
-    static func journalPlace(_ arguments: Arguments) -> JournalConfiguration {
-        if let place = arguments[journal] { return place == "off" ? .disabled : .directory(place) }
+    static func journalPlace(_ arguments: Arguments) throws -> JournalConfiguration {
         // Of the whole configuration only this counts: the rest is made up.
         let made = ["CYCLES_BASE_URL": "http://localhost", "CYCLES_API_KEY": "none"]
-        let configuration = try? CyclesConfiguration.fromEnvironment { name in
+        let configuration = try fromEnvironment(arguments) { name in
             name.hasPrefix("CYCLES_JOURNAL_") ? Environment.text(name) : made[name]
         }
-        return configuration?.journal ?? .automatic
+        return configuration.journal
     }
 
     /// The key in a file: its first line.
@@ -141,7 +153,9 @@ enum ConnectionOptions {
         } catch {
             throw ToolFailure("The API key cannot be read: \(error)", status: .misuse)
         }
-        let key = contents.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        let key = Values.withoutByteOrderMark(contents).prefix {
+            $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r")
+        }
         guard !key.isEmpty else {
             throw ToolFailure("The API key cannot be read: \(path) has nothing on its first line", status: .misuse)
         }

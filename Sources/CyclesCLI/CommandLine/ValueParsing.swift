@@ -129,6 +129,50 @@ enum Values {
         }
     }
 
+    /// A whole number as programs print it: `42`, `42.0`, `1e3`. Nil for a fraction, for a number beyond `Int64`, and for
+    /// anything else.
+    static func wholeNumber(_ text: String) -> Int64? {
+        if let number = Int64(text) { return number }
+        let isDigit: (UInt8) -> Bool = { $0 &- 0x30 < 10 }
+        var rest = Array(text.utf8)[...]
+        let isNegative = rest.first == UInt8(ascii: "-")
+        if isNegative || rest.first == UInt8(ascii: "+") { rest.removeFirst() }
+        let whole = rest.prefix(while: isDigit)
+        rest = rest.dropFirst(whole.count)
+        var fraction: ArraySlice<UInt8> = []
+        if rest.first == UInt8(ascii: ".") {
+            fraction = rest.dropFirst().prefix(while: isDigit)
+            rest = rest.dropFirst(1 + fraction.count)
+        }
+        guard !whole.isEmpty || !fraction.isEmpty else { return nil }
+        var exponent = 0
+        if let mark = rest.first {
+            let digits = rest.dropFirst()
+            let sign = digits.first.map { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") } ?? false
+            guard mark | 0x20 == UInt8(ascii: "e"), digits.dropFirst(sign ? 1 : 0).allSatisfy(isDigit),
+                digits.count > (sign ? 1 : 0)
+            else { return nil }
+            // One that is too long for a number is far beyond any that leaves a whole number, unless that is 0.
+            let limit = digits.first == UInt8(ascii: "-") ? -1_000_000 : 1_000_000
+            exponent = Int(String(decoding: digits, as: UTF8.self)).map { min(max($0, -1_000_000), 1_000_000) } ?? limit
+        }
+        var digits = Array((whole + fraction).drop { $0 == 0x30 })
+        exponent -= fraction.count
+        while digits.last == 0x30 {
+            digits.removeLast()
+            exponent += 1
+        }
+        if digits.isEmpty { return 0 }
+        guard exponent >= 0, digits.count + exponent <= 19 else { return nil }
+        digits += [UInt8](repeating: 0x30, count: exponent)
+        return Int64((isNegative ? "-" : "") + String(decoding: digits, as: UTF8.self))
+    }
+
+    /// The bytes after the mark that some editors put before UTF-8.
+    static func withoutByteOrderMark(_ bytes: [UInt8]) -> [UInt8] {
+        bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
+    }
+
     static func word<Value: Sendable>(
         _ words: KeyValuePairs<String, Value>
     ) -> @Sendable (String) throws(InvalidValue) -> Value {

@@ -12,8 +12,9 @@ enum DoctorCommand {
         sections: [("Options", [ConnectionOptions.journal, json]), ConnectionOptions.section]
     ) { arguments in
         var findings: [Finding] = []
-        var journal = SettlementJournal(ConnectionOptions.journalPlace(arguments))
+        var journal: SettlementJournal?
         do {
+            journal = SettlementJournal(try ConnectionOptions.journalPlace(arguments))
             let configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
             // What a client would refuse is refused here, before it is spoken of as if it were fine.
             _ = try CyclesClient(configuration: configuration.forDoctor)
@@ -26,7 +27,7 @@ enum DoctorCommand {
         } catch CyclesError.configuration(let issue) {
             findings.append(Finding(.fail, "configuration", "\(ErrorReport.name(issue.name)) \(issue.message)"))
         }
-        findings += check(journal)
+        if let journal { findings += check(journal) }
         if arguments[json] {
             Console.json(JSONValue.array(findings.map(\.document)).encoded)
         } else {

@@ -258,7 +258,7 @@ enum JournalCommand {
         do {
             return SettlementJournal(try ConnectionOptions.configuration(arguments, usesJournal: true))
         } catch let failure as ToolFailure where failure.status == .misuse {
-            return SettlementJournal(ConnectionOptions.journalPlace(arguments))
+            return SettlementJournal(try ConnectionOptions.journalPlace(arguments))
         }
     }
 

@@ -34,6 +34,10 @@ enum RunCommand {
         "How long to wait at the end for a ledger that does not answer: 10s unless set. The journal keeps the rest.",
         parse: Values.duration
     )
+    private static let withholdKey = Flag(
+        "withhold-api-key",
+        "Leave CYCLES_API_KEY, CYCLES_API_KEY_FILE and CYCLES_ADMIN_API_KEY out of the command's environment."
+    )
     private static let verbose = Flag("verbose", short: "v", "Say what is reserved and how it was settled.")
 
     static let command = Command(
@@ -45,7 +49,8 @@ enum RunCommand {
             CYCLES_TOOL_ALLOWLIST, CYCLES_TOOL_DENYLIST and CYCLES_COOLDOWN_MS, as far as there are any; and
             CYCLES_USAGE_FILE and CYCLES_USAGE_FD, a file and a descriptor that appends to it.
 
-            There it says what it used, in lines that are summed, as often as it likes:
+            There it says what it used, in lines that are summed, as often as it likes; if it replaces the file, the
+            lines of the new one count:
 
               echo "tokens 42" >> "$CYCLES_USAGE_FILE"
 
@@ -54,7 +59,8 @@ enum RunCommand {
 
             What was reported is committed, whether the command succeeds or fails. A command that fails without a
             report gives everything back. Denied: the command is not started, and the status is 77. Otherwise the
-            status is the command's. Signals go to the command.
+            status is the command's; if a signal ended the command, the same signal ends cycles. Signals that the
+            command has not got itself are passed on. One that comes before its start calls it off.
             """,
         sections: [
             (
@@ -63,7 +69,7 @@ enum RunCommand {
                     OperationCommands.estimate, OperationCommands.action, OperationCommands.tag,
                     OperationCommands.subject, OperationCommands.timeToLive, OperationCommands.gracePeriod,
                     OperationCommands.overage, OperationCommands.metadata, noReport, leaseLost, settleTimeout,
-                    ConnectionOptions.journal, verbose,
+                    ConnectionOptions.journal, withholdKey, verbose,
                 ]
             ), ConnectionOptions.section,
         ],
@@ -93,47 +99,102 @@ enum RunCommand {
         var whyEstimated: String?
     }
 
+    private typealias Work = Task<ExitStatus, any Error>
+
     private static func run(_ arguments: Arguments) async throws -> ExitStatus {
         let command = GuardedCommand()
-        let work = Mutex<Task<ExitStatus, any Error>?>(nil)
+        let work = Mutex<(task: Work, reservation: ReservationWatch)?>(nil)
         // Before anything that may take its time, such as a key that somebody has to type.
-        Signals.take { signal, isFromTerminal in
-            switch command.take(signal, isFromTerminal: isFromTerminal) {
-            case .passedOn, .leaveLater: break
-            case .callOff:
-                guard let work = work.withLock({ $0 }) else { SystemCalls.exit(ExitStatus.signal(signal).code) }
-                work.cancel()
-            case .askForPatience:
-                Console.error(
-                    "cycles run: waiting for the settlement; the same again leaves it to the journal, if there is one"
-                )
-            case .leave: SystemCalls.exit(ExitStatus.signal(signal).code)
+        Signals.take { received in
+            switch received.number {
+            case Signals.childEnded: command.reap()
+            default: take(received, command, work.withLock { $0 })
             }
         }
         var configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
+        if arguments[withholdKey] { for name in CommandEnvironment.keyNames { Environment.erase(name) } }
         if let span = arguments[settleTimeout] { configuration.retry.flushTimeout = span }
         configuration.heartbeat = arguments[leaseLost] ?? .warn
+        let usage = try prepared(arguments)
         let warnings = RunWarnings()
-        configuration.observer = warnings
+        let reservation = ReservationWatch(warnings)
+        configuration.observer = reservation
         let client = try CyclesClient(configuration: configuration)
         let options = options(arguments)
         let task = Task(executorPreference: FirstThread.executor) {
-            try await guarded(arguments, options, client, command, warnings)
+            try await guarded(arguments, options, client, command, usage, warnings)
         }
-        work.withLock { $0 = task }
+        work.withLock { $0 = (task, reservation) }
         if command.interruption != nil { task.cancel() }
-        let status: ExitStatus
+        var status: ExitStatus
         do {
             status = try await task.value
+        } catch is CalledOff {
+            let report = await client.flush(timeout: patience, includesReplays: false)
+            warnings.finish()
+            Console.error("cycles run: \(reservation.outcome(isOver: report.stillPending == 0))")
+            return .signal(command.interruption ?? 0)
         } catch {
-            command.ended()
+            command.failed()
             await end(client, command, warnings)
             // With another reservation it would be another request: its key is of no use to whoever runs this again.
             guard let error = error as? CyclesError else { throw error }
             throw ToolFailure(text(error), status: ErrorReport.status(of: error))
         }
         await end(client, command, warnings)
+        // A signal during the settlement has had to wait for it.
+        if let signal = command.interruption { status = .signal(signal) }
         return status
+    }
+
+    /// How long the answer to a reservation is waited for once its command is called off.
+    private static let patience = Duration.milliseconds(2_500)
+
+    /// Carries out what a signal means.
+    private static func take(
+        _ received: Signals.Received,
+        _ command: GuardedCommand,
+        _ work: (task: Work, reservation: ReservationWatch)?
+    ) {
+        let signal = received.number
+        switch command.take(signal, reachedGroup: { GroupWitness.hasSeen(received) }) {
+        case .passedOn, .leaveLater: break
+        case .callOff:
+            guard let work else { ProcessEnd.leave(.signal(signal)) }
+            Console.error(
+                "cycles run: \(Signals.name(signal)): the command is not started; waiting up to 3 s for the server"
+            )
+            work.task.cancel()
+            _ = Task(executorPreference: FirstThread.executor) {
+                await FirstThread.pause(patience + .milliseconds(200))
+                Console.error("cycles run: \(work.reservation.outcome(isOver: false))")
+                ProcessEnd.leave(.signal(signal))
+            }
+        case .askForPatience:
+            Console.error(
+                "cycles run: waiting for the settlement; the same again leaves it to the journal, if there is one"
+            )
+        case .leave: ProcessEnd.leave(.signal(signal))
+        }
+        if signal == Signals.stop { Signals.stopHere() }
+    }
+
+    /// Checks what can be checked before budget is reserved, and makes the file for reports.
+    private static func prepared(_ arguments: Arguments) throws -> UsageFile {
+        do throws(SystemFailure) {
+            try ProgramSearch(Environment.lastWords(arguments.rest.count).first ?? []).check()
+            let usage = try UsageFile()
+            ProcessEnd.prepare { usage.remove() }
+            return usage
+        } catch {
+            throw ToolFailure("cycles run: \(error); nothing was reserved", status: status(of: error))
+        }
+    }
+
+    /// As shells have it for a program that cannot be started.
+    private static func status(of failure: SystemFailure) -> ExitStatus {
+        guard failure.action == "start" else { return .failure }
+        return failure.code == ENOENT ? .notFound : .notExecutable
     }
 
     /// Why nothing was started. The key is of use only for finding out what became of the reservation.
@@ -158,7 +219,7 @@ enum RunCommand {
         if client.configuration.journal != .disabled {
             await wait(atMost: .seconds(10), for: client) { !$0.isDurable && $0.lastError == nil }
         }
-        if let signal = command.recorded() { SystemCalls.exit(ExitStatus.signal(signal).code) }
+        if let signal = command.recorded() { ProcessEnd.leave(.signal(signal)) }
         await client.flush(includesReplays: false)
         // What an earlier run left is given one attempt. Nothing else of it is waited for: it may never be settled.
         await wait(atMost: .seconds(1), for: client) { $0.lastError == nil && $0.nextAttempt == nil }
@@ -209,6 +270,7 @@ enum RunCommand {
         _ options: CyclesOptions,
         _ client: CyclesClient,
         _ command: GuardedCommand,
+        _ usage: UsageFile,
         _ warnings: RunWarnings
     ) async throws -> ExitStatus {
         do {
@@ -223,7 +285,7 @@ enum RunCommand {
                 if arguments[verbose] {
                     Console.error("cycles run: \(options.estimate) reserved as \(context.reservationID)")
                 }
-                let result = try await perform(arguments.rest, options, context, command)
+                let result = try await perform(arguments, options, context, command, usage)
                 warnings.settle(at: result.spend)
                 return result
             }
@@ -233,46 +295,45 @@ enum RunCommand {
                 Console.error("cycles run: the command failed without a report; everything is given back")
             }
             return failed.ending.status
-        } catch  where command.interruption != nil {
-            return .signal(command.interruption ?? 0)
+        } catch  where command.isCalledOff {
+            throw CalledOff()
         } catch let failure as SystemFailure {
-            let isMissing = failure.code == ENOENT
-            let status = failure.action != "start" ? ExitStatus.failure : isMissing ? .notFound : .notExecutable
-            throw ToolFailure("cycles run: \(failure); everything is given back", status: status)
+            throw ToolFailure("cycles run: \(failure); everything is given back", status: status(of: failure))
         }
     }
 
     /// Starts the command, waits for it, and reads its report.
     private static func perform(
-        _ words: [String],
+        _ arguments: Arguments,
         _ options: CyclesOptions,
         _ context: CyclesContext,
-        _ command: GuardedCommand
+        _ command: GuardedCommand,
+        _ usage: UsageFile
     ) async throws -> Result {
         let start = ContinuousClock.now
-        let usage = try UsageFile()
-        let (path, descriptor) = (usage.path, usage.descriptor)
-        let number = Descriptors.free ?? descriptor
-        let started = try command.start { () throws(SystemFailure) in
+        let number = Descriptors.free ?? usage.descriptor
+        let started = try command.start { isAboutToStart throws(SystemFailure) in
             let environment = CommandEnvironment.variables(
                 context.reservationID,
                 context.decision,
                 context.caps,
                 estimate: options.estimate,
-                usageFile: path,
+                usageFile: usage.path,
                 usageDescriptor: number,
-                inherited: Environment.all
+                inherited: Environment.all,
+                withholdsKeys: arguments[withholdKey]
             )
             return try ChildProcess(
-                Environment.lastWords(words.count),
+                Environment.lastWords(arguments.rest.count),
                 environment: environment,
-                inheriting: descriptor,
-                as: number
+                inheriting: usage.descriptor,
+                as: number,
+                isAboutToStart: isAboutToStart
             )
         }
-        guard let child = started else { throw CalledOff() }
+        guard started != nil else { throw CalledOff() }
         let ending = await withTaskCancellationHandler {
-            await child.wait { command.ended() }
+            await command.ending()
         } onCancel: {
             // The lease was lost, and the command is not to go on without.
             command.terminate()

@@ -121,7 +121,7 @@ enum ServeCommand {
             interface, and its evidence is not signed. For production, run a Cycles server.
 
             It listens on this machine only unless --host says otherwise. It speaks plain HTTP: whoever can reach it
-            can read what is sent, keys included. SIGTERM and SIGINT end it.
+            can read what is sent, keys included. SIGTERM and Ctrl-C end it.
 
             Without --budget there is one: tenant:acme with 1000000 TOKENS.
             """,
@@ -144,7 +144,7 @@ enum ServeCommand {
 
     private static func run(_ arguments: Arguments) async throws -> ExitStatus {
         let (signals, received) = AsyncStream.makeStream(of: Int32.self)
-        Signals.take { signal, _ in received.yield(signal) }
+        Signals.take { received.yield($0.number) }
 
         let file = try arguments[state].map { try StateFile($0) }
         let authority = try authority(arguments, restoring: file)
@@ -189,13 +189,18 @@ enum ServeCommand {
                 save(front, authority, in: file)
             }
         }
-        for await _ in signals { break }
+        var signal: Int32?
+        for await number in signals {
+            signal = number
+            break
+        }
         server.stop()
         saving.cancel()
         await saving.value
         guard save(front, authority, in: file) else { return .failure }
         Console.error("cycles serve: ended\(file.map { ", everything is in \($0.path)" } ?? "")")
-        return .success
+        // Ctrl-C also ends the loop of a shell around this; to a supervisor, the end that it asked for is a success.
+        return signal == Signals.interrupt ? .signal(Signals.interrupt) : .success
     }
 
     private static func authority(_ arguments: Arguments, restoring file: StateFile?) throws -> LocalAuthority {

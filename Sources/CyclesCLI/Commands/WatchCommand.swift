@@ -15,7 +15,7 @@ enum WatchCommand {
         summary: "Shows balances as they change.",
         discussion: """
             On a terminal the figures are refreshed in place, with a bar of spent, reserved and remaining for each
-            scope. Elsewhere each balance is printed on a line, and again whenever it changes.
+            scope. Elsewhere each balance is printed on a line, and again whenever it changes. Ctrl-C ends the command.
             """,
         sections: [
             ("Options", [OperationCommands.ofSubject, OperationCommands.children, interval, count]),
@@ -27,10 +27,11 @@ enum WatchCommand {
 
     private static func run(_ arguments: Arguments) async throws -> ExitStatus {
         let screen = Console.isTerminal ? SecondScreen() : nil
-        Signals.take { signal, _ in
-            screen?.leave()
-            // Ctrl-C is how one ends it.
-            SystemCalls.exit(signal == Signals.interrupt ? 0 : ExitStatus.signal(signal).code)
+        Signals.take { received in
+            let wasShown = screen?.leave() ?? false
+            guard received.number == Signals.stop else { ProcessEnd.leave(.signal(received.number)) }
+            Signals.stopHere()
+            if wasShown { screen?.show() }
         }
         let client = try CyclesClient(configuration: ConnectionOptions.configuration(arguments))
         let query = try await OperationCommands.balanceQuery(arguments, client)

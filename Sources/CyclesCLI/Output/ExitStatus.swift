@@ -1,8 +1,12 @@
 /// What the tool's end means. The numbers of `sysexits.h`, where it has one, so that no common command uses them.
 struct ExitStatus: Hashable, Sendable {
     let code: Int32
+    /// The signal that the tool dies of where the system lets it; nil if it exits with the code.
+    let signal: Int32?
 
-    init(code: Int32) { self.code = code }
+    init(code: Int32) { (self.code, signal) = (code, nil) }
+
+    private init(signal: Int32) { (code, self.signal) = (128 + signal, signal) }
 
     static let success = ExitStatus(code: 0)
     /// The server refused for a reason that has no status of its own, or a check of the doctor failed.
@@ -28,8 +32,8 @@ struct ExitStatus: Hashable, Sendable {
     /// The command under `run` was not found.
     static let notFound = ExitStatus(code: 127)
 
-    /// As shells have it for a process that a signal ended.
-    static func signal(_ number: Int32) -> ExitStatus { ExitStatus(code: 128 + number) }
+    /// The end by a signal. A shell shows 128 and the signal's number.
+    static func signal(_ number: Int32) -> ExitStatus { ExitStatus(signal: number) }
 
     /// For the help: what each status means.
     static let table = """
@@ -46,6 +50,6 @@ struct ExitStatus: Hashable, Sendable {
           78   the API key is not accepted
           126  run: the command cannot be started
           127  run: the command was not found
-          128+ run: the command was ended by this signal
+          128+ a signal ended the tool, or the command under run: as shells show it
         """
 }

@@ -9,7 +9,12 @@ enum CommandEnvironment {
         "CYCLES_USAGE_FILE", "CYCLES_USAGE_FD",
     ]
 
-    /// - Parameter inherited: The environment of the tool, as the bytes of `NAME=value`.
+    /// Variables that hold an API key, or say where one is.
+    static let keyNames = ["CYCLES_API_KEY", "CYCLES_API_KEY_FILE", "CYCLES_ADMIN_API_KEY"]
+
+    /// - Parameters:
+    ///   - inherited: The environment of the tool, as the bytes of `NAME=value`.
+    ///   - withholdsKeys: Whether the API keys are left out.
     static func variables(
         _ reservation: ReservationID,
         _ decision: Decision,
@@ -17,7 +22,8 @@ enum CommandEnvironment {
         estimate: Amount,
         usageFile: String,
         usageDescriptor: Int32,
-        inherited: [[UInt8]]
+        inherited: [[UInt8]],
+        withholdsKeys: Bool = false
     ) -> [[UInt8]] {
         let values: [(String, String?)] = [
             ("CYCLES_RESERVATION_ID", reservation.rawValue), ("CYCLES_DECISION", decision.rawValue),
@@ -29,7 +35,8 @@ enum CommandEnvironment {
             ("CYCLES_COOLDOWN_MS", caps?.cooldown.map { String(milliseconds($0)) }),
             ("CYCLES_USAGE_FILE", usageFile), ("CYCLES_USAGE_FD", String(usageDescriptor)),
         ]
-        let kept = inherited.filter { variable in !names.contains { variable.starts(with: ($0 + "=").utf8) } }
+        let left = withholdsKeys ? names + keyNames : names
+        let kept = inherited.filter { variable in !left.contains { variable.starts(with: ($0 + "=").utf8) } }
         return kept
             + values.compactMap { name, value in
                 // The system ends a variable at its first NUL: half of a reservation's id would be another one.

@@ -45,6 +45,7 @@ struct UsageReport: Hashable, Sendable {
 
     private mutating func add(line bytes: [UInt8]) {
         lineNumber += 1
+        let bytes = lineNumber == 1 ? Values.withoutByteOrderMark(bytes) : bytes
         let line = String(decoding: bytes.prefix(80), as: UTF8.self).filter { !$0.isNewline }
         guard bytes.count <= UsageReport.maxLineBytes else {
             note("line \(lineNumber), \"\(line)…\": it is too long")
@@ -72,7 +73,7 @@ struct UsageReport: Hashable, Sendable {
         guard counted != nil || name == "tokens_input" || name == "tokens_output" else {
             return "it begins with no unit and no metric"
         }
-        guard let number = Int64(value), number >= 0 else {
+        guard let number = Values.wholeNumber(value), number >= 0 else {
             return "its value is no whole number from 0 to \(Int64.max)"
         }
         switch name {

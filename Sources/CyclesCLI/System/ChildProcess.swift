@@ -28,17 +28,20 @@ struct ChildProcess: Sendable {
 
     let identifier: pid_t
 
-    /// Starts a program, which is looked for along PATH if its name has no slash.
+    /// Starts a program, which is looked for along PATH if its name has no slash. A file that the system cannot execute is
+    /// a script of the shell, as it is for `env` and `execvp`.
     /// - Parameters:
     ///   - words: The program and its arguments, as bytes: not all that the system takes for text is UTF-8.
     ///   - environment: All of it, as `NAME=value`.
-    ///   - descriptor: What it inherits besides what was inherited itself.
-    ///   - number: Under which number it does.
+    ///   - descriptor: A descriptor that it inherits besides those that this process has inherited.
+    ///   - number: The number of that descriptor in the program.
+    ///   - isAboutToStart: Is called right before the program is started.
     init(
         _ words: [[UInt8]],
         environment: [[UInt8]],
         inheriting descriptor: Int32,
-        as number: Int32
+        as number: Int32,
+        isAboutToStart: () -> Void
     ) throws(SystemFailure) {
         #if canImport(Darwin)
             var attributes: posix_spawnattr_t?
@@ -53,7 +56,7 @@ struct ChildProcess: Sendable {
             posix_spawnattr_destroy(&attributes)
             posix_spawn_file_actions_destroy(&actions)
         }
-        var (blocked, defaulted) = (Signals.none, Signals.ignored)
+        var (blocked, defaulted) = (Signals.none, Signals.ignoredHere)
         posix_spawnattr_setsigmask(&attributes, &blocked)
         posix_spawnattr_setsigdefault(&attributes, &defaulted)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF))
@@ -61,29 +64,49 @@ struct ChildProcess: Sendable {
         posix_spawn_file_actions_adddup2(&actions, descriptor, number)
         Descriptors.keepFromPrograms()
         var identifier = pid_t()
-        let result = CStrings.with(words) { arguments in
-            guard let program = arguments[0] else { return EINVAL }
-            return CStrings.with(environment) { environment in
-                posix_spawnp(&identifier, program, &actions, &attributes, arguments, environment)
+        func spawn(_ path: [UInt8], _ words: [[UInt8]]) -> Int32 {
+            CStrings.with(words) { arguments in
+                CStrings.with(environment) { environment in
+                    CStrings.with([path]) { path in
+                        guard let path = path[0] else { return ENOMEM }
+                        return posix_spawn(&identifier, path, &actions, &attributes, arguments, environment)
+                    }
+                }
             }
         }
-        guard result == 0 else { throw SystemFailure("start", String(decoding: words[0], as: UTF8.self), code: result) }
+        let shell = Array("/bin/sh".utf8)
+        try ProgramSearch(words.first ?? []).start { path in
+            isAboutToStart()
+            let result = spawn(path, words)
+            guard result == ENOEXEC else { return result }
+            return spawn(shell, [shell, path] + words.dropFirst()) == 0 ? 0 : result
+        }
         self.identifier = identifier
     }
 
-    /// Waits until it has ended. `beforeReaping` runs while its number still means it and nothing else.
-    func wait(_ beforeReaping: @escaping @Sendable () -> Void) async -> Ending {
-        await withCheckedContinuation { continuation in
-            let wait: @Sendable () -> Void = { continuation.resume(returning: waitHere(beforeReaping)) }
-            // Where there is no thread, the one that asks has nothing else to do: the command runs, and is to be settled.
-            if !Threads.start(wait) { wait() }
+    /// Whether signals to the group of this process reach the program.
+    var isInThisGroup: Bool { getpgid(identifier) == getpgrp() }
+
+    func send(_ signal: Int32) { kill(identifier, signal) }
+
+    /// A child of this process that has ended, and whose number still means it; nil if there is none.
+    static var nextEnded: pid_t? {
+        var information = siginfo_t()
+        while waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 {
+            guard errno == EINTR else { return nil }
         }
+        #if canImport(Musl)
+            let identifier = information.__si_fields.__si_common.__first.__piduid.si_pid
+        #elseif canImport(Glibc)
+            let identifier = information._sifields._sigchld.si_pid
+        #else
+            let identifier = information.si_pid
+        #endif
+        return identifier > 0 ? identifier : nil
     }
 
-    private func waitHere(_ beforeReaping: () -> Void) -> Ending {
-        var information = siginfo_t()
-        while waitid(P_PID, id_t(identifier), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
-        beforeReaping()
+    /// Takes note of the end of a child. Its number may mean another process afterwards.
+    static func reap(_ identifier: pid_t) -> Ending {
         var status: Int32 = 0
         var result = waitpid(identifier, &status, 0)
         while result < 0, errno == EINTR { result = waitpid(identifier, &status, 0) }
@@ -91,8 +114,6 @@ struct ChildProcess: Sendable {
         let signal = status & 0x7f
         return signal == 0 ? .exited((status >> 8) & 0xff) : .signalled(signal)
     }
-
-    func send(_ signal: Int32) { kill(identifier, signal) }
 }
 
 private enum CStrings {

@@ -14,6 +14,15 @@ enum Environment {
         return value.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 } ? nil : value
     }
 
+    /// The value of a variable as bytes; nil if it is not set.
+    static func bytes(_ name: String) -> [UInt8]? { getenv(name).map(bytes) }
+
+    /// Overwrites the value of a variable where the system shows it to other processes.
+    static func erase(_ name: String) {
+        guard let value = getenv(name) else { return }
+        memset(value, 0, strlen(value))
+    }
+
     /// All variables, as the bytes of `NAME=value`.
     static var all: [[UInt8]] {
         var result: [[UInt8]] = []

@@ -71,6 +71,15 @@ enum Files {
         return stat(path, &status) == 0 && status.st_mode & 0o044 != 0
     }
 
+    /// A path that means the same in every directory; nil if the current one has none.
+    static func absolute(_ path: String) -> String? {
+        if path.hasPrefix("/") { return path }
+        guard let here = getcwd(nil, 0) else { return nil }
+        defer { free(here) }
+        let folder = String(cString: here)
+        return folder.hasPrefix("/") ? "\(folder == "/" ? "" : folder)/\(path)" : nil
+    }
+
     /// Where a file really is, or will be in the directory that is there.
     static func resolved(_ path: String) -> String {
         if let real = realPath(path) { return real }
@@ -194,6 +203,46 @@ enum SystemCalls {
 
     /// Whether an error number means that the system has no thread, file descriptor or memory left.
     static func isShortage(_ code: Int32) -> Bool { [EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(code) }
+
+    /// Takes note of a signal without doing anything about it.
+    static func useNoAction(for signal: Int32) {
+        #if canImport(Glibc)
+            _ = Glibc.signal(signal) { _ in }
+        #elseif canImport(Musl)
+            _ = Musl.signal(signal) { _ in }
+        #else
+            _ = Darwin.signal(signal) { _ in }
+        #endif
+    }
+
+    /// The largest core file that this process may leave. False if the system does not say.
+    static func coreLimit(_ limit: inout rlimit) -> Bool {
+        #if canImport(Glibc)
+            getrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit) == 0
+        #else
+            getrlimit(RLIMIT_CORE, &limit) == 0
+        #endif
+    }
+
+    static func setCoreLimit(_ limit: rlimit) {
+        var limit = limit
+        #if canImport(Glibc)
+            setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
+        #else
+            setrlimit(RLIMIT_CORE, &limit)
+        #endif
+    }
+
+    /// Waits for a signal.
+    static func pause() {
+        #if canImport(Glibc)
+            _ = Glibc.pause()
+        #elseif canImport(Musl)
+            _ = Musl.pause()
+        #else
+            _ = Darwin.pause()
+        #endif
+    }
 
     static func exit(_ status: Int32) -> Never {
         #if canImport(Glibc)

@@ -8,107 +8,129 @@ import Synchronization
     import Darwin
 #endif
 
-/// Signals that ask a process to end, taken by a thread of their own instead of ending it.
+/// Signals that a command of the tool takes, on a thread of their own, instead of being ended by them.
 enum Signals {
-    /// What Ctrl-C sends.
+    /// Sent by Ctrl-C.
     static let interrupt = SIGINT
+    /// Sent by Ctrl-Z.
+    static let stop = SIGTSTP
+    /// A child process has ended.
+    static let childEnded = SIGCHLD
 
-    /// What asks a process to end.
+    /// These ask a process to end.
     private static let ending = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
-    /// What programs give a meaning of their own.
+    /// These mean something to some programs.
     private static let others = [SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT]
 
-    /// Which signals a command takes upon itself.
+    /// Which signals a command takes.
     enum Use: Sendable {
         /// None: they do what they do to any program.
         case none
-        /// None that asks it to end. A pipe that nobody reads any more is a failed write: something is to be done then.
+        /// None that asks to end. A pipe that nobody reads any more is a failed write: something is to be done then.
         case noPipe
-        /// What asks it to end.
+        /// Those that ask to end or to stop.
         case ending
-        /// The same, and a pipe that nobody reads any more does not end it.
+        /// Those that ask to end; and a pipe without a reader does not end the command.
         case endingButNoPipe
-        /// Whatever it could pass on to a program that it runs.
+        /// Those that can be passed on to a program, and the end of one.
         case all
     }
 
+    /// A signal that was taken.
+    struct Received: Sendable {
+        let number: Int32
+        /// The process that sent the signal; 0 for the kernel.
+        let sender: Int32
+        /// Whether the kernel sent the signal, as it does on behalf of a terminal.
+        let isFromKernel: Bool
+    }
+
+    private struct State {
+        var taken: [Int32] = []
+        /// Signals that this process ignores although whoever started it does not.
+        var ignoredHere: [Int32] = []
+    }
+
+    private static let state = Mutex(State())
+
     static func asksToEnd(_ signal: Int32) -> Bool { ending.contains(signal) }
 
+    /// The name that people know a signal by.
+    static func name(_ signal: Int32) -> String {
+        switch signal {
+        case SIGINT: "SIGINT"
+        case SIGTERM: "SIGTERM"
+        case SIGHUP: "SIGHUP"
+        case SIGQUIT: "SIGQUIT"
+        default: "signal \(signal)"
+        }
+    }
+
     /// A set for the calls that take one.
-    private static func set(_ signals: [Int32]) -> sigset_t {
+    static func signalSet(_ signals: [Int32]) -> sigset_t {
         var result = sigset_t()
         sigemptyset(&result)
         for signal in signals { sigaddset(&result, signal) }
         return result
     }
 
-    /// What programs are started with: nothing blocked that this process blocks, and the default for what it ignores.
-    static var none: sigset_t { Signals.set([]) }
-    static var ignored: sigset_t { Signals.set(ignoredHere.withLock { $0 }) }
-
-    /// Signals that this process ignores although whoever started it does not.
-    private static let ignoredHere = Mutex([Int32]())
+    /// The signals that are blocked in a program which is started: none.
+    static var none: sigset_t { signalSet([]) }
+    /// The signals that this process ignores, and that a program which is started does not.
+    static var ignoredHere: sigset_t { signalSet(state.withLock { $0.ignoredHere }) }
 
     private static func ignore(_ signal: Int32) {
         guard !isIgnored(signal) else { return }
         SystemCalls.ignore(signal)
-        ignoredHere.withLock { $0.append(signal) }
+        state.withLock { $0.ignoredHere.append(signal) }
     }
 
     /// Ends the process as a write to a pipe without a reader ends any program. Returns if whoever started the process
     /// ignores that signal, and so wants to hear of it.
     static func endWithPipe() {
-        guard ignoredHere.withLock({ $0.contains(SIGPIPE) }) || !isIgnored(SIGPIPE) else { return }
-        SystemCalls.useDefault(for: SIGPIPE)
-        raise(SIGPIPE)
+        guard state.withLock({ $0.ignoredHere.contains(SIGPIPE) }) || !isIgnored(SIGPIPE) else { return }
+        ProcessEnd.leave(.signal(SIGPIPE))
     }
 
-    /// Blocks the signals in this thread and those that it starts, until ``take(_:)`` has a thread for them.
+    /// Blocks signals in this thread and those that it starts, until ``take(_:)`` has a thread for them.
     ///
     /// To be called before anything else has started a thread.
     static func block(_ use: Use) {
-        let signals =
-            switch use {
-            case .none, .noPipe: [Int32]()
-            case .ending, .endingButNoPipe: ending
-            case .all: ending + others
-            }
+        let signals: [Int32]
+        switch use {
+        case .none, .noPipe: signals = []
+        case .ending: signals = ending + [SIGTSTP]
+        case .endingButNoPipe: signals = ending
+        case .all:
+            signals = ending + others + [SIGTSTP, SIGCHLD]
+            // Where this is ignored, the end of a child is not reported to its parent.
+            SystemCalls.useNoAction(for: SIGCHLD)
+            #if canImport(Darwin)
+                // Without an action, these are dropped even while they are blocked.
+                for signal in [SIGWINCH, SIGCONT] where !isIgnored(signal) { SystemCalls.useNoAction(for: signal) }
+            #endif
+        }
         // What nohup and shells ignore on purpose for programs in the background stays ignored.
         let taken = signals.filter { !isIgnored($0) }
-        var blocked = set(taken)
+        var blocked = signalSet(taken)
         pthread_sigmask(SIG_BLOCK, &blocked, nil)
-        Signals.taken.withLock { $0 = taken }
+        state.withLock { $0 = State(taken: taken) }
         // A file that may not grow any more is a failed write: what is spent or held is not forgotten for it.
         ignore(SIGXFSZ)
-        guard use == .noPipe || use == .endingButNoPipe || use == .all else { return }
-        ignore(SIGPIPE)
-        guard use != .noPipe else { return }
-        // Where this is ignored, nobody learns how a program ended, not even who started it.
-        SystemCalls.useDefault(for: SIGCHLD)
+        if use == .noPipe || use == .endingButNoPipe || use == .all { ignore(SIGPIPE) }
+        if use == .all { GroupWitness.start() }
     }
 
-    private static let taken = Mutex([Int32]())
-
-    /// From now on signals go to `handle`, on a thread that does nothing else. Those that came before are handed on.
-    /// - Parameter handle: Is told the number, and whether a terminal sent it, which sends it to the whole group.
-    static func take(_ handle: @escaping @Sendable (_ signal: Int32, _ isFromTerminal: Bool) -> Void) {
-        let taken = taken.withLock { $0 }
+    /// Gives signals to `handle` from now on, on a thread that does nothing else; first those that came before.
+    ///
+    /// Of several that wait, the one with the lowest number is handled first: what asks to end comes before the end of a
+    /// child.
+    static func take(_ handle: @escaping @Sendable (Received) -> Void) {
+        let taken = state.withLock { $0.taken }
         guard !taken.isEmpty else { return }
         let isStarted = Threads.start {
-            var blocked = set(taken)
             while true {
-                #if canImport(Darwin)
-                    var signal: Int32 = 0
-                    guard sigwait(&blocked, &signal) == 0 else { continue }
-                    // Who sent it cannot be told. What a terminal may have sent while it is ours, it probably did.
-                    let isOurs = tcgetpgrp(STDIN_FILENO) == getpgrp()
-                    handle(signal, isOurs && [SIGINT, SIGQUIT, SIGWINCH].contains(signal))
-                #else
-                    var information = siginfo_t()
-                    let signal = sigwaitinfo(&blocked, &information)
-                    // The kernel itself sends on behalf of a terminal; what processes send has codes of zero and less.
-                    if signal > 0 { handle(signal, information.si_code > 0) }
-                #endif
+                if let received = next(of: taken) { handle(received) }
             }
         }
         guard isStarted else {
@@ -116,8 +138,55 @@ enum Signals {
                 "cycles: the system gives the tool no thread for signals; raise the limit on threads (ulimit -u, or "
                     + "pids.max of the cgroup)"
             )
-            SystemCalls.exit(ExitStatus.temporary.code)
+            ProcessEnd.leave(.temporary)
         }
+    }
+
+    private static func next(of signals: [Int32]) -> Received? {
+        var set = signalSet(signals)
+        #if canImport(Darwin)
+            var signal: Int32 = 0
+            guard sigwait(&set, &signal) == 0 else { return nil }
+            // The sender cannot be told. What a terminal may have sent while it is ours, it probably did.
+            let isOurs = tcgetpgrp(STDIN_FILENO) == getpgrp()
+            let isFromTerminal = isOurs && [SIGINT, SIGQUIT, SIGWINCH, SIGTSTP].contains(signal)
+            return Received(number: signal, sender: 0, isFromKernel: isFromTerminal)
+        #else
+            var information = siginfo_t()
+            let signal = sigwaitinfo(&set, &information)
+            return signal > 0 ? Received(signal, information) : nil
+        #endif
+    }
+
+    /// Takes a signal that waits for the thread of ``take(_:)``; nil if it does not.
+    static func takeWaiting(_ signal: Int32) -> Received? {
+        #if canImport(Darwin)
+            return nil
+        #else
+            var (set, information) = (signalSet([signal]), siginfo_t())
+            var noTime = timespec()
+            return sigtimedwait(&set, &information, &noTime) == signal ? Received(signal, information) : nil
+        #endif
+    }
+
+    /// Whether this process was told to continue, and has not taken note yet: a stop before that is over.
+    static var continues: Bool {
+        var waiting = sigset_t()
+        return sigpending(&waiting) == 0 && sigismember(&waiting, SIGCONT) == 1
+    }
+
+    /// Stops this process as Ctrl-Z does to any program, unless it was told to continue meanwhile. For the thread of
+    /// ``take(_:)``.
+    static func stopHere() {
+        if !continues { deliver(SIGTSTP) }
+    }
+
+    /// Lets a signal do to this process what it does to any program.
+    static func deliver(_ signal: Int32) {
+        var set = signalSet([signal])
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+        pthread_kill(pthread_self(), signal)
+        pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
     private static func isIgnored(_ signal: Int32) -> Bool {
@@ -134,44 +203,17 @@ enum Signals {
     }
 }
 
-/// Threads that nobody joins.
-enum Threads {
-    private final class Body {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-
-    /// Whether the system had a thread to give.
-    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
-        let argument = Unmanaged.passRetained(Body(body)).toOpaque()
-        #if canImport(Darwin)
-            var thread: pthread_t?
-        #else
-            var thread = pthread_t()
-        #endif
-        let result = pthread_create(
-            &thread,
-            nil,
-            { argument in
-                #if canImport(Darwin)
-                    let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
-                #else
-                    let body = Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue()
-                #endif
-                body.run()
-                return nil
-            },
-            argument
-        )
-        guard result == 0 else {
-            Unmanaged<Body>.fromOpaque(argument).release()
-            return false
+#if !canImport(Darwin)
+    extension Signals.Received {
+        init(_ signal: Int32, _ information: siginfo_t) {
+            number = signal
+            #if canImport(Musl)
+                sender = information.__si_fields.__si_common.__first.__piduid.si_pid
+            #else
+                sender = information._sifields._kill.si_pid
+            #endif
+            // What processes send has codes of zero and less.
+            isFromKernel = information.si_code > 0
         }
-        #if canImport(Darwin)
-            if let thread { pthread_detach(thread) }
-        #else
-            pthread_detach(thread)
-        #endif
-        return true
     }
-}
+#endif

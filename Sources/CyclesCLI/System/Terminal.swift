@@ -47,10 +47,13 @@ final class SecondScreen: Sendable {
         }
     }
 
-    func leave() {
+    /// Whether the screen was shown until now.
+    @discardableResult
+    func leave() -> Bool {
         isShown.withLock { isShown in
             if isShown { Console.control("\u{1b}[?25h\u{1b}[?1049l") }
-            isShown = false
+            defer { isShown = false }
+            return isShown
         }
     }
 }

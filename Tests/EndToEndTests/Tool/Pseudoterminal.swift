@@ -33,6 +33,12 @@ final class Pseudoterminal: Sendable {
 
     deinit { close(master) }
 
+    /// Types a text, control characters included.
+    func type(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = write(master, bytes, bytes.count)
+    }
+
     /// Everything that was written so far.
     var text: String {
         written.withLock { written in

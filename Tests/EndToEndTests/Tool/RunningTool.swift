@@ -49,6 +49,9 @@ final class RunningTool {
         var isSignal: Bool
         var output: String
         var errors: String
+
+        /// The signal that ended the tool; nil if it exited.
+        var signal: Int32? { isSignal ? status : nil }
     }
 
     private let process = Process()

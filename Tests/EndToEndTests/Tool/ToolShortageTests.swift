@@ -40,7 +40,7 @@ extension ToolSuites {
 
         @Test(arguments: [
             ("--nproc=1", "balances", Int32(75), "no thread or file descriptor for network transfers"),
-            ("--nproc=1", run, 75, "no thread for signals"), ("--nproc=2", run, 75, "no thread or file descriptor"),
+            ("--nproc=1", run, 75, "no thread for signals"), ("--nproc=2", run, 75, "no thread"),
             ("--nproc=1", "serve --port 0", 75, "no thread for signals"),
             ("--nproc=2", "serve --port 0", 75, "ulimit -u"),
             ("--nproc=2", "balances", 0, ""), ("--nproc=16", run, 0, ""),

@@ -55,8 +55,11 @@ public struct SettlementJournal: Sendable {
         public let problem: String?
     }
 
-    /// Where the folders of all identities are; nil if the journal is disabled, or there is no home directory.
+    /// Where the folders of all identities are; nil if the journal is disabled, the configured directory is refused, or
+    /// there is no home directory.
     public let directory: String?
+    /// Why the configured directory cannot be used.
+    private let refusal: String?
     private let identity: CommitJournal.Identity?
     private let files: any FileSystem
 
@@ -71,9 +74,10 @@ public struct SettlementJournal: Sendable {
     package init(_ place: JournalConfiguration, _ identity: CommitJournal.Identity?, _ files: any FileSystem) {
         self.identity = identity
         self.files = files
+        refusal = place.directoryProblem
         switch place {
         case .automatic: directory = JournalNames.base(inHome: files.homeDirectory)
-        case .directory(let path): directory = path
+        case .directory(let path): directory = place.directoryProblem == nil ? path : nil
         case .disabled: directory = nil
         }
     }
@@ -86,6 +90,7 @@ public struct SettlementJournal: Sendable {
     /// Why a client could not keep settlements there; nil if it could. Nothing is made: directories that are missing are
     /// made when there is something to keep.
     public var problem: JournalProblem? {
+        if let refusal { return JournalProblem(path: nil, message: "the directory \(refusal)") }
         guard let directory else {
             return JournalProblem(path: nil, message: "the journal is disabled, or there is no home directory for it")
         }

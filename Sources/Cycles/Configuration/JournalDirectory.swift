@@ -1,0 +1,47 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+extension JournalConfiguration {
+    /// Why the configured directory cannot be used, and the path to write instead; nil if it can.
+    ///
+    /// A path that depends on the current directory would lead the next process to another journal, and what the last one
+    /// left would not be found.
+    package var directoryProblem: String? {
+        guard case .directory(let path) = self else { return nil }
+        if path.isBlank { return "is blank; write a path that begins with /" }
+        if path.utf8.contains(0) { return "contains NUL; write a path without it" }
+        if path.utf8.first == UInt8(ascii: "/") { return nil }
+        if path == "~" || path.hasPrefix("~/") {
+            let example = JournalConfiguration.home.map { "; write \($0)\(path.dropFirst())" } ?? ""
+            return "is \"\(path)\", and only a shell knows what ~ means\(example)"
+        }
+        if path.hasPrefix("~") {
+            return "is \"\(path)\", and only a shell knows what ~ means; write a path that begins with /"
+        }
+        let advice = JournalConfiguration.absolute(path).map { "; write \($0)" } ?? "; write a path that begins with /"
+        return "is \"\(path)\", which is another directory wherever a program is started\(advice)"
+    }
+
+    private static var home: String? {
+        guard let home = getenv("HOME").map({ String(cString: $0) }), home.hasPrefix("/") else { return nil }
+        return home == "/" ? "" : home
+    }
+
+    /// The path from the root, without `.` and `..` at its beginning.
+    private static func absolute(_ path: String) -> String? {
+        guard let current = getcwd(nil, 0) else { return nil }
+        defer { free(current) }
+        let here = String(cString: current)
+        guard here.hasPrefix("/") else { return nil }
+        var parts = here.split(separator: "/")
+        for part in path.split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.joined(separator: "/")
+    }
+}

@@ -1,0 +1,60 @@
+import Cycles
+import Synchronization
+
+/// Notices what becomes of the reservation under `run`, for the user who calls the command off, and tells another observer
+/// everything.
+final class ReservationWatch: CyclesObserver {
+    private struct State {
+        var key: IdempotencyKey?
+        var isAnswered = false
+        /// Whether the last attempt left it open whether budget is held.
+        var isInDoubt = false
+        var id: ReservationID?
+        var isReleased = false
+    }
+
+    private let next: any CyclesObserver
+    private let state = Mutex(State())
+
+    init(_ next: any CyclesObserver) { self.next = next }
+
+    func observe(_ event: CyclesEvent) {
+        state.withLock { state in
+            switch event {
+            case .attemptStarted(let start) where start.operation == "createReservation":
+                state.key = start.idempotencyKey
+                state.isAnswered = false
+            case .attemptFinished(let end) where end.attempt.operation == "createReservation":
+                state.isAnswered = true
+                state.isInDoubt = end.error.map(ReservationWatch.leavesDoubt) ?? false
+            case .attemptStarted(let start) where start.operation == "releaseReservation":
+                state.id = state.id ?? start.reservationID
+            case .settled(let id, .released) where id == state.id: state.isReleased = true
+            default: break
+            }
+        }
+        next.observe(event)
+    }
+
+    private static func leavesDoubt(_ error: CyclesError) -> Bool {
+        if case .transport(let failure) = error { return failure.wasRequestSent != false }
+        return error.status.map { $0 >= 500 } ?? true
+    }
+
+    /// What became of the reservation, for a message.
+    /// - Parameter isOver: Whether nothing goes on any more.
+    func outcome(isOver: Bool) -> String {
+        let state = state.withLock { $0 }
+        if let id = state.id {
+            if state.isReleased { return "the hold of \(id) is given back" }
+            return
+                "the hold of \(id) is not given back yet: it runs out by itself, or cycles release \(id) gives it back"
+        }
+        guard let key = state.key else { return "nothing was sent, and nothing is held" }
+        if state.isAnswered, isOver, !state.isInDoubt { return "nothing is held" }
+        let doubt = state.isAnswered ? "it is not known whether budget is held" : "the server has not answered"
+        return
+            "\(doubt): a hold runs out by itself, cycles reservations --idempotency-key \(key) shows it, and "
+            + "cycles release gives it back"
+    }
+}
