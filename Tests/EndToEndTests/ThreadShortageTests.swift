@@ -133,6 +133,27 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
         time.block(for: .milliseconds(20))
     }
 
+    @Test func anAlarmCountsAsUnattendedUntilItsThreadRuns() {
+        let time = Monitor<SystemTimeSource?>(nil)
+        let seen = Monitor<[Bool]>([])
+        let source = ThreadSource { _, _ in
+            // Another thread asks while the start fails.
+            let isUnattended = time.withLock { $0 }?.isUnattended ?? false
+            seen.withLock { $0.append(isUnattended) }
+            return nil
+        }
+        let clock = SystemTimeSource(threads: source)
+        time.withLock { $0 = clock }
+        let alarm = clock.makeAlarm {}
+        #expect(!clock.isUnattended)
+        alarm.set(to: clock.monotonic + .seconds(3_600))
+        #expect(seen.withLock { $0 } == [true])
+        #expect(clock.isUnattended)
+        alarm.set(to: nil)
+        #expect(!clock.isUnattended)
+        time.withLock { $0 = nil }
+    }
+
     // MARK: Clients
 
     @Test func theThreadOfTheTransportKeepsLeasesAndRetries() async throws {
@@ -199,6 +220,34 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
             #expect(settlement.charged == .tokens(7))
             #expect(reports == 1)
         }
+    }
+
+    @Test func aThreadThatDoesNotStartIsNotLent() async throws {
+        let configuration = CyclesConfiguration(baseURL: "http://127.0.0.1:1", apiKey: "k")
+        let (transport, answers) = (Monitor<CurlTransport?>(nil), Monitor<[Bool]>([]))
+        let source = ThreadSource { _, _ in
+            // Another thread asks while the start fails.
+            let isLent = transport.withLock { $0 }?.lendThread(at: .now) {} ?? true
+            answers.withLock { $0.append(isLent) }
+            return nil
+        }
+        let agent = CurlTransport(configuration: configuration, threads: source)
+        transport.withLock { $0 = agent }
+        #expect(!agent.lendThread(at: .now) {})
+        #expect(answers.withLock { $0 } == [false])
+        transport.withLock { $0 = nil }
+    }
+
+    @Test func aThreadThatEndsDoesItsErrandBefore() async throws {
+        let configuration = CyclesConfiguration(baseURL: "http://127.0.0.1:1", apiKey: "k")
+        let transport = CurlTransport(configuration: configuration)
+        let isDone = Flag()
+        // The thread is lent once it runs.
+        await until { transport.lendThread(at: .now + .seconds(3_600)) { isDone.set() } }
+        #expect(!isDone.isSet)
+        await transport.shutdown()
+        #expect(isDone.isSet)
+        #expect(!transport.lendThread(at: .now) {})
     }
 
     @Test func aRequestThatFindsNoThreadFailsAndTheNextTriesAgain() async throws {

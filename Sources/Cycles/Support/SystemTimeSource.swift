@@ -44,6 +44,7 @@ package final class SystemTimeSource: TimeSource {
 private final class AlarmClock: Sendable {
     private enum Thread {
         case none
+        case starting
         case running
         /// The system had none to give. The next attempt to start one is due at that time.
         case missing(retryAt: Duration)
@@ -55,17 +56,19 @@ private final class AlarmClock: Sendable {
         var plan: ThreadShortagePlan?
         /// When a stand-in looks after the alarms next; nil if none will.
         var standInTime: Duration?
+        /// Whether the stand-in has agreed to that time.
+        var hasStandIn = false
         var isReported = false
 
         var nextDeadline: Duration? { alarms.values.map(\.deadline).min() }
 
-        /// Whether to start a thread now; if so, it counts as running.
+        /// Whether to start a thread now; if so, it counts as starting.
         mutating func mayStartThread() -> Bool {
             switch thread {
-            case .running: return false
+            case .starting, .running: return false
             case .missing(let retryAt) where SystemTimeSource.now < retryAt: return false
             case .missing, .none:
-                thread = .running
+                thread = .starting
                 return true
             }
         }
@@ -101,6 +104,7 @@ private final class AlarmClock: Sendable {
         state.withLock { state in
             if isStarted {
                 state.isReported = false
+                if case .starting = state.thread { state.thread = .running }
             } else {
                 state.thread = .missing(retryAt: SystemTimeSource.now + AlarmClock.timeBetweenAttempts)
             }
@@ -121,16 +125,27 @@ private final class AlarmClock: Sendable {
         guard let request else { return }
         let isAccepted = request.plan.standIn(max(.zero, request.time - SystemTimeSource.now)) { [weak self] in
             guard let self else { return }
-            state.withLock { $0.standInTime = nil }
+            state.withLock { state in
+                state.standInTime = nil
+                state.hasStandIn = false
+            }
             _ = help()
         }
-        if !isAccepted { state.withLock { $0.standInTime = nil } }
+        state.withLock { state in
+            if !isAccepted {
+                state.standInTime = nil
+                state.hasStandIn = false
+            } else if state.standInTime == request.time {
+                state.hasStandIn = true
+            }
+        }
     }
 
     var isUnattended: Bool {
         state.withLock { state in
-            guard case .missing = state.thread, state.standInTime == nil else { return false }
-            return !state.alarms.isEmpty
+            // A thread that is being started, perhaps by somebody else, may turn out not to be there.
+            if case .running = state.thread { return false }
+            return !state.hasStandIn && !state.alarms.isEmpty
         }
     }
 
@@ -156,6 +171,7 @@ private final class AlarmClock: Sendable {
     }
 
     private func run() {
+        state.withLock { $0.thread = .running }
         while true {
             // Each change wakes the thread, which then looks for the earliest alarm anew.
             let next = state.withLock { $0.nextDeadline }

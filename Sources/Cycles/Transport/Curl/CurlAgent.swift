@@ -75,6 +75,8 @@ final class CurlAgent: Sendable {
         var isSleeping = false
         var phase = Phase.notStarted
         var whenEnded: [@Sendable () -> Void] = []
+        /// Whether the thread runs. It may still fail to start while the phase is `running`.
+        var hasThread = false
         /// Something that the thread does for others.
         var errand: (time: ContinuousClock.Instant, work: @Sendable () -> Void)?
         /// Whether the thread has not seen the errand yet.
@@ -149,7 +151,7 @@ final class CurlAgent: Sendable {
     func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool {
         guard ensureThread() else { return false }
         let (isAccepted, needsWaking) = mailbox.withLock { mailbox in
-            guard mailbox.phase == .running else { return (false, false) }
+            guard mailbox.phase == .running, mailbox.hasThread else { return (false, false) }
             mailbox.errand = (time, work)
             mailbox.isErrandNew = true
             defer { mailbox.isSleeping = false }
@@ -199,7 +201,6 @@ final class CurlAgent: Sendable {
                     mailbox.arrivals = []
                     mailbox.cancellations = []
                     mailbox.whenEnded = []
-                    mailbox.errand = nil
                 }
                 return (mailbox.arrivals, mailbox.whenEnded)
             }
@@ -224,6 +225,7 @@ final class CurlAgent: Sendable {
     // MARK: On the I/O thread
 
     private func run() {
+        mailbox.withLock { $0.hasThread = true }
         var worker = Worker(multi: multi, settings: settings)
         var arrivals: [CurlTransfer] = []
         var cancellations: [CurlTransfer] = []
@@ -252,14 +254,18 @@ final class CurlAgent: Sendable {
             }
         }
         worker.abandonAll()
-        let (stranded, whenEnded) = mailbox.withLock { mailbox in
+        let (stranded, whenEnded, errand) = mailbox.withLock { mailbox in
             mailbox.phase = .ended
+            mailbox.hasThread = false
             defer {
                 mailbox.arrivals = []
                 mailbox.whenEnded = []
+                mailbox.errand = nil
             }
-            return (mailbox.arrivals, mailbox.whenEnded)
+            return (mailbox.arrivals, mailbox.whenEnded, mailbox.errand)
         }
+        // Too early, so that whoever gave it learns that there is no thread any more.
+        errand?.work()
         for transfer in stranded { transfer.complete(.failure(CurlAgent.shutDownError(wasRequestSent: false))) }
         for callback in whenEnded { callback() }
     }
