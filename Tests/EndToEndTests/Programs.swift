@@ -77,12 +77,20 @@ enum Programs {
 
     /// The object files of a module that name another module's declarations.
     static func objects(of module: String, thatUse other: String) throws -> [String] {
-        let folder = buildFolder.appendingPathComponent("\(module).build")
         let mangled = Data("\(other.utf8.count)\(other)".utf8)
-        return try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
-            .filter { $0.pathExtension == "o" }
+        return try objects(of: module)
             .filter { try Data(contentsOf: $0).range(of: mangled) != nil }
             .map(\.lastPathComponent)
+    }
+
+    /// The object files of a module, one for each of its sources. The folder keeps objects of sources that are gone.
+    private static func objects(of module: String) throws -> [URL] {
+        let folder = buildFolder.appendingPathComponent("\(module).build")
+        let sources = repository.appendingPathComponent("Sources/\(module)")
+        let names = FileManager.default.enumerator(atPath: sources.path)?.allObjects as? [String] ?? []
+        return names.filter { $0.hasSuffix(".swift") }.map {
+            folder.appendingPathComponent(($0 as NSString).lastPathComponent + ".o")
+        }
     }
 
     /// With the features of this package, and without regular expressions: whoever does without them has a smaller program.
@@ -98,11 +106,7 @@ enum Programs {
     private static func compile(_ source: URL, to executable: URL?) throws -> Outcome {
         var arguments = compiler + [source.path]
         if let executable {
-            for module in ["Cycles", "CyclesTesting"] {
-                let folder = buildFolder.appendingPathComponent("\(module).build")
-                let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
-                arguments += files.filter { $0.hasSuffix(".o") }.map { folder.appendingPathComponent($0).path }
-            }
+            for module in ["Cycles", "CyclesTesting"] { arguments += try objects(of: module).map(\.path) }
             arguments += ["-lcurl", "-o", executable.path]
         } else {
             // Ownership is checked only once the compiler goes beyond types.

@@ -1,7 +1,7 @@
 /// Gets spend to the ledger and holds given back, whatever becomes of the tasks that asked for it.
 ///
-/// It carries out what ``SettlementProcess`` and ``ReleaseProcess`` decide: sends, waits, and tells. It is driven by the
-/// answers of the transport and by one alarm.
+/// It carries out what ``SettlementStateMachine`` and ``ReleaseStateMachine`` decide: sends, waits, and tells. It is
+/// driven by the answers of the transport and by one alarm.
 package final class SettlementEngine: Sendable {
     /// How a settlement stands.
     package enum Progress: Sendable {
@@ -82,7 +82,7 @@ package final class SettlementEngine: Sendable {
         firstOver transport: (any CallbackTransport)? = nil,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) {
-        let process = SettlementProcess(record.mode, policy)
+        let process = SettlementStateMachine(record.mode, policy)
         let job = begin(record.reservationID, .settlement(record, process), trace, isAwaited, progress)
         guard job.isFirst else {
             refuse(job)
@@ -119,7 +119,7 @@ package final class SettlementEngine: Sendable {
             let record = SettlementRecord(entry)
             let job = SettlementJob(
                 record.reservationID,
-                .settlement(record, SettlementProcess(record.mode, policy)),
+                .settlement(record, SettlementStateMachine(record.mode, policy)),
                 trace: nil,
                 ticket: pending.begin(after: cause, isReplay: true)
             ) { _ in }
@@ -190,7 +190,7 @@ package final class SettlementEngine: Sendable {
     ) {
         var request = request
         request.idempotencyKey = request.idempotencyKey ?? .random()
-        let kind = SettlementJob.Kind.release(request, ReleaseProcess(policy), leaseEnd: leaseEnd)
+        let kind = SettlementJob.Kind.release(request, ReleaseStateMachine(policy), leaseEnd: leaseEnd)
         let job = begin(id, kind, trace, isAwaited, after: cause, progress)
         guard job.isFirst else {
             refuse(job)
@@ -460,8 +460,8 @@ package final class SettlementEngine: Sendable {
         _ make: () throws(CyclesError) -> Operation<Output>,
         then decide:
             @escaping @Sendable (
-                inout SettlementProcess, Result<APIResponse<Output>, CyclesError>, Double
-            ) -> SettlementProcess.Step
+                inout SettlementStateMachine, Result<APIResponse<Output>, CyclesError>, Double
+            ) -> SettlementStateMachine.Step
     ) {
         let operation: Operation<Output>
         do throws(CyclesError) {
@@ -629,12 +629,12 @@ package final class SettlementEngine: Sendable {
 /// the engine's lock.
 private final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     enum Kind {
-        case settlement(SettlementRecord, SettlementProcess)
-        case release(ReleaseRequest, ReleaseProcess, leaseEnd: Duration?)
+        case settlement(SettlementRecord, SettlementStateMachine)
+        case release(ReleaseRequest, ReleaseStateMachine, leaseEnd: Duration?)
     }
 
     enum Request {
-        case settlement(SettlementProcess.Request)
+        case settlement(SettlementStateMachine.Request)
         case release
 
         var operation: String {

@@ -138,7 +138,7 @@ package final class LifecycleCore: Sendable {
     ) throws(CyclesError) -> HeldReservation {
         let operation = try reserveOperation(request)
         let trace = TraceContext.current
-        var process = ReserveProcess(key: operation.idempotencyKey, redactor: background.performer.redactor)
+        var process = ReserveStateMachine(key: operation.idempotencyKey, redactor: background.performer.redactor)
         while true {
             let attempt = background.performer.attempt(operation, over: transport)
             switch process.attempted(attempt) {

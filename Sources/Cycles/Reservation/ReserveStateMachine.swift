@@ -2,7 +2,7 @@
 ///
 /// One retry, at once and with the same key, follows an attempt that may or may not have held budget (specification:
 /// HEARTBEAT GUIDANCE, on CREATE).
-package struct ReserveProcess: Sendable {
+package struct ReserveStateMachine: Sendable {
     /// What to do next.
     package enum Step: Sendable {
         /// Send the same request again, at once.

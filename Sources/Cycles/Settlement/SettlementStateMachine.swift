@@ -1,5 +1,5 @@
 /// How one reservation gets settled: a value that is told what came of each attempt, and answers with the next step.
-package struct SettlementProcess: Hashable, Sendable {
+package struct SettlementStateMachine: Hashable, Sendable {
     /// What is sent.
     package enum Request: Hashable, Sendable {
         case commit
@@ -176,7 +176,7 @@ package enum FailureClass: Hashable, Sendable {
 }
 
 /// How one hold is given back.
-package struct ReleaseProcess: Hashable, Sendable {
+package struct ReleaseStateMachine: Hashable, Sendable {
     /// What to do next.
     package enum Step: Sendable {
         /// Send it again after a delay.

@@ -2,13 +2,13 @@ import Testing
 
 @testable import Cycles
 
-@Suite struct SettlementProcessTests {
+@Suite struct SettlementStateMachineTests {
     private func error(_ status: Int, _ code: ErrorCode? = nil, retryAfter: Duration? = nil) -> CyclesError {
         .api(APIError(operation: "o", status: status, code: code, message: "m", retryAfter: retryAfter))
     }
 
-    private func process(_ mode: SettlementRecord.Mode = .commit) -> SettlementProcess {
-        SettlementProcess(mode, RetryPolicy())
+    private func process(_ mode: SettlementRecord.Mode = .commit) -> SettlementStateMachine {
+        SettlementStateMachine(mode, RetryPolicy())
     }
 
     private func detail(_ status: ReservationStatus) -> Result<APIResponse<ReservationDetail>, CyclesError> {
@@ -39,7 +39,7 @@ import Testing
     }
 
     /// A step as text, to compare.
-    private func text(_ step: SettlementProcess.Step) -> String {
+    private func text(_ step: SettlementStateMachine.Step) -> String {
         switch step {
         case .send(let request): "send \(request)"
         case .wait(let request, let delay, let floor, _):

@@ -1,12 +1,12 @@
 /// Asks for budget on behalf of a task that may give up at any time.
 ///
 /// A request that may have left is not aborted: if its task is gone by the time it is answered, what it holds is given
-/// back. Carries out what ``ReserveProcess`` decides.
+/// back. Carries out what ``ReserveStateMachine`` decides.
 final class Reserving: Sendable {
     typealias Waiter = UnsafeContinuation<Result<HeldReservation, CyclesError>, Never>
 
     private struct State {
-        var process: ReserveProcess
+        var process: ReserveStateMachine
         var waiter: Waiter?
         /// Whether the task has given up.
         var isAbandoned = false
@@ -25,7 +25,7 @@ final class Reserving: Sendable {
         self.request = request
         operation = try core.reserveOperation(request)
         let redactor = core.background.performer.redactor
-        state = Monitor(State(process: ReserveProcess(key: operation.idempotencyKey, redactor: redactor)))
+        state = Monitor(State(process: ReserveStateMachine(key: operation.idempotencyKey, redactor: redactor)))
     }
 
     func run() async throws(CyclesError) -> HeldReservation {
