@@ -134,7 +134,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
     private let inner: any HTTPTransport & BlockingHTTPTransport
     private let faults: Faults
     private let clock: ManualClock?
-    private let state: Monitor<State>
+    private let state: Lock<State>
 
     /// A transport in front of another one.
     ///
@@ -152,7 +152,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         self.inner = inner
         self.faults = faults
         self.clock = clock
-        state = Monitor(State(generator: SplitMix64(seed: seed)))
+        state = Lock(State(generator: SplitMix64(seed: seed)))
     }
 
     /// Whether faults happen; true at first. While it is false, everything is passed on as it is and no chance is

@@ -19,7 +19,7 @@ public final class ManualClock: Sendable {
         let action: @Sendable () -> Void
     }
 
-    private let state = Monitor(State())
+    private let state = Lock(State())
     private let startMilliseconds: Int64
 
     /// A clock whose wall time begins at an instant in milliseconds since 1970.

@@ -39,7 +39,7 @@ public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
         var isShutDown = false
     }
 
-    private let script = Monitor(Script())
+    private let script = Lock(Script())
 
     /// A transport with an empty script.
     public init() {}

@@ -2,7 +2,7 @@ public import Cycles
 
 /// Keeps every event that it is told, for tests to look at.
 public final class RecordingObserver: CyclesObserver {
-    private let recorded = Monitor([CyclesEvent]())
+    private let recorded = Lock([CyclesEvent]())
 
     /// An observer that has seen nothing yet.
     public init() {}

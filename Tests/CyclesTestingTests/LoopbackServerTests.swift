@@ -11,7 +11,7 @@ import Testing
 
 /// Answers from a closure and remembers what it was asked.
 private final class ClosureTransport: BlockingHTTPTransport {
-    private let received = Monitor<[HTTPRequest]>([])
+    private let received = Lock<[HTTPRequest]>([])
     private let handler: @Sendable (HTTPRequest) throws(HTTPTransportError) -> HTTPResponse
 
     init(
@@ -463,7 +463,7 @@ private final class ClosureTransport: BlockingHTTPTransport {
     }
 
     @Test func mayBeStoppedByWhatItServes() throws {
-        let held = Monitor<LoopbackServer?>(nil)
+        let held = Lock<LoopbackServer?>(nil)
         let server = LoopbackServer(
             ClosureTransport { _ in
                 held.withLock { $0 }?.stop()

@@ -5,7 +5,7 @@ import Testing
 
 /// Time that passes only while somebody sleeps.
 private final class SleepingTime: TimeSource {
-    private let state = Monitor((now: Duration.zero, sleeps: [Duration]()))
+    private let state = Lock((now: Duration.zero, sleeps: [Duration]()))
 
     var monotonic: Duration { state.withLock { $0.now } }
     var sleeps: [Duration] { state.withLock { $0.sleeps } }

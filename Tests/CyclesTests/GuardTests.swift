@@ -491,7 +491,7 @@ import Testing
 /// Answers everything at once but commits, which wait to be let through.
 private final class SlowCommits: HTTPTransport, CallbackTransport {
     private let inner: LocalAuthority
-    private let held = Monitor([(HTTPRequest, any Exchange)]())
+    private let held = Lock([(HTTPRequest, any Exchange)]())
 
     init(_ inner: LocalAuthority) { self.inner = inner }
 

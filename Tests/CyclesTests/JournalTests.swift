@@ -87,7 +87,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let world = try World()
         let guarded = try await world.bench.client.reserve(world.bench.request())
         let path = world.file(guarded.reservationID)
-        let seen = Monitor<[UInt8]?>(nil)
+        let seen = Lock<[UInt8]?>(nil)
         world.bench.wire.whenSent("commit") { request in
             seen.withLock { $0 = try? SystemFileSystem().read(path, limit: 1_000_000) }
         }
@@ -170,7 +170,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let client = try world.restarted()
         #expect(world.bench.operations == ["commit"])
         // Nothing is waited for, and so nothing is left.
-        let report = Monitor<FlushReport?>(nil)
+        let report = Lock<FlushReport?>(nil)
         let flush = Task {
             let result = await client.flush(timeout: .milliseconds(10), includesReplays: false)
             report.withLock { $0 = result }
@@ -211,7 +211,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let guarded = try await world.bench.client.reserve(world.bench.request())
         let path = world.file(guarded.reservationID)
         world.bench.clock.advance(by: .seconds(120))
-        let seen = Monitor<[UInt8]?>(nil)
+        let seen = Lock<[UInt8]?>(nil)
         world.bench.wire.whenSent("event") { _ in
             seen.withLock { $0 = try? SystemFileSystem().read(path, limit: 1_000_000) }
         }
@@ -278,7 +278,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         )
         let record = try JournalRecord(parsing: Array(record("rsv_1").utf8))
         journal.write(record) { #expect($0) }
-        let ends = Monitor(0)
+        let ends = Lock(0)
         journal.setAside(record.reservationID, reason: "no room") { ends.withLock { $0 += 1 } }
         #expect(ends.withLock { $0 } == 1 && folder.files == [JournalNames.file(record.reservationID) + ".rejected"])
         let entry = try #require(SettlementJournal(.directory(folder.path)).identities().first?.entries.first)
@@ -978,7 +978,7 @@ private func client(
 
 /// Does something once, as soon as a settlement was refused.
 private final class Rotator: CyclesObserver {
-    private let action = Monitor<(@Sendable () -> Void)?>(nil)
+    private let action = Lock<(@Sendable () -> Void)?>(nil)
 
     func rotate(_ body: @escaping @Sendable () -> Void) { action.withLock { $0 = body } }
 
@@ -995,7 +995,7 @@ private final class Rotator: CyclesObserver {
 /// Files that are not written before a test says so.
 private final class GatedFiles: FileSystem {
     private let real = SystemFileSystem()
-    private let state = Monitor((isWriting: false, isOpen: false, notes: [String]()))
+    private let state = WaitableLock((isWriting: false, isOpen: false, notes: [String]()))
 
     var isWriting: Bool { state.withLock { $0.isWriting } }
     var notes: [String] { state.withLock { $0.notes } }
@@ -1021,17 +1021,17 @@ private final class GatedFiles: FileSystem {
 }
 
 /// Files of which some calls fail, as on a disk that is full.
-private struct FaultyFiles: FileSystem {
+private final class FaultyFiles: FileSystem {
     enum Fault { case create, rename, sync, prepare, home, list }
 
     private let fault: Fault
     /// How often such a call still succeeds, and how often it fails after that.
-    private let left: Monitor<(successes: Int, failures: Int)>
+    private let left: Lock<(successes: Int, failures: Int)>
     private let real = SystemFileSystem()
 
     init(_ fault: Fault, passing successes: Int = 0, times failures: Int = .max) {
         self.fault = fault
-        left = Monitor((successes, failures))
+        left = Lock((successes, failures))
     }
 
     private func fail(_ fault: Fault, _ path: String) throws(FileError) {
@@ -1078,7 +1078,7 @@ private struct FaultyFiles: FileSystem {
 /// Holds requests until a test lets them through, one by one.
 private final class CountingTransport: HTTPTransport, CallbackTransport {
     private let inner: any BlockingHTTPTransport
-    private let held = Monitor([(HTTPRequest, any Exchange)]())
+    private let held = Lock([(HTTPRequest, any Exchange)]())
 
     init(_ inner: any BlockingHTTPTransport) { self.inner = inner }
 

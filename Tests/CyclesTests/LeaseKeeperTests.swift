@@ -6,11 +6,11 @@ import Testing
 /// Answers everything at once but some extensions, which are not answered until they fail.
 private final class StuckTransport: HTTPTransport, CallbackTransport {
     private let inner: LocalAuthority
-    private let state: Monitor<(toHold: Int, held: [any Exchange], keys: [String?])>
+    private let state: Lock<(toHold: Int, held: [any Exchange], keys: [String?])>
 
     init(_ inner: LocalAuthority, holding count: Int) {
         self.inner = inner
-        state = Monitor((count, [], []))
+        state = Lock((count, [], []))
     }
 
     /// The API keys of all extensions so far.
@@ -357,7 +357,7 @@ private final class StuckTransport: HTTPTransport, CallbackTransport {
     }
 
     @Test func warningsAreWrittenOncePerKindAndReservation() {
-        let lines = Monitor([String]())
+        let lines = Lock([String]())
         let reporter = StandardErrorReporter { line in lines.withLock { $0.append(line) } }
         let error = CyclesError.transport(HTTPTransportError(kind: .timedOut, message: "too late"))
         for id in ["rsv_1", "rsv_2"] {

@@ -67,7 +67,7 @@ final class RecordingTransport: HTTPTransport, BlockingHTTPTransport {
     }
 
     private let inner: any BlockingHTTPTransport
-    private let state = Monitor(State())
+    private let state = Lock(State())
 
     init(_ inner: any BlockingHTTPTransport) { self.inner = inner }
 

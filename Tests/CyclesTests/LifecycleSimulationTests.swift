@@ -109,7 +109,7 @@ private struct Ticks: AsyncSequence, Sendable {
             let outcome = try? await client.withCyclesOutcome(options) { _ in ((), .tokens(amount)) }
             return outcome == nil ? nil : amount
         case 5:
-            let spent = Monitor<Int64?>(nil)
+            let spent = Lock<Int64?>(nil)
             _ = try? await client.withCycles(options) { context -> ((), Amount) in
                 context.addSpend(.tokens(amount))
                 spent.withLock { $0 = amount }
@@ -134,7 +134,7 @@ private struct Ticks: AsyncSequence, Sendable {
         default:
             // Cancelled at some moment.
             let patience = Int.random(in: 0...40, using: &numbers)
-            let spent = Monitor<Int64>(0)
+            let spent = Lock<Int64>(0)
             let task = Task {
                 let guarded = try await client.reserve(request)
                 guarded.addSpend(.tokens(amount))

@@ -12,7 +12,7 @@ private struct Chunks: AsyncSequence, Sendable {
     }
 
     final class Log: Sendable {
-        private let count = Monitor(0)
+        private let count = Lock(0)
         var asked: Int { count.withLock { $0 } }
         func ask() { count.withLock { $0 += 1 } }
     }
@@ -82,7 +82,7 @@ private struct Chunks: AsyncSequence, Sendable {
     @Test func theCapsAreKnownBeforeTheStreamIsMade() async throws {
         let bench = try LifecycleBench()
         bench.authority.setBudget(scope: "tenant:acme", allocated: .tokens(100_000), caps: Caps(maxTokens: 64))
-        let seen = Monitor<(Caps?, [String])>((nil, []))
+        let seen = Lock<(Caps?, [String])>((nil, []))
         let sequence = bench.client.metered(options(), usage: \.usage) { context in
             seen.withLock { $0 = (context.caps, bench.operations) }
             #expect(CyclesContext.current?.reservationID == context.reservationID)

@@ -323,7 +323,7 @@ private final class GatedTransport: HTTPTransport {
     }
 
     private let inner: any BlockingHTTPTransport
-    private let state = Monitor(State())
+    private let state = Lock(State())
 
     init(_ inner: any BlockingHTTPTransport) { self.inner = inner }
 

@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func warningsAreOneLineOfText() {
-        let lines = Monitor([String]())
+        let lines = Lock([String]())
         let reporter = StandardErrorReporter { line in lines.withLock { $0.append(line) } }
         let hostile = "x\u{1b}]0;t\u{7}\ncycles: warning: \u{202e}"
         reporter.observe(.journalProblem(JournalProblem(path: "/tmp/\(hostile)", message: hostile)))

@@ -5,7 +5,7 @@ import Testing
 
 /// Answers requests for `/fast` at once and all others when it is opened.
 private final class HangingTransport: BlockingHTTPTransport {
-    private let state = Monitor((isOpen: false, hanging: 0))
+    private let state = WaitableLock((isOpen: false, hanging: 0))
 
     var hanging: Int { state.withLock { $0.hanging } }
 
@@ -24,7 +24,7 @@ private final class HangingTransport: BlockingHTTPTransport {
 }
 
 private final class NotedExchange: Exchange {
-    private let isFinished = Monitor(false)
+    private let isFinished = WaitableLock(false)
 
     func didStart() {}
     func didFinish(_ outcome: Result<HTTPResponse, HTTPTransportError>) { isFinished.withLock { $0 = true } }

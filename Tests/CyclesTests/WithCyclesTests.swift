@@ -121,7 +121,7 @@ private final class NotSendable {
         let bench = try LifecycleBench()
         var options = options()
         options.idempotencyKey = "one-key"
-        let ran = Monitor(0)
+        let ran = Lock(0)
         let value: Int = try await bench.client.withCycles(options) { [options] _ in
             let error = await bench.failure { () throws(CyclesError) in
                 do {
@@ -146,7 +146,7 @@ private final class NotSendable {
 
     @Test func aDeniedBodyIsNotRun() async throws {
         let bench = try LifecycleBench(budget: 5)
-        let ran = Monitor(false)
+        let ran = Lock(false)
         do {
             _ = try await bench.client.withCycles(options()) { _ in
                 ran.withLock { $0 = true }
@@ -215,6 +215,44 @@ private final class NotSendable {
         #expect(commit["metrics"]?["tokens_input"] == 4)
     }
 
+    @Test func aChangeOverwritesTheChangesInsideIt() async throws {
+        let bench = try LifecycleBench()
+        try await bench.client.withCycles(options()) { context in
+            context.updateMetadata { outer in
+                context.updateMetadata { $0["inner"] = true }
+                context.metrics.tokensInput = 3
+                outer["outer"] = true
+            }
+            return ((), .tokens(4))
+        }
+        let commit = bench.wire.requests[1].json
+        #expect(commit["metadata"] == ["outer": true])
+    }
+
+    @Test func aChangeIsRepeatedOnWhatAnotherThreadStoredMeanwhile() async throws {
+        let bench = try LifecycleBench()
+        try await bench.client.withCycles(options()) { context in
+            let isFirst = Lock(true)
+            context.updateMetadata { metadata in
+                metadata["log"] = .string((metadata["log"]?.string ?? "") + "outer")
+                guard
+                    isFirst.withLock({ isFirst in
+                        defer { isFirst = false }
+                        return isFirst
+                    })
+                else { return }
+                let isStored = WaitableLock(false)
+                _ = SystemThread.start {
+                    context.updateMetadata { $0["log"] = "inner " }
+                    isStored.withLock { $0 = true }
+                }
+                isStored.wait { $0 ? () : nil }
+            }
+            return ((), .tokens(4))
+        }
+        #expect(bench.wire.requests[1].json["metadata"] == ["log": "inner outer"])
+    }
+
     @Test func aLatencyThatWasSetIsKept() async throws {
         let bench = try LifecycleBench()
         try await bench.client.withCycles(options()) { context in
@@ -277,7 +315,7 @@ private final class NotSendable {
         let bench = try LifecycleBench()
         var options = options()
         options.overagePolicy = .reject
-        let seen = Monitor<CyclesContext?>(nil)
+        let seen = Lock<CyclesContext?>(nil)
         let value = try await bench.client.withCycles(options) { context in
             seen.withLock { $0 = context }
             return ("kept", .tokens(1_001))

@@ -296,7 +296,7 @@ import Testing
 private final class NotedExchange: Exchange {
     typealias Outcome = (result: Result<HTTPResponse, HTTPTransportError>, duration: Duration)
 
-    private let state = Monitor<(start: ContinuousClock.Instant, outcome: Outcome?)>((.now, nil))
+    private let state = Lock<(start: ContinuousClock.Instant, outcome: Outcome?)>((.now, nil))
 
     var outcome: Outcome? { state.withLock { $0.outcome } }
 

@@ -5,7 +5,7 @@ import Testing
 /// Answers with what it was asked, and can be told to take its time.
 private final class EchoTransport: BlockingHTTPTransport {
     private let wait: Duration
-    private let state = Monitor((running: 0, peak: 0, requests: [HTTPRequest]()))
+    private let state = Lock((running: 0, peak: 0, requests: [HTTPRequest]()))
 
     init(wait: Duration = .zero) { self.wait = wait }
 
@@ -32,7 +32,7 @@ private final class EchoTransport: BlockingHTTPTransport {
 private final class TimedExchange: Exchange {
     private typealias End = (outcome: Result<HTTPResponse, HTTPTransportError>, duration: Duration)
 
-    private let state = Monitor<(began: ContinuousClock.Instant, ended: End?)>((.now, nil))
+    private let state = Lock<(began: ContinuousClock.Instant, ended: End?)>((.now, nil))
 
     var ended: (outcome: Result<HTTPResponse, HTTPTransportError>, duration: Duration)? { state.withLock { $0.ended } }
 
@@ -490,7 +490,7 @@ private final class TimedExchange: Exchange {
             }
         }
         await until { server.acceptedConnections == 2 && server.receivedBytes.count > 200 }
-        let blocked = Monitor<HTTPTransportError?>(nil)
+        let blocked = Lock<HTTPTransportError?>(nil)
         let thread = try #require(
             SystemThread.start {
                 do throws(HTTPTransportError) {

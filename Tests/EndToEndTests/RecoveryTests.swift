@@ -14,7 +14,7 @@ import Testing
         let server: LoopbackServer
         let folder: URL
         let worker: URL
-        private let keys = Monitor(Set<String>())
+        private let keys = Lock(Set<String>())
 
         init(clock: ManualClock? = nil) throws {
             self.clock = clock
@@ -209,7 +209,7 @@ final class GateTransport: BlockingHTTPTransport {
     }
 
     private let inner: any BlockingHTTPTransport
-    private let state = Monitor(State())
+    private let state = WaitableLock(State())
 
     init(_ inner: LocalAuthority) { self.inner = inner }
 

@@ -4,9 +4,9 @@ import Testing
 
 /// Gives threads while it has any.
 private final class Threads: Sendable {
-    private let state: Monitor<(left: Int, asked: Int)>
+    private let state: Lock<(left: Int, asked: Int)>
 
-    init(_ count: Int) { state = Monitor((count, 0)) }
+    init(_ count: Int) { state = Lock((count, 0)) }
 
     /// How often a thread was asked for.
     var asked: Int { state.withLock { $0.asked } }
@@ -14,7 +14,7 @@ private final class Threads: Sendable {
     func provide(_ count: Int) { state.withLock { $0.left = count } }
 
     var source: ThreadSource {
-        ThreadSource { [state] _, body in
+        ThreadSource { [self] _, body in
             let hasThread = state.withLock { state in
                 state.asked += 1
                 guard state.left > 0 else { return false }
@@ -29,15 +29,15 @@ private final class Threads: Sendable {
 /// Answers commits with 503 while it is broken.
 private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
     let authority = testAuthority()
-    private let failures: Monitor<Int>
-    private let isOpen: Monitor<Bool>
+    private let failures: Lock<Int>
+    private let isOpen: WaitableLock<Bool>
 
     /// - Parameters:
     ///   - failures: How many commits fail.
     ///   - holdsCommits: Whether commits are not answered before ``open()``.
     init(failures: Int, holdsCommits: Bool) {
-        self.failures = Monitor(failures)
-        isOpen = Monitor(!holdsCommits)
+        self.failures = Lock(failures)
+        isOpen = WaitableLock(!holdsCommits)
     }
 
     func open() { isOpen.withLock { $0 = true } }
@@ -118,7 +118,7 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
                 return true
             }
         )
-        let rings = Monitor(0)
+        let rings = Lock(0)
         let alarm = time.makeAlarm { rings.withLock { $0 += 1 } }
         alarm.set(to: time.monotonic + .seconds(3_600))
         await until { reports == 1 && threads.asked >= 2 }
@@ -134,8 +134,8 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
     }
 
     @Test func anAlarmCountsAsUnattendedUntilItsThreadRuns() {
-        let time = Monitor<SystemTimeSource?>(nil)
-        let seen = Monitor<[Bool]>([])
+        let time = Lock<SystemTimeSource?>(nil)
+        let seen = Lock<[Bool]>([])
         let source = ThreadSource { _, _ in
             // Another thread asks while the start fails.
             let isUnattended = time.withLock { $0 }?.isUnattended ?? false
@@ -224,7 +224,8 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
 
     @Test func aThreadThatDoesNotStartIsNotLent() async throws {
         let configuration = CyclesConfiguration(baseURL: "http://127.0.0.1:1", apiKey: "k")
-        let (transport, answers) = (Monitor<CurlTransport?>(nil), Monitor<[Bool]>([]))
+        let transport = Lock<CurlTransport?>(nil)
+        let answers = Lock<[Bool]>([])
         let source = ThreadSource { _, _ in
             // Another thread asks while the start fails.
             let isLent = transport.withLock { $0 }?.lendThread(at: .now) {} ?? true

@@ -161,7 +161,7 @@ public final class BlockingCyclesClient: Sendable {
     /// Uses another API key from now on, as ``CyclesClient/updateAPIKey(_:)``.
     /// - Throws: ``CyclesError/configuration(_:)`` if the key cannot be sent; the old one is used on.
     public func updateAPIKey(_ apiKey: String) throws(CyclesError) {
-        let isDone = Monitor(false)
+        let isDone = WaitableLock(false)
         try core.updateAPIKey(apiKey) { isDone.withLock { $0 = true } }
         isDone.wait { $0 ? () : nil }
     }

@@ -16,7 +16,7 @@ package final class StandardErrorReporter: CyclesObserver {
     /// How many warnings are remembered; beyond that one may come again.
     private static let memory = 4_096
 
-    private let seen = Monitor(Set<Seen>())
+    private let seen = Lock(Set<Seen>())
     private let write: @Sendable (String) -> Void
 
     package init(write: @escaping @Sendable (String) -> Void = StandardErrorReporter.writeToStandardError) {

@@ -20,7 +20,7 @@ package final class LeaseKeeper: Sendable {
     }
 
     private let background: BackgroundPerformer
-    private let state = Monitor(State())
+    private let state = Lock(State())
     private let alarm: any Alarm
 
     package init(_ background: BackgroundPerformer) {

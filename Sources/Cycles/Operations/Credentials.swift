@@ -1,53 +1,45 @@
-/// The keys of a client, of which the API key may change while it runs, and what follows from them.
-package final class Credentials: @unchecked Sendable {
-    /// The fields of requests by their method: made once, since they cost as much as a small body.
-    private struct Fields {
+/// The keys of a client, of which the API key may change while it runs, and the header fields made from them.
+package final class Credentials: Sendable {
+    private struct State {
+        // The fields of requests by their method: made once, since they cost as much as a small body.
         var get: HTTPHeaders
         var post: HTTPHeaders
+        var secrets: [Secret]
+        var redactor: Redactor
+
+        init(_ apiKey: String, _ publicHeaders: HTTPHeaders, _ secrets: [Secret]) {
+            get = publicHeaders
+            get.append(name: "X-Cycles-API-Key", value: apiKey)
+            post = get
+            post.append(name: "Content-Type", value: "application/json")
+            self.secrets = secrets
+            redactor = Redactor(secrets.map(\.value))
+        }
     }
 
     package let adminAPIKey: Secret?
     package let publicHeaders: HTTPHeaders
-    private let mutex = SystemMutex()
-    // What follows is touched under the mutex only.
-    private var fields: Fields
-    private var secrets: [Secret]
-    private var currentRedactor: Redactor
+    private let state: Lock<State>
 
     package init(_ configuration: CyclesConfiguration, publicHeaders: HTTPHeaders) {
         adminAPIKey = configuration.adminAPIKey.map(Secret.init)
         self.publicHeaders = publicHeaders
-        fields = Credentials.fields(configuration.apiKey, publicHeaders)
-        secrets = configuration.secrets.compactMap { $0.map(Secret.init) }
-        currentRedactor = Redactor(secrets.map(\.value))
+        state = Lock(
+            State(configuration.apiKey, publicHeaders, configuration.secrets.compactMap { $0.map(Secret.init) })
+        )
     }
-
-    deinit { mutex.destroy() }
 
     /// The fields of a request that carries the API key.
     package func headers(for method: HTTPMethod) -> HTTPHeaders {
-        mutex.withLock { method == .post ? fields.post : fields.get }
+        state.withLock { method == .post ? $0.post : $0.get }
     }
 
     /// Takes all keys, those of earlier too, out of texts.
-    package var redactor: Redactor { mutex.withLock { currentRedactor } }
+    package var redactor: Redactor { state.withLock { $0.redactor } }
 
     /// Uses another API key from now on.
     package func rotate(to apiKey: String) {
-        let fields = Credentials.fields(apiKey, publicHeaders)
-        mutex.withLock {
-            self.fields = fields
-            secrets.append(Secret(apiKey))
-            currentRedactor = Redactor(secrets.map(\.value))
-        }
-    }
-
-    private static func fields(_ apiKey: String, _ publicHeaders: HTTPHeaders) -> Fields {
-        var get = publicHeaders
-        get.append(name: "X-Cycles-API-Key", value: apiKey)
-        var post = get
-        post.append(name: "Content-Type", value: "application/json")
-        return Fields(get: get, post: post)
+        state.withLock { $0 = State(apiKey, publicHeaders, $0.secrets + [Secret(apiKey)]) }
     }
 }
 

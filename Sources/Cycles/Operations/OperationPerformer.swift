@@ -61,7 +61,7 @@ package struct OperationPerformer: Sendable {
         _ operation: Operation<Output>,
         over transport: any BlockingHTTPTransport
     ) -> Attempt<Output> {
-        let finished = Monitor<Attempt<Output>?>(nil)
+        let finished = WaitableLock<Attempt<Output>?>(nil)
         start(operation, trace: TraceContext.current, over: InlineCallbackTransport(transport)) {
             attempt in finished.withLock { $0 = attempt }
         }

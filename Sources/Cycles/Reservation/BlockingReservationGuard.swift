@@ -119,7 +119,7 @@ extension HeldReservation {
         over transport: any BlockingHTTPTransport,
         _ begin: (HeldReservation, any CallbackTransport, @escaping Completion) -> Void
     ) throws(CyclesError) -> Settlement {
-        let result = Monitor<Result<Settlement, CyclesError>?>(nil)
+        let result = WaitableLock<Result<Settlement, CyclesError>?>(nil)
         begin(self, InlineCallbackTransport(transport)) { answer in result.withLock { $0 = answer } }
         return try latest(result.wait(helping: core.time) { $0 }).get()
     }

@@ -46,10 +46,12 @@ public struct CyclesContext: Sendable {
         nonmutating set { held.updateMetadata { $0 = newValue } }
     }
 
-    /// Changes the metrics while no one else does. What `body` asks the context for is what was there before.
+    /// Changes the metrics atomically. `body` runs again if another thread has changed metrics or metadata meanwhile;
+    /// inside, the context answers with the metrics from before the change.
     public func updateMetrics(_ body: (inout CyclesMetrics) -> Void) { held.updateMetrics(body) }
 
-    /// Changes the metadata while no one else does. What `body` asks the context for is what was there before.
+    /// Changes the metadata atomically. `body` runs again if another thread has changed metrics or metadata meanwhile;
+    /// inside, the context answers with the metadata from before the change.
     public func updateMetadata(_ body: (inout [String: JSONValue]) -> Void) { held.updateMetadata(body) }
 
     /// How the work was settled, or why it could not be; nil before that.

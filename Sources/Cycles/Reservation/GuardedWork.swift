@@ -89,7 +89,7 @@ struct GuardedWork {
 
     /// Ends the work from this thread, and says what came of it.
     func endBlocking(_ ending: Ending, over transport: any BlockingHTTPTransport) -> Result<Settlement, CyclesError> {
-        let result = Monitor<Result<Settlement, CyclesError>?>(nil)
+        let result = WaitableLock<Result<Settlement, CyclesError>?>(nil)
         end(ending, firstOver: InlineCallbackTransport(transport)) { answer in result.withLock { $0 = answer } }
         return held.latest(result.wait { $0 })
     }

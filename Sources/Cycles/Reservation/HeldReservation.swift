@@ -1,5 +1,5 @@
 /// One reservation that is held: what its guard, its contexts and the background share.
-package final class HeldReservation: @unchecked Sendable {
+package final class HeldReservation: Sendable {
     package let reservationID: ReservationID
     let core: LifecycleCore
     private let subject: Subject
@@ -10,45 +10,21 @@ package final class HeldReservation: @unchecked Sendable {
     private let lease: Lease
     private let trace: TraceContext?
 
-    private let mutex = SystemMutex()
-    // What follows is touched under the mutex only.
-    private var phase = Phase.held
-    private var spend: Int64?
-    /// Whether spend was recorded that cannot be added: then the amount is unknown, and the estimate is charged.
-    private var isSpendUnknown = false
-    private var annotations: Annotations?
-    private var outcome: Outcome?
+    private let state = Lock(State())
 
     private enum Phase { case held, settling, settled }
 
-    /// What was said about the work so far. Few reservations have any.
-    ///
-    /// They have a mutex of their own, under which callers' code runs: it may ask for anything, these included.
-    private final class Annotations: @unchecked Sendable {
-        private let mutex = SystemMutex(isRecursive: true)
-        private var metrics: CyclesMetrics?
-        private var metadata: [String: JSONValue] = [:]
+    private struct State {
+        var phase = Phase.held
+        var spend: Int64?
+        /// Whether spend was recorded that cannot be added: then the amount is unknown, and the estimate is charged.
+        var isSpendUnknown = false
+        // Objects, since few reservations have any of these and there may be very many reservations.
+        var annotations: Annotations?
+        var outcome: Outcome?
 
-        deinit { mutex.destroy() }
-
-        var current: (metrics: CyclesMetrics?, metadata: [String: JSONValue]) { mutex.withLock { (metrics, metadata) } }
-
-        func updateMetrics(_ body: (inout CyclesMetrics) -> Void) {
-            mutex.withLock {
-                // A copy: what the body asks for meanwhile is what was there before.
-                var changed = metrics ?? CyclesMetrics()
-                body(&changed)
-                metrics = changed
-            }
-        }
-
-        func updateMetadata(_ body: (inout [String: JSONValue]) -> Void) {
-            mutex.withLock {
-                var changed = metadata
-                body(&changed)
-                metadata = changed
-            }
-        }
+        /// Whether the work has said that it spent something.
+        var hasSpent: Bool { isSpendUnknown || (spend ?? 0) > 0 }
     }
 
     private final class Outcome: Sendable {
@@ -73,8 +49,6 @@ package final class HeldReservation: @unchecked Sendable {
         self.trace = trace
     }
 
-    deinit { mutex.destroy() }
-
     // MARK: What was granted
 
     /// The answer, decoded anew. It was valid when it came.
@@ -92,13 +66,10 @@ package final class HeldReservation: @unchecked Sendable {
 
     // MARK: What is known of the spend
 
-    var recordedSpend: Amount? { mutex.withLock { spend }.map { Amount($0, estimate.unit) } }
+    var recordedSpend: Amount? { state.withLock { $0.spend }.map { Amount($0, estimate.unit) } }
 
     /// Whether the work has said that it spent something.
-    var hasSpent: Bool { mutex.withLock { hasSpentLocked } }
-
-    /// Under the mutex.
-    private var hasSpentLocked: Bool { isSpendUnknown || (spend ?? 0) > 0 }
+    var hasSpent: Bool { state.withLock { $0.hasSpent } }
 
     func addSpend(_ amount: Amount) { record(amount) { ($0 ?? 0).saturatingAdding($1) } }
 
@@ -110,10 +81,10 @@ package final class HeldReservation: @unchecked Sendable {
         _ combine: (_ before: Int64?, _ amount: Int64) -> Int64
     ) {
         let isUsable = amount.unit == estimate.unit && amount.amount >= 0
-        let isLate = mutex.withLock {
-            guard phase == .held else { return true }
-            if isUsable { spend = combine(spend, amount.amount) }
-            isSpendUnknown = !isUsable || isSpendUnknown && !replaces
+        let isLate = state.withLock { state in
+            guard state.phase == .held else { return true }
+            if isUsable { state.spend = combine(state.spend, amount.amount) }
+            state.isSpendUnknown = !isUsable || state.isSpendUnknown && !replaces
             return false
         }
         if isLate {
@@ -126,18 +97,26 @@ package final class HeldReservation: @unchecked Sendable {
         }
     }
 
-    var metrics: CyclesMetrics? { mutex.withLock { annotations }?.current.metrics }
+    private var said: Annotations.Values? { state.withLock { $0.annotations }?.values }
 
-    var metadata: [String: JSONValue] { mutex.withLock { annotations }?.current.metadata ?? [:] }
+    var metrics: CyclesMetrics? { said?.metrics }
 
-    func updateMetrics(_ body: (inout CyclesMetrics) -> Void) { writableAnnotations.updateMetrics(body) }
+    var metadata: [String: JSONValue] { said?.metadata ?? [:] }
 
-    func updateMetadata(_ body: (inout [String: JSONValue]) -> Void) { writableAnnotations.updateMetadata(body) }
+    func updateMetrics(_ body: (inout CyclesMetrics) -> Void) {
+        annotations.update { values in
+            var metrics = values.metrics ?? CyclesMetrics()
+            body(&metrics)
+            values.metrics = metrics
+        }
+    }
 
-    private var writableAnnotations: Annotations {
-        mutex.withLock {
-            let annotations = annotations ?? Annotations()
-            self.annotations = annotations
+    func updateMetadata(_ body: (inout [String: JSONValue]) -> Void) { annotations.update { body(&$0.metadata) } }
+
+    private var annotations: Annotations {
+        state.withLock { state in
+            let annotations = state.annotations ?? Annotations()
+            state.annotations = annotations
             return annotations
         }
     }
@@ -160,10 +139,10 @@ package final class HeldReservation: @unchecked Sendable {
     /// Leaves the lease to run out: for work whose cost is not known, and which must be neither charged nor released.
     /// - Returns: Whether that is how it ends; not if spend was recorded in the last moment.
     func letGo(_ error: CyclesError) -> Bool {
-        let isOver = mutex.withLock {
-            if hasSpentLocked { return false }
-            phase = .settled
-            outcome = Outcome(.failure(error))
+        let isOver = state.withLock { state in
+            if state.hasSpent { return false }
+            state.phase = .settled
+            state.outcome = Outcome(.failure(error))
             return true
         }
         guard isOver else { return false }
@@ -176,7 +155,7 @@ package final class HeldReservation: @unchecked Sendable {
     // MARK: Its end
 
     /// How it was settled, as far as that is known.
-    var settlement: Result<Settlement, CyclesError>? { mutex.withLock { outcome }?.result }
+    var settlement: Result<Settlement, CyclesError>? { state.withLock { $0.outcome }?.result }
 
     typealias Completion = @Sendable (Result<Settlement, CyclesError>) -> Void
 
@@ -195,11 +174,11 @@ package final class HeldReservation: @unchecked Sendable {
         firstOver transport: (any CallbackTransport)? = nil,
         _ completion: Completion?
     ) {
-        let (recorded, isUnknown, said) = mutex.withLock {
-            phase = .settling
-            return (spend, isSpendUnknown, annotations)
+        let (recorded, isUnknown, annotations) = state.withLock { state in
+            state.phase = .settling
+            return (state.spend, state.isSpendUnknown, state.annotations)
         }
-        let annotated = said?.current
+        let annotated = annotations?.values
         var metrics = metrics ?? annotated?.metrics
         if let latency {
             var timed = metrics ?? CyclesMetrics()
@@ -238,10 +217,10 @@ package final class HeldReservation: @unchecked Sendable {
         firstOver transport: (any CallbackTransport)? = nil,
         _ completion: Completion?
     ) {
-        let hasSpend = mutex.withLock {
+        let hasSpend = state.withLock { state in
             // From here on nothing is recorded any more that would be lost.
-            phase = .settling
-            return hasSpentLocked
+            state.phase = .settling
+            return state.hasSpent
         }
         if hasSpend {
             settle(actual: nil, key: request.idempotencyKey, latency: latency, firstOver: transport, completion)
@@ -273,8 +252,12 @@ package final class HeldReservation: @unchecked Sendable {
 
     /// Its guard ended without settling it.
     func abandon() {
-        guard mutex.withLock({ phase == .held }) else { return }
-        let spent = mutex.withLock { hasSpentLocked ? max(spend ?? 0, isSpendUnknown ? estimate.amount : 0) : nil }
+        let spent: Int64?? = state.withLock { state in
+            guard state.phase == .held else { return nil }
+            guard state.hasSpent else { return .some(nil) }
+            return max(state.spend ?? 0, state.isSpendUnknown ? estimate.amount : 0)
+        }
+        guard let spent else { return }
         core.observer.observe(.guardDropped(reservationID, recordedSpend: spent.map { Amount($0, estimate.unit) }))
         release(ReleaseRequest(reason: "the guard was dropped"), nil)
     }
@@ -284,7 +267,7 @@ package final class HeldReservation: @unchecked Sendable {
         _ completion: Completion?,
         judgesLoss: Bool
     ) -> @Sendable (SettlementEngine.Progress) -> Void {
-        let waiting = Monitor(completion)
+        let waiting = Lock(completion)
         return { [self] progress in
             let result: Result<Settlement, CyclesError>
             let isOver: Bool
@@ -299,10 +282,10 @@ package final class HeldReservation: @unchecked Sendable {
             // The loss counts as of now: afterwards the lease is not looked after any more.
             let loss = completion == nil || !judgesLoss ? nil : loss
             core.keeper.end(lease)
-            mutex.withLock {
+            state.withLock { state in
                 // That it is over may be known before that it was queued.
-                if isOver || outcome == nil { outcome = Outcome(result) }
-                phase = .settled
+                if isOver || state.outcome == nil { state.outcome = Outcome(result) }
+                state.phase = .settled
             }
             if isOver { core.claims.end(reservationID) }
             completion?(judged(result, loss))

@@ -228,7 +228,7 @@ package final class LifecycleCore: Sendable {
     /// The same for a thread that may block.
     func finishWritingBlocking() {
         guard let journal else { return }
-        let isDone = Monitor(false)
+        let isDone = WaitableLock(false)
         journal.drain { isDone.withLock { $0 = true } }
         isDone.wait { $0 ? () : nil }
     }

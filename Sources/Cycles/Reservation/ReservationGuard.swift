@@ -148,18 +148,15 @@ extension HeldReservation {
     }
 }
 
-/// Hands a guard to another task: whoever takes it first has it.
+/// Transfers a guard to another task. The first call of ``take()`` receives it.
 ///
-/// A box that ends with its guard inside ends the guard.
-public final class GuardBox: @unchecked Sendable {
-    private let mutex = SystemMutex()
-    private var content: ReservationGuard?
+/// A box that is deallocated with its guard inside ends the guard.
+public final class GuardBox: Sendable {
+    private let content: Lock<ReservationGuard?>
 
     /// Puts a guard into a box.
-    public init(_ guarded: consuming ReservationGuard) { content = consume guarded }
+    public init(_ reservation: consuming ReservationGuard) { content = Lock(reservation) }
 
-    deinit { mutex.destroy() }
-
-    /// The guard, the first time; nil afterwards.
-    public func take() -> ReservationGuard? { mutex.withLock { content.take() } }
+    /// Returns the guard the first time, nil afterwards.
+    public func take() -> ReservationGuard? { content.withLock { $0.take() } }
 }

@@ -18,14 +18,14 @@ final class Reserving: Sendable {
     private let request: ReservationCreateRequest
     private let operation: Operation<ReservationCreateResponse>
     private let trace = TraceContext.current
-    private let state: Monitor<State>
+    private let state: Lock<State>
 
     init(_ core: LifecycleCore, _ request: ReservationCreateRequest) throws(CyclesError) {
         self.core = core
         self.request = request
         operation = try core.reserveOperation(request)
         let redactor = core.background.performer.redactor
-        state = Monitor(State(process: ReserveStateMachine(key: operation.idempotencyKey, redactor: redactor)))
+        state = Lock(State(process: ReserveStateMachine(key: operation.idempotencyKey, redactor: redactor)))
     }
 
     func run() async throws(CyclesError) -> HeldReservation {

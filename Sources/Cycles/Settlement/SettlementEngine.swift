@@ -45,7 +45,7 @@ package final class SettlementEngine: Sendable {
     private let journal: CommitJournal?
     /// How many that do not hurry are sent at a time, at most.
     private static let maxSlowInFlight = 8
-    private let state = Monitor(State())
+    private let state = Lock(State())
     private let alarm: any Alarm
 
     package init(
@@ -102,7 +102,7 @@ package final class SettlementEngine: Sendable {
         } else {
             // Whoever blocks waits for it here, and so does a guard that is dropped: as the process may end next, nothing
             // else would.
-            let isWritten = Monitor<Bool?>(nil)
+            let isWritten = WaitableLock<Bool?>(nil)
             journal.write(entry) { answer in isWritten.withLock { $0 = answer } }
             note(job, isWritten: isWritten.wait { $0 })
             send(job, job.nextRequest, over: transport)

@@ -63,7 +63,7 @@ package final class PendingWork: Sendable {
         }
     }
 
-    private let state = Monitor(State())
+    private let state = WaitableLock(State())
 
     package init() {}
 

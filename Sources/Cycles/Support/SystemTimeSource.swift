@@ -59,6 +59,8 @@ private final class AlarmClock: Sendable {
         /// Whether the stand-in has agreed to that time.
         var hasStandIn = false
         var isReported = false
+        /// The time that the thread sleeps until; nil while it is awake.
+        var wakeTime: Duration?
 
         var nextDeadline: Duration? { alarms.values.map(\.deadline).min() }
 
@@ -78,7 +80,7 @@ private final class AlarmClock: Sendable {
     private static let patience = Duration.seconds(5)
     private static let timeBetweenAttempts = Duration.seconds(1)
 
-    private let state = Monitor(State())
+    private let state = WaitableLock(State())
     private let threads: ThreadSource
 
     init(_ threads: ThreadSource) { self.threads = threads }
@@ -86,12 +88,16 @@ private final class AlarmClock: Sendable {
     func prepare(_ plan: ThreadShortagePlan) { state.withLock { $0.plan = plan } }
 
     func set(_ alarm: ObjectIdentifier, _ deadline: Duration?, _ action: (@Sendable () -> Void)?) {
-        let startsThread = state.withLock { state in
+        let startsThread = state.withLock { state, wakes in
             guard let deadline, let action else {
                 state.alarms[alarm] = nil
                 return false
             }
             state.alarms[alarm] = (deadline, action)
+            if let wakeTime = state.wakeTime, deadline < wakeTime {
+                wakes = true
+                state.wakeTime = nil
+            }
             return state.mayStartThread()
         }
         if startsThread { startThread() }
@@ -172,23 +178,24 @@ private final class AlarmClock: Sendable {
 
     private func run() {
         state.withLock { $0.thread = .running }
+        var isIdle = false
         while true {
-            // Each change wakes the thread, which then looks for the earliest alarm anew.
-            let next = state.withLock { $0.nextDeadline }
-            let wait = next.map { $0 - SystemTimeSource.now } ?? AlarmClock.patience
-            if wait > .zero {
-                let hasChanged = state.wait(atMost: wait) { $0.nextDeadline == next ? nil : true }
-                if hasChanged != nil { continue }
-            }
-            if next == nil {
-                let isOver = state.withLock { state in
-                    guard state.alarms.isEmpty else { return false }
+            let wakeTime: Duration? = state.withLock { state in
+                if isIdle, state.alarms.isEmpty {
                     state.thread = .none
-                    return true
+                    return nil
                 }
-                if isOver { return }
+                isIdle = state.alarms.isEmpty
+                return state.nextDeadline ?? SystemTimeSource.now + AlarmClock.patience
             }
-            for action in dueActions() { action() }
+            guard let wakeTime else { return }
+            let isEarlier: Bool? = state.wait(atMost: wakeTime - SystemTimeSource.now) { state in
+                if let next = state.nextDeadline, next < wakeTime { return true }
+                state.wakeTime = wakeTime
+                return nil
+            }
+            state.withLock { $0.wakeTime = nil }
+            if isEarlier == nil { for action in dueActions() { action() } }
         }
     }
 

@@ -72,6 +72,17 @@ package struct SystemThread: @unchecked Sendable {
         await Task.yield()
     }
 
+    /// Identifies a thread while it runs.
+    package struct ID: Equatable, @unchecked Sendable {
+        // Unchecked since the handle is a pointer on some platforms; it is only compared.
+        fileprivate let handle: pthread_t
+
+        package static func == (one: ID, other: ID) -> Bool { pthread_equal(one.handle, other.handle) != 0 }
+    }
+
+    /// The thread that asks.
+    package static var currentID: ID { ID(handle: pthread_self()) }
+
     /// Lets other threads run.
     package static func yield() { sched_yield() }
 

@@ -43,7 +43,7 @@ package struct ThreadShortagePlan: Sendable {
     }
 }
 
-extension Monitor {
+extension WaitableLock {
     /// As ``wait(_:)``; meanwhile the thread runs the alarms of a clock for which the system has no thread.
     package func wait<Result>(helping time: any TimeSource, _ body: (inout State) -> Result?) -> Result {
         while true {
@@ -94,7 +94,7 @@ extension TimeSource {
 extension TimeSource {
     /// Waits on this thread, which must be one that may block.
     package func block(for span: Duration) {
-        let isOver = Monitor(false)
+        let isOver = WaitableLock(false)
         let alarm = makeAlarm { isOver.withLock { $0 = true } }
         alarm.set(to: monotonic + span)
         isOver.wait(helping: self) { $0 ? () : nil }
@@ -109,7 +109,7 @@ private final class Sleeper: Sendable {
         case woken
     }
 
-    private let state = Monitor(State.awake)
+    private let state = Lock(State.awake)
 
     /// Whether there is anything to wait for.
     func begin(_ continuation: UnsafeContinuation<Bool, Never>) -> Bool {

@@ -102,7 +102,7 @@ package final class ThreadCallbackTransport: CallbackTransport {
     }
 
     private let transport: any BlockingHTTPTransport
-    private let line: Monitor<Line>
+    private let line: WaitableLock<Line>
     private let maxThreads: Int
     private let threads: ThreadSource
 
@@ -110,7 +110,7 @@ package final class ThreadCallbackTransport: CallbackTransport {
     ///   settlements, so that no request of another kind keeps a lease waiting.
     package init(_ transport: any BlockingHTTPTransport, maxThreads: Int = 8, threads: ThreadSource = .system) {
         self.threads = threads
-        line = Monitor(Line(maxThreads: maxThreads))
+        line = WaitableLock(Line(maxThreads: maxThreads))
         self.transport = transport
         self.maxThreads = maxThreads
     }

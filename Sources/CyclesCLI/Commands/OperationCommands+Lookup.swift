@@ -1,5 +1,4 @@
 import Cycles
-import Synchronization
 
 // Operations that change nothing.
 extension OperationCommands {
@@ -99,7 +98,7 @@ extension OperationCommands {
         discussion: "With --json each page is a line of its own.",
         sections: [("Options", [ofSubject, children, limit, cursor, json]), ConnectionOptions.section]
     ) { arguments in
-        let known = Mutex<BalanceQuery?>(nil)
+        let known = Lock<BalanceQuery?>(nil)
         return try await list(arguments) { client, cursor throws(CyclesError) in
             var query: BalanceQuery
             if let first = known.withLock({ $0 }) {

@@ -1,5 +1,4 @@
 import Cycles
-import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -103,7 +102,7 @@ enum RunCommand {
 
     private static func run(_ arguments: Arguments) async throws -> ExitStatus {
         let command = GuardedCommand()
-        let work = Mutex<(task: Work, reservation: ReservationWatch)?>(nil)
+        let work = Lock<(task: Work, reservation: ReservationWatch)?>(nil)
         // Before anything that may take its time, such as a key that somebody has to type.
         Signals.take { received in
             switch received.number {

@@ -1,5 +1,4 @@
 import Cycles
-import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -58,7 +57,7 @@ enum Console {
         failureCode.withLock { $0 }.map { SystemFailure("write to", "standard output", code: $0) }
     }
 
-    private static let failureCode = Mutex<Int32?>(nil)
+    private static let failureCode = Lock<Int32?>(nil)
 
     private static func write(_ bytes: [UInt8]) {
         failureCode.withLock { code in

@@ -1,5 +1,4 @@
 import Cycles
-import Synchronization
 
 /// Keeps what becomes of the settlements of a flush that fail, and the problems of the journal, for the report at the end.
 final class FlushFindings: CyclesObserver {
@@ -9,7 +8,7 @@ final class FlushFindings: CyclesObserver {
         var lines: [String] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// The settlements that the server refused for good.
     var refused: Int { state.withLock { $0.refused } }

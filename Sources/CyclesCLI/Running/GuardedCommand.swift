@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -50,7 +48,7 @@ final class GuardedCommand: Sendable {
         var waiter: CheckedContinuation<ChildProcess.Ending, Never>?
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// The signal that came while no command ran; nil if none did.
     var interruption: Int32? { state.withLock { $0.signal } }

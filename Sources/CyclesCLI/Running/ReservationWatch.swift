@@ -1,5 +1,4 @@
 import Cycles
-import Synchronization
 
 /// Notices what becomes of the reservation under `run`, for the user who calls the command off, and tells another observer
 /// everything.
@@ -14,7 +13,7 @@ final class ReservationWatch: CyclesObserver {
     }
 
     private let next: any CyclesObserver
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(_ next: any CyclesObserver) { self.next = next }
 

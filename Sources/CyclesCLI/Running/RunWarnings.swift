@@ -1,5 +1,4 @@
 import Cycles
-import Synchronization
 
 /// Says on standard error what whoever runs a command should know, each kind once for a reservation.
 final class RunWarnings: CyclesObserver {
@@ -11,7 +10,7 @@ final class RunWarnings: CyclesObserver {
         var failures: [ReservationID: String] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// Which reservation is the command's own.
     func begin(_ id: ReservationID) { state.withLock { $0.own = id } }

@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -18,7 +16,7 @@ final class UsageFile: Sendable {
     let path: String
     let descriptor: Int32
     private let folder: Folder?
-    private let isOpen = Mutex(true)
+    private let isOpen = Lock(true)
 
     /// Makes the file, for this user only: in `TMPDIR` or `/tmp`, or in memory if neither can be used.
     convenience init() throws(SystemFailure) {

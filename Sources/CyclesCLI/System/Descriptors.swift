@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -10,7 +8,7 @@ import Synchronization
 
 /// Open files, by their numbers.
 enum Descriptors {
-    private static let inherited = Mutex(Set<Int32>())
+    private static let inherited = Lock(Set<Int32>())
     /// More than the tool ever opens.
     private static let range: Range<Int32> = 3..<1_024
 

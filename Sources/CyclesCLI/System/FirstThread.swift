@@ -1,5 +1,4 @@
 import Dispatch
-import Synchronization
 
 /// Runs the tasks of the tool on the process's first thread.
 ///
@@ -24,7 +23,7 @@ final class FirstThread: TaskExecutor {
 
     static let executor = FirstThread()
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     /// Counts the jobs that have come, so that the thread sleeps only while there is none.
     private let arrivals = DispatchSemaphore(value: 0)
 

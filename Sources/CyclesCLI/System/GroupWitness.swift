@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -25,7 +23,7 @@ enum GroupWitness {
         var seen: [Int32: Int32] = [:]
     }
 
-    private static let state = Mutex(State())
+    private static let state = Lock(State())
     /// Signals have numbers up to this one.
     private static let lastSignal: Int32 = 64
     /// `timeout` sends to its child and then to the group: the second follows within this time.

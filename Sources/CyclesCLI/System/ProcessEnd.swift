@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -15,7 +13,7 @@ enum ProcessEnd {
         var actions: [@Sendable () -> Void] = []
     }
 
-    private static let state = Mutex(State())
+    private static let state = Lock(State())
 
     /// Adds something to do before the process ends, on the thread that ends it.
     static func prepare(_ action: @escaping @Sendable () -> Void) {

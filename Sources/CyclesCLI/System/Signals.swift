@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -51,7 +49,7 @@ enum Signals {
         var ignoredHere: [Int32] = []
     }
 
-    private static let state = Mutex(State())
+    private static let state = Lock(State())
 
     static func asksToEnd(_ signal: Int32) -> Bool { ending.contains(signal) }
 

@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -30,7 +28,7 @@ enum Terminal {
 
 /// A second screen of the terminal, so that what was on the first is there again afterwards; without a cursor.
 final class SecondScreen: Sendable {
-    private let isShown = Mutex(false)
+    private let isShown = Lock(false)
 
     func show() {
         isShown.withLock { isShown in

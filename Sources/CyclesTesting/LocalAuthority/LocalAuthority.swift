@@ -20,7 +20,7 @@ public import Cycles
 /// One authority may serve any number of clients and threads at once.
 public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
     private let clock: AuthorityClock
-    private let state: Monitor<AuthorityState>
+    private let state: Lock<AuthorityState>
 
     /// An authority without tenants and budgets.
     /// - Parameters:
@@ -28,7 +28,7 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
     ///   - clock: by which leases run out and instants are stamped; nil means the system's clocks.
     public init(options: Options = Options(), clock: ManualClock? = nil) {
         self.clock = AuthorityClock(clock)
-        state = Monitor(AuthorityState(options: options))
+        state = Lock(AuthorityState(options: options))
     }
 
     /// An authority as it was when ``snapshot()`` was taken.
@@ -47,7 +47,7 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         clock: ManualClock? = nil
     ) throws(RestoreError) {
         self.clock = AuthorityClock(clock)
-        state = Monitor(try AuthorityState(restoring: snapshot, options: options))
+        state = Lock(try AuthorityState(restoring: snapshot, options: options))
     }
 
     // MARK: Answering

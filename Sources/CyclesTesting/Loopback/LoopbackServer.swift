@@ -82,7 +82,7 @@ public final class LoopbackServer: Sendable {
     private let host: String
     private let options: Options
     private let counter = ConnectionCounter()
-    private let state: Monitor<State>
+    private let state: Lock<State>
 
     /// A server that is not started yet.
     ///
@@ -101,7 +101,7 @@ public final class LoopbackServer: Sendable {
         self.transport = transport
         self.host = host
         self.options = options
-        state = Monitor(State(port: port, acceptor: nil))
+        state = Lock(State(port: port, acceptor: nil))
     }
 
     deinit { stop() }

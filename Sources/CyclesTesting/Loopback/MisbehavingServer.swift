@@ -43,8 +43,8 @@ package final class MisbehavingServer: Sendable {
     private final class Shared: Sendable {
         let behaviors: [Behavior]
         let counter = ConnectionCounter()
-        let received = Monitor<[UInt8]>([])
-        let openSockets = Monitor<[Int32: ConnectionSocket]>([:])
+        let received = Lock<[UInt8]>([])
+        let openSockets = Lock<[Int32: ConnectionSocket]>([:])
         private let served = Atomic<Int>(0)
 
         init(behaviors: [Behavior]) { self.behaviors = behaviors }
@@ -61,7 +61,7 @@ package final class MisbehavingServer: Sendable {
     }
 
     private let shared: Shared
-    private let state = Monitor(State())
+    private let state = Lock(State())
 
     /// - Parameter behaviors: one for each connection in the order in which they are served; the last one holds for all
     ///   further ones, and with none it is `silent`.

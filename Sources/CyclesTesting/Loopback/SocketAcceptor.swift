@@ -46,7 +46,7 @@ final class SocketAcceptor: Sendable {
     private let stackBytes: Int
     private let counter: ConnectionCounter
     private let serve: @Sendable (ConnectionSocket) -> Void
-    private let registry = Monitor(Registry())
+    private let registry = Lock(Registry())
 
     /// Begins to accept. The listener belongs to the acceptor from here on.
     ///

@@ -55,8 +55,8 @@ package final class CommitJournal: Sendable {
     private let observer: any CyclesObserver
     private let isInline: Bool
     private let threads: ThreadSource
-    private let line = Monitor(Line())
-    private let place: Monitor<Place>
+    private let line = WaitableLock(Line())
+    private let place: Lock<Place>
 
     /// - Parameters:
     ///   - directory: Where to keep the folders of all identities; nil means below the user's home.
@@ -71,7 +71,7 @@ package final class CommitJournal: Sendable {
     ) {
         self.files = files
         baseURL = identity.baseURL
-        place = Monitor(Place(identity: identity))
+        place = Lock(Place(identity: identity))
         self.observer = observer
         self.isInline = isInline
         self.threads = threads

@@ -49,7 +49,7 @@ package enum JournalNames {
         folder(baseURL: identity.baseURL, apiKey: identity.apiKey.value, tenant: identity.tenant)
     }
 
-    private static let knownFolders = Monitor([[UInt8]: String]())
+    private static let knownFolders = Lock([[UInt8]: String]())
 
     /// Where the folders of all identities are unless configured otherwise; nil without a home.
     package static func base(inHome home: String?) -> String? { home.map { $0 + "/.runcycles/commit-journal" } }

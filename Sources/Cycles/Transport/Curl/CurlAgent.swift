@@ -99,7 +99,7 @@ final class CurlAgent: Sendable {
 
     private enum Phase { case notStarted, running, ending, ended }
 
-    private let mailbox = Monitor(Mailbox())
+    private let mailbox = WaitableLock(Mailbox())
     private let multi: CurlMulti
     private let settings: CurlSettings
     private let threads: ThreadSource

@@ -16,14 +16,14 @@ final class CurlBlockingPool: Sendable {
         }
     }
 
-    private let state: Monitor<State>
+    private let state: WaitableLock<State>
     private let settings: CurlSettings
     /// Read by transfers in flight while they wait, without the lock.
     private let isShutDown = ShutdownFlag()
 
     init(_ settings: CurlSettings) {
         self.settings = settings
-        state = Monitor(
+        state = WaitableLock(
             State(queue: TransferQueue(limit: settings.maxConnections, reserved: settings.reservedConnections))
         )
     }

@@ -68,7 +68,7 @@ extension CurlTransport {
     /// The same as ``shutdown()``, for a thread that may block.
     package func shutdownBlocking() {
         blockingPool.shutdown()
-        let hasEnded = Monitor(false)
+        let hasEnded = WaitableLock(false)
         agent.end { hasEnded.withLock { $0 = true } }
         hasEnded.wait { $0 ? () : nil }
     }

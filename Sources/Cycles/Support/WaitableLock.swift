@@ -1,0 +1,115 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// State that one thread at a time may use, and for whose changes threads can wait.
+package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
+    // Unchecked: the state is reached only while the mutex beside it is held.
+    private struct Storage {
+        var mutex = pthread_mutex_t()
+        var condition = pthread_cond_t()
+        var waiters = 0
+        var state: State
+    }
+
+    // On the heap, since a mutex must not move.
+    private let storage: UnsafeMutablePointer<Storage>
+
+    package init(_ state: sending State) {
+        storage = .allocate(capacity: 1)
+        storage.initialize(to: Storage(state: state))
+        pthread_mutex_init(&storage.pointee.mutex, nil)
+        #if canImport(Darwin)
+            pthread_cond_init(&storage.pointee.condition, nil)
+        #else
+            // Setting the machine's clock must not change how long a thread waits.
+            var attributes = pthread_condattr_t()
+            pthread_condattr_init(&attributes)
+            pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+            pthread_cond_init(&storage.pointee.condition, &attributes)
+            pthread_condattr_destroy(&attributes)
+        #endif
+    }
+
+    deinit {
+        pthread_cond_destroy(&storage.pointee.condition)
+        pthread_mutex_destroy(&storage.pointee.mutex)
+        storage.deinitialize(count: 1)
+        storage.deallocate()
+    }
+
+    /// Runs `body` with exclusive access to the state, then wakes the threads that wait. Not to be nested.
+    package func withLock<Result, Failure>(
+        _ body: (inout State) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        pthread_mutex_lock(&storage.pointee.mutex)
+        defer {
+            if storage.pointee.waiters > 0 { pthread_cond_broadcast(&storage.pointee.condition) }
+            pthread_mutex_unlock(&storage.pointee.mutex)
+        }
+        return try body(&storage.pointee.state)
+    }
+
+    /// Runs `body` with exclusive access to the state, then wakes the threads that wait if `body` says so.
+    package func withLock<Result>(_ body: (inout State, _ wakes: inout Bool) -> Result) -> Result {
+        pthread_mutex_lock(&storage.pointee.mutex)
+        var wakes = false
+        defer {
+            if wakes, storage.pointee.waiters > 0 { pthread_cond_broadcast(&storage.pointee.condition) }
+            pthread_mutex_unlock(&storage.pointee.mutex)
+        }
+        return body(&storage.pointee.state, &wakes)
+    }
+
+    /// Blocks the thread until `body` returns a value. Runs `body` at once and whenever the thread is woken.
+    ///
+    /// Swift tasks must not call this method, except inside a call that blocks anyway.
+    package func wait<Result>(_ body: (inout State) -> Result?) -> Result {
+        pthread_mutex_lock(&storage.pointee.mutex)
+        defer { pthread_mutex_unlock(&storage.pointee.mutex) }
+        while true {
+            if let result = body(&storage.pointee.state) { return result }
+            sleep(atMost: nil)
+        }
+    }
+
+    /// As ``wait(_:)``, for a limited time; nil once it is over.
+    package func wait<Result>(atMost limit: Duration, _ body: (inout State) -> Result?) -> Result? {
+        let deadline = ContinuousClock.now + limit
+        pthread_mutex_lock(&storage.pointee.mutex)
+        defer { pthread_mutex_unlock(&storage.pointee.mutex) }
+        while true {
+            if let result = body(&storage.pointee.state) { return result }
+            let left = ContinuousClock.now.duration(to: deadline)
+            guard left > .zero else { return nil }
+            sleep(atMost: left)
+        }
+    }
+
+    /// Sleeps with the mutex released until the thread is woken.
+    private func sleep(atMost limit: Duration?) {
+        storage.pointee.waiters += 1
+        defer { storage.pointee.waiters -= 1 }
+        guard let limit else {
+            pthread_cond_wait(&storage.pointee.condition, &storage.pointee.mutex)
+            return
+        }
+        // A longer wait would overflow the system's time on some platforms; the caller looks again.
+        let span = min(limit, .seconds(1_000_000))
+        #if canImport(Darwin)
+            var time = SystemTime(span)
+            time.withUnsafeMutablePointer {
+                _ = pthread_cond_timedwait_relative_np(&storage.pointee.condition, &storage.pointee.mutex, $0)
+            }
+        #else
+            var time = SystemTime(SystemTime.monotonic.duration + span)
+            time.withUnsafeMutablePointer {
+                _ = pthread_cond_timedwait(&storage.pointee.condition, &storage.pointee.mutex, $0)
+            }
+        #endif
+    }
+}

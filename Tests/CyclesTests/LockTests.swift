@@ -1,0 +1,106 @@
+import Testing
+
+@testable import Cycles
+
+@Suite struct LockTests {
+    private final class Counter: Sendable {
+        let value = Lock(0)
+    }
+
+    @Test func aLockIsForOneThreadAtATime() async {
+        let count = Counter()
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<8 { group.addTask { for _ in 0..<1_000 { count.value.withLock { $0 += 1 } } } }
+        }
+        #expect(count.value.withLock { $0 } == 8_000)
+    }
+
+    @Test func aChangeWakesTheThreadThatWaitsForIt() async {
+        let state = WaitableLock((isWaiting: false, isOpen: false))
+        let hasSeen = await withUnsafeContinuation { continuation in
+            _ = SystemThread.start {
+                continuation.resume(
+                    returning: state.wait(atMost: .seconds(60)) { state in
+                        state.isWaiting = true
+                        return state.isOpen ? true : nil
+                    }
+                )
+            }
+            while !state.withLock({ $0.isWaiting }) { SystemThread.yield() }
+            state.withLock { $0.isOpen = true }
+        }
+        #expect(hasSeen == true)
+    }
+
+    @Test func aChangeThatWakesNobodyLetsTheThreadSleep() {
+        let state = WaitableLock((looks: 0, isOpen: false))
+        _ = SystemThread.start {
+            state.wait { state in
+                state.looks += 1
+                return state.isOpen ? () : nil
+            }
+            state.withLock { $0.looks = -1 }
+        }
+        while state.withLock({ state, _ in state.looks == 0 }) { SystemThread.yield() }
+        for _ in 0..<100 { state.withLock { state, _ in state.isOpen = false } }
+        #expect(state.withLock { state, _ in state.looks } == 1)
+        state.withLock { state, wakes in
+            state.isOpen = true
+            wakes = true
+        }
+        while state.withLock({ state, _ in state.looks >= 0 }) { SystemThread.yield() }
+    }
+
+    @Test func aLimitedWaitEnds() {
+        let state = WaitableLock(false)
+        #expect(state.wait(atMost: .milliseconds(1)) { $0 ? true : nil } == nil)
+    }
+}
+
+@Suite struct SystemTimeSourceTests {
+    /// The times at which alarms went off, by their names.
+    private final class Bell: Sendable {
+        private let rung = WaitableLock([String]())
+
+        func ring(_ name: String) { rung.withLock { $0.append(name) } }
+
+        func names(atLeast count: Int) -> [String] {
+            rung.wait(atMost: .seconds(60)) { $0.count >= count ? $0 : nil } ?? []
+        }
+    }
+
+    @Test func anAlarmForAnEarlierTimeWakesTheThreadThatSleepsForALaterOne() {
+        let time = SystemTimeSource()
+        let bell = Bell()
+        let late = time.makeAlarm { bell.ring("late") }
+        let early = time.makeAlarm { bell.ring("early") }
+        late.set(to: time.monotonic + .seconds(600))
+        // The thread sleeps for the first alarm by now, or is about to.
+        time.block(for: .milliseconds(20))
+        early.set(to: time.monotonic + .milliseconds(5))
+        #expect(bell.names(atLeast: 1) == ["early"])
+        late.set(to: nil)
+    }
+
+    @Test func anAlarmThatIsSetToALaterTimeGoesOffOnceAtThatTime() {
+        let time = SystemTimeSource()
+        let bell = Bell()
+        let alarm = time.makeAlarm { bell.ring("alarm") }
+        alarm.set(to: time.monotonic + .milliseconds(20))
+        let later = time.monotonic + .milliseconds(60)
+        alarm.set(to: later)
+        #expect(bell.names(atLeast: 1) == ["alarm"])
+        #expect(time.monotonic >= later)
+    }
+
+    @Test func anAlarmThatIsTurnedOffDoesNotGoOff() {
+        let time = SystemTimeSource()
+        let bell = Bell()
+        let off = time.makeAlarm { bell.ring("off") }
+        let on = time.makeAlarm { bell.ring("on") }
+        off.set(to: time.monotonic + .milliseconds(5))
+        off.set(to: nil)
+        on.set(to: time.monotonic + .milliseconds(30))
+        #expect(bell.names(atLeast: 1) == ["on"])
+    }
+}
