@@ -684,6 +684,34 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         #expect(await client.pendingSettlements().count == 19)
     }
 
+    /// What a round's first answer is, and how many requests are sent at a time after it.
+    @Test(
+        arguments: [
+            (404, "<html>", 1), (400, "", 1), (404, #"{"error":"Not Found"}"#, 1), (503, "", 1), (429, throttled, 1),
+            (404, #"{"error":"NOT_FOUND","message":"m","request_id":"r"}"#, 8),
+            (409, #"{"error":"BUDGET_FROZEN","message":"m","request_id":"r"}"#, 8),
+        ]
+    )
+    func onlyAnAnswerOfTheServerItselfProvesTheKey(status: Int, body: String, expected: Int) async throws {
+        let world = try World()
+        for number in 0..<20 {
+            try world.plant(JournalNames.file(ReservationID("rsv_\(number)")), record("rsv_\(number)"))
+        }
+        world.bench.wire.answer("commit", status: status, body)
+        let gate = CountingTransport(world.bench.wire)
+        let client = try CyclesClient(
+            configuration: world.bench.client.configuration,
+            transport: gate,
+            callbacks: gate,
+            time: world.bench.clock,
+            files: (SystemFileSystem(), isInline: true)
+        )
+        #expect(gate.waiting == 1)
+        _ = gate.answerOne()
+        #expect(gate.waiting == expected)
+        await client.shutdown(timeout: .zero)
+    }
+
     @Test func aRefusalOfTheOldKeySaysNothingAboutTheNewOne() async throws {
         let world = try World()
         for number in 0..<5 {

@@ -398,11 +398,14 @@ package final class SettlementEngine: Sendable {
         (error.status == 401 || error.status == 403) && job.keyGeneration < state.keyGeneration
     }
 
-    /// Whether an answer shows that the key was accepted: a success, or a refusal for another reason.
+    /// Whether an answer shows that the key was accepted: a success, or the server's own refusal for another reason.
+    /// Whatever a gateway refuses says nothing about the key.
     private static func provesKey(_ error: CyclesError?) -> Bool {
         guard let error else { return true }
-        guard let status = error.status else { return false }
-        return (400..<500).contains(status) && ![401, 403, 429].contains(status)
+        guard let status = error.status, (400..<500).contains(status), ![401, 403, 429].contains(status) else {
+            return false
+        }
+        return error.errorCode?.isOfProtocol == true
     }
 
     private func send(
