@@ -45,6 +45,15 @@ import Testing
         #expect(([name: "v"] as HTTPHeaders).firstDefect != nil)
     }
 
+    @Test func aTokenHasLettersDigitsAndFifteenSigns() {
+        let signs = "!#$%&'*+-.^_`|~"
+        for byte in UInt8.min...UInt8.max {
+            let character = Character(Unicode.Scalar(byte))
+            let isAllowed = character.isASCII && (character.isLetter || character.isNumber || signs.contains(character))
+            #expect(HTTPHeaders.isToken(String(character)) == isAllowed, "\(byte)")
+        }
+    }
+
     @Test func longFieldsSurvive() {
         let long = String(repeating: "x", count: 70_000)
         let headers: HTTPHeaders = ["a": long, "b": "2"]

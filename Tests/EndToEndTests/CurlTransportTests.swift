@@ -410,6 +410,21 @@ private final class TimedExchange: Exchange {
         await bySocket.shutdown()
     }
 
+    @Test func aPathThatLibcurlDoesNotTakeIsNotReplacedByAnother() async throws {
+        let echo = EchoTransport()
+        let server = try started(echo)
+        defer { server.stop() }
+        let transport = CurlTransport(configuration: configuration())
+        _ = try await transport.send(request(server.baseURL + "/v1/x"))
+        // libcurl refuses texts of more than 8 million bytes.
+        let url = server.baseURL + "/" + String(repeating: "y", count: 8_000_001)
+        let found = await failure { () async throws(HTTPTransportError) in try await transport.send(request(url)) }
+        #expect(found?.wasRequestSent == false)
+        #expect(found?.message.contains("libcurl does not accept the path") == true, "\(found as Any)")
+        #expect(echo.requests.count == 1)
+        await transport.shutdown()
+    }
+
     @Test(arguments: [
         "", "ftp://127.0.0.1/x", "/v1/x", "http://", "http://user:pw@127.0.0.1/x", "http://127.0.0.1/a b",
         "http://127.0.0.1/a\r\nX-Evil: 1", "http://127.0.0.1/a\0b", "http://127.0.0.1/a#b", "http://127.0.0.1/é",

@@ -78,11 +78,17 @@ public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
 
     package mutating func removeAll(keepingCapacity: Bool) { storage.removeAll(keepingCapacity: keepingCapacity) }
 
+    /// The same fields in memory of their exact size.
+    package var compact: HTTPHeaders {
+        var result = HTTPHeaders()
+        result.storage = storage.withUnsafeBytes { Array($0) }
+        return result
+    }
+
     package mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
         guard name.count <= Int(UInt16.max), value.count <= Int(Int32.max) else { return }
-        let lengths = UInt64(name.count) | UInt64(value.count) << 16
-        storage.reserveCapacity(storage.count + 6 + name.count + value.count)
-        for shift in 0..<6 { storage.append(UInt8(truncatingIfNeeded: lengths >> UInt64(shift * 8))) }
+        let lengths = (UInt64(name.count) | UInt64(value.count) << 16).littleEndian
+        withUnsafeBytes(of: lengths) { storage.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<6])) }
         storage.append(contentsOf: name)
         storage.append(contentsOf: value)
     }
@@ -148,9 +154,15 @@ extension HTTPHeaders {
         var result: (String, String)?
         forEachField { name, value in
             guard result == nil else { return }
+            var breaks: UInt8 = 0
+            // Without an early exit the compiler checks several bytes at once.
+            for index in 0..<value.count {
+                let byte = value[index]
+                breaks |= (byte == 0 ? 1 : 0) | (byte == 10 ? 1 : 0) | (byte == 13 ? 1 : 0)
+            }
             if name.isEmpty || !name.allSatisfy(HTTPHeaders.isTokenByte) {
                 result = (String(decoding: name, as: UTF8.self), "is not a valid header name")
-            } else if value.contains(where: { $0 == 0 || $0 == 10 || $0 == 13 }) {
+            } else if breaks != 0 {
                 result = (String(decoding: name, as: UTF8.self), "has a line break or NUL in its value")
             }
         }
@@ -161,16 +173,9 @@ extension HTTPHeaders {
     package static func isToken(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(isTokenByte) }
 
     private static func isTokenByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "a")...UInt8(ascii: "z"):
-            true
-        case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"),
-            UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
-            UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
-            true
-        default: false
-        }
+        // A bit for each of !#$%&'*+-. and the digits, and for each of ^_`|~ and the letters.
+        let set: UInt64 = byte < 64 ? 0x03ff_6cfa_0000_0000 : 0x57ff_ffff_c7ff_fffe
+        return byte < 128 && set >> UInt64(byte & 63) & 1 == 1
     }
 }
 

@@ -48,6 +48,7 @@ extension CurlHandle {
     /// Lets libcurl report what it does before the request.
     func setConnectionCallbacks() {
         let context = Unmanaged.passUnretained(self).toOpaque()
+        cycles_easy_set_pointer(easy, CURLOPT_PRIVATE, context)
         cycles_easy_set_resolver_start(
             easy,
             { _, _, context in
@@ -98,7 +99,7 @@ extension CurlHandle {
 
     /// Whether the transfer has waited long enough for another's connection.
     var hasWaitedEnough: Bool {
-        attempt.phase == .waiting && connecting.waitsForOthers
+        attempt.phase == .waiting && options.connecting.waitsForOthers
             && attempt.elapsed >= min(CurlHandle.patience, attempt.connectTimeout / 2)
     }
 
@@ -107,17 +108,17 @@ extension CurlHandle {
     /// Sets the handle to the first attempt of a request.
     func beginAttempts(_ request: HTTPRequest) {
         attempt = CurlAttempt(timeout: request.timeout, connectTimeout: request.connectTimeout)
-        setTimeLimits(total: request.timeout, connect: request.connectTimeout)
+        options.setTimeLimits(total: request.timeout, connect: request.connectTimeout)
         // Requests that begin together share a connection if the server turns out to speak HTTP/2.
-        connect(isFresh: false, waitsForOthers: isSecure && !settings.server.speaksHTTP1OverTLS)
+        connect(isFresh: false, waitsForOthers: options.isSecure && !settings.server.speaksHTTP1OverTLS)
         clearAnswer()
     }
 
     /// Sets the handle, which has been taken out, to make a connection of its own.
     func stopWaiting() {
         let elapsed = attempt.elapsed
-        setTimeLimits(total: attempt.timeout - elapsed, connect: attempt.connectTimeout - elapsed)
-        connect(isFresh: connecting.isFresh, waitsForOthers: false)
+        options.setTimeLimits(total: attempt.timeout - elapsed, connect: attempt.connectTimeout - elapsed)
+        connect(isFresh: options.connecting.isFresh, waitsForOthers: false)
     }
 
     /// Sets the handle to send the request once more if its connection was lost, as far as the time limit goes.
@@ -132,14 +133,14 @@ extension CurlHandle {
         attempt.hasRequestBegun = hasRequestBegun
         attempt.phase = .waiting
         attempt.hadEarlyInput = false
-        setTimeLimits(total: attempt.timeout - elapsed, connect: attempt.connectTimeout)
+        options.setTimeLimits(total: attempt.timeout - elapsed, connect: attempt.connectTimeout)
         connect(isFresh: true, waitsForOthers: false)
         clearAnswer()
         return true
     }
 
     private var wasConnectionLost: Bool {
-        attempt.hadEarlyInput || (isConnectionReused && number(CURLINFO_RESPONSE_CODE) == 408)
+        attempt.hadEarlyInput || (isConnectionReused && status == 408)
     }
 
     var isConnectionReused: Bool { number(CURLINFO_NUM_CONNECTS) == 0 }
@@ -165,20 +166,17 @@ extension CurlHandle {
     private var isSilentBeforeRequests: Bool {
         if attempt.isRepeated { return false }
         // TLS and HTTP/2 have messages of their own, which come before the first request of a connection or at any time.
-        if isSecure { return isConnectionReused && settings.server.speaksHTTP1OverTLS }
+        if options.isSecure { return isConnectionReused && settings.server.speaksHTTP1OverTLS }
         return isConnectionReused || settings.proxy == nil
     }
 
     private func connect(isFresh: Bool, waitsForOthers: Bool) {
-        let new = CurlConnecting(
-            isFresh: isFresh,
-            waitsForOthers: waitsForOthers,
-            addressLifetime: settings.server.addressLifetime
+        options.setConnecting(
+            CurlConnecting(
+                isFresh: isFresh,
+                waitsForOthers: waitsForOthers,
+                addressLifetime: settings.server.addressLifetime
+            )
         )
-        guard new != connecting else { return }
-        connecting = new
-        cycles_easy_set_long(easy, CURLOPT_FRESH_CONNECT, new.isFresh ? 1 : 0)
-        cycles_easy_set_long(easy, CURLOPT_PIPEWAIT, new.waitsForOthers ? 1 : 0)
-        cycles_easy_set_long(easy, CURLOPT_DNS_CACHE_TIMEOUT, new.addressLifetime)
     }
 }

@@ -84,7 +84,7 @@ private final class CurlSession: @unchecked Sendable {
 
     init(_ settings: CurlSettings) throws(HTTPTransportError) {
         multi = CurlMulti(maxConnections: CurlSession.keptConnections)
-        guard multi.isUsable else { throw CurlHandle.outOfMemory }
+        guard multi.isUsable else { throw .outOfMemory }
         handle = try CurlHandle(settings, multi.sockets)
     }
 

@@ -3,16 +3,6 @@ import CCurl
 /// What is known of a transfer that failed: enough to say what happened, in which phase, and whether the server may
 /// have acted.
 struct CurlFailure {
-    /// Why this client did not read an answer to its end.
-    enum Refusal: Hashable {
-        case bodyTooLarge
-        case headTooLarge(limit: Int)
-        /// That many interim answers (1xx) came, and no final one.
-        case interimAnswers(Int)
-        /// The answer has no head. Its first bytes tell what the server speaks instead of HTTP.
-        case notHTTP(start: [UInt8])
-    }
-
     var code: CURLcode
     /// libcurl's reason.
     var text: String
@@ -37,7 +27,7 @@ struct CurlFailure {
     var isEncrypted = false
     /// Whether the transfer made a connection of its own.
     var isConnectionFresh = false
-    var refusal: Refusal?
+    var refusal: ResponseCollector.Refusal?
     var maxResponseBytes = 0
     var elapsedMilliseconds = 0
 

@@ -1,12 +1,14 @@
-/// Bytes in memory that is kept from one use to the next.
-struct GrowingBuffer {
+/// Bytes for C, in memory that is kept from one use to the next.
+struct GrowingBuffer: ~Copyable {
     private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-    var count = 0
+    private(set) var count = 0
 
-    /// The bytes in use.
+    deinit { memory.deallocate() }
+
+    /// The bytes in use. Valid until the buffer changes.
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
 
-    /// The same as characters for C. Valid until the buffer grows.
+    /// The memory as characters. Valid until the buffer grows.
     var characters: UnsafeMutablePointer<CChar> {
         mutating get {
             reserve(1)
@@ -14,20 +16,28 @@ struct GrowingBuffer {
         }
     }
 
-    mutating func reserve(_ capacity: Int) {
-        guard capacity > memory.count else { return }
-        let grown = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: max(512, capacity, memory.count * 2),
-            alignment: 8
-        )
-        if count > 0 { grown.copyMemory(from: bytes) }
-        memory.deallocate()
-        memory = grown
+    /// Replaces the bytes.
+    mutating func set(_ data: UnsafeRawBufferPointer) {
+        count = 0
+        append(data)
     }
 
-    @inline(__always)
+    /// Replaces the bytes by a text and the NUL that ends it.
+    mutating func set(_ text: String) {
+        count = 0
+        var text = text
+        text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+        append(0)
+    }
+
+    mutating func removeAll() { count = 0 }
+
+    mutating func append(_ text: StaticString) {
+        append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
     mutating func append(_ byte: UInt8) {
-        if count == memory.count { reserve(count + 1) }
+        reserve(count + 1)
         memory[count] = byte
         count += 1
     }
@@ -39,15 +49,14 @@ struct GrowingBuffer {
         count += data.count
     }
 
-    /// Forgets the bytes, and gives memory beyond a size back.
-    mutating func shrink(to capacity: Int) {
-        count = 0
-        if memory.count > capacity { deallocate() }
-    }
-
-    mutating func deallocate() {
+    mutating func reserve(_ capacity: Int) {
+        guard capacity > memory.count else { return }
+        let grown = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(512, capacity, memory.count * 2),
+            alignment: 8
+        )
+        if count > 0 { grown.copyMemory(from: bytes) }
         memory.deallocate()
-        memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-        count = 0
+        memory = grown
     }
 }

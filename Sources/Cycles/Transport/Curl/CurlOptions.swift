@@ -1,0 +1,262 @@
+import CCurl
+
+/// The options of an easy handle, and the memory that they refer to.
+///
+/// Options that are the same for all requests are set once, those of a request where it differs from the last. libcurl
+/// copies texts, which can fail for lack of memory. The request is not sent then: without its target it would reach
+/// another path.
+struct CurlOptions: ~Copyable {
+    private let easy: UnsafeMutableRawPointer
+    /// The parsed URL of the server.
+    private let serverURL: OpaquePointer
+    /// Whether the whole URL has to be in `serverURL`: the text that a proxy is asked for depends on its kind.
+    private let usesProxy: Bool
+
+    /// The scheme, host and port that `serverURL` has; empty if the URL could not be set.
+    private var origin: [UInt8] = []
+    /// The host and port.
+    private(set) var host = ""
+    private(set) var isSecure = false
+    private(set) var connecting = CurlConnecting()
+    private var method: HTTPMethod?
+    private var timeout = -1
+    private var connectTimeout = -1
+
+    private var url = GrowingBuffer()
+    private var fields = CurlFieldList()
+    private var body = GrowingBuffer()
+
+    init(easy: UnsafeMutableRawPointer, serverURL: OpaquePointer, usesProxy: Bool) {
+        self.easy = easy
+        self.serverURL = serverURL
+        self.usesProxy = usesProxy
+    }
+
+    /// The size of the body of the request.
+    var bodyBytes: Int { body.count }
+
+    // MARK: The same for all requests
+
+    /// - Throws: An error that says which setting libcurl does not accept.
+    func setFixed(_ settings: CurlSettings) throws(HTTPTransportError) {
+        let numbers: [(option: CURLoption, value: Int, name: StaticString)] = [
+            (CURLOPT_NOSIGNAL, 1, "NOSIGNAL"), (CURLOPT_NOPROGRESS, 1, "NOPROGRESS"),
+            (CURLOPT_FOLLOWLOCATION, 0, "FOLLOWLOCATION"), (CURLOPT_TCP_KEEPALIVE, 1, "TCP_KEEPALIVE"),
+            (CURLOPT_PATH_AS_IS, 1, "PATH_AS_IS"), (CURLOPT_SUPPRESS_CONNECT_HEADERS, 1, "SUPPRESS_CONNECT_HEADERS"),
+            (CURLOPT_SSL_VERIFYPEER, 1, "SSL_VERIFYPEER"), (CURLOPT_SSL_VERIFYHOST, 2, "SSL_VERIFYHOST"),
+            (CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2), "SSLVERSION"),
+        ]
+        for (option, value, name) in numbers { try check(cycles_easy_set_long(easy, option, value), name) }
+        try check(cycles_easy_show_headless_answers(easy), "HTTP09_ALLOWED")
+        // A name server that does not answer must hold up nobody but who asked.
+        try check(cycles_easy_leave_resolver(easy), "QUICK_EXIT")
+        let limit = curl_off_t(settings.maxResponseBytes)
+        try check(cycles_easy_set_offset(easy, CURLOPT_MAXFILESIZE_LARGE, limit), "maxResponseBytes")
+        try check(cycles_easy_allow_http_only(easy), "the restriction to http and https")
+
+        try set(CURLOPT_CAINFO, settings.tls.caBundlePath ?? SystemAuthorities.bundlePath, "tls.caBundlePath")
+        try set(CURLOPT_SSLCERT, settings.tls.clientCertificatePath, "tls.clientCertificatePath")
+        try set(CURLOPT_SSLKEY, settings.tls.clientKeyPath, "tls.clientKeyPath")
+        try set(CURLOPT_PINNEDPUBLICKEY, settings.tls.pinnedPublicKey, "tls.pinnedPublicKey")
+        try set(CURLOPT_UNIX_SOCKET_PATH, settings.unixSocketPath, "unixSocketPath")
+        // The empty text means no proxy; unset, libcurl would read the environment for every request.
+        try set(CURLOPT_PROXY, settings.proxy?.value ?? "", "proxy")
+        // Likewise: unset, libcurl would read from the environment which hosts to go to without the proxy.
+        try set(CURLOPT_NOPROXY, "", "proxy")
+    }
+
+    /// Sets the memory that libcurl writes to.
+    ///
+    /// - Parameters:
+    ///   - collector: Receives the answer.
+    ///   - errorText: Receives libcurl's words for an error.
+    ///   - socketError: Receives the reason why a socket could not be opened.
+    func setMemory(
+        collector: UnsafeMutablePointer<ResponseCollector>,
+        errorText: UnsafeMutablePointer<CChar>,
+        socketError: UnsafeMutablePointer<CInt>
+    ) throws(HTTPTransportError) {
+        try check(cycles_easy_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText), "ERRORBUFFER")
+        try check(cycles_easy_note_socket_errors(easy, socketError), "OPENSOCKETFUNCTION")
+        cycles_easy_set_data_callback(easy, CURLOPT_WRITEFUNCTION) { data, size, count, context in
+            CurlOptions.receive(data, size * count, context) { $0.receiveBody($1) }
+        }
+        cycles_easy_set_data_callback(easy, CURLOPT_HEADERFUNCTION) { data, size, count, context in
+            CurlOptions.receive(data, size * count, context) { $0.receiveHeaderLine($1) }
+        }
+        try check(cycles_easy_set_pointer(easy, CURLOPT_WRITEDATA, collector), "WRITEDATA")
+        try check(cycles_easy_set_pointer(easy, CURLOPT_HEADERDATA, collector), "HEADERDATA")
+    }
+
+    /// Hands bytes to a collector. A result other than their count makes libcurl give the transfer up.
+    @inline(__always)
+    private static func receive(
+        _ data: UnsafeMutablePointer<CChar>?,
+        _ count: Int,
+        _ context: UnsafeMutableRawPointer?,
+        _ body: (inout ResponseCollector, UnsafeRawBufferPointer) -> Bool
+    ) -> Int {
+        guard let collector = context?.assumingMemoryBound(to: ResponseCollector.self) else { return 0 }
+        if body(&collector.pointee, UnsafeRawBufferPointer(start: data, count: count)) { return count }
+        return count == 0 ? 1 : 0
+    }
+
+    // MARK: Of one request
+
+    mutating func set(_ request: HTTPRequest) throws(HTTPTransportError) {
+        if let defect = request.headers.firstDefect {
+            throw .unsent("the header field \"\(defect.name)\" \(defect.message)")
+        }
+        try setURL(request.url)
+        try setMethod(request.method, hasBody: !request.body.isEmpty)
+        // With a larger body libcurl would wait for a permission that few servers give.
+        let list = fields.set(request.headers, omitsExpect: request.body.count > 1_024)
+        cycles_easy_set_list(easy, CURLOPT_HTTPHEADER, list)
+        request.body.withUnsafeBytes { body.set($0) }
+        if request.method == .post || body.count > 0 {
+            cycles_easy_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+            cycles_easy_set_pointer(easy, CURLOPT_POSTFIELDS, body.characters)
+        }
+    }
+
+    mutating func setTimeLimits(total: Duration, connect: Duration) {
+        // At least 1: zero would mean no limit.
+        func milliseconds(_ span: Duration) -> Int { Int(min(max(1, span.wholeMilliseconds), Int64(Int32.max))) }
+        let (total, connect) = (milliseconds(total), milliseconds(connect))
+        if total != timeout { cycles_easy_set_long(easy, CURLOPT_TIMEOUT_MS, total) }
+        if connect != connectTimeout { cycles_easy_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, connect) }
+        (timeout, connectTimeout) = (total, connect)
+    }
+
+    mutating func setConnecting(_ new: CurlConnecting) {
+        guard new != connecting else { return }
+        connecting = new
+        cycles_easy_set_long(easy, CURLOPT_FRESH_CONNECT, new.isFresh ? 1 : 0)
+        cycles_easy_set_long(easy, CURLOPT_PIPEWAIT, new.waitsForOthers ? 1 : 0)
+        cycles_easy_set_long(easy, CURLOPT_DNS_CACHE_TIMEOUT, new.addressLifetime)
+    }
+
+    private mutating func setMethod(_ new: HTTPMethod, hasBody: Bool) throws(HTTPTransportError) {
+        guard new != .get || !hasBody else { throw .unsent("a GET request has a body") }
+        guard new != method else { return }
+        guard HTTPHeaders.isToken(new.rawValue) else { throw .unsent("the method is not valid") }
+        method = nil
+        cycles_easy_set_string(easy, CURLOPT_CUSTOMREQUEST, nil)
+        cycles_easy_set_long(easy, new == .post || hasBody ? CURLOPT_POST : CURLOPT_HTTPGET, 1)
+        if new == .get || new == .post {
+            method = new
+        } else {
+            try set(CURLOPT_CUSTOMREQUEST, new.rawValue, "the method")
+        }
+    }
+
+    /// Parses the URL when the server changes. Otherwise only the target of the request is set, which costs next to nothing
+    /// and is sent as it was built.
+    private mutating func setURL(_ text: String) throws(HTTPTransportError) {
+        url.set(text)
+        let isSameServer = isURLOfServer
+        guard CurlOptions.isPlain(url.bytes, from: isSameServer ? origin.count : 0) else {
+            throw .unsent("the URL has a fragment, white space, or a character that has to be encoded")
+        }
+        if !isSameServer || usesProxy { try setServer() }
+        guard !usesProxy else { return }
+        let path = url.characters + origin.count
+        if path[0] == CChar(bitPattern: UInt8(ascii: "/")) {
+            try set(CURLOPT_REQUEST_TARGET, path, "the path")
+        } else {
+            try set(CURLOPT_REQUEST_TARGET, "/" + String(cString: path), "the path")
+        }
+    }
+
+    private mutating func setServer() throws(HTTPTransportError) {
+        guard let pathStart = CurlOptions.pathStart(url.bytes) else {
+            throw .unsent("the URL is not an absolute http or https URL")
+        }
+        origin = []
+        let newOrigin = Array(url.bytes[..<pathStart])
+        let serverText = usesProxy ? String(cString: url.characters) : String(decoding: newOrigin, as: UTF8.self)
+        let code = curl_url_set(
+            serverURL,
+            CURLUPART_URL,
+            serverText,
+            UInt32(CURLU_PATH_AS_IS | CURLU_DISALLOW_USER)
+        )
+        guard code != CURLUE_OUT_OF_MEMORY else { throw .outOfMemory }
+        guard code == CURLUE_OK else { throw .unsent("the URL is not valid, or carries credentials") }
+        isSecure = newOrigin[4] | 0x20 == UInt8(ascii: "s")
+        host = String(decoding: newOrigin.dropFirst(isSecure ? 8 : 7), as: UTF8.self)
+        // A libcurl without HTTP/2 refuses the number and stays with HTTP/1.1.
+        cycles_easy_set_long(easy, CURLOPT_HTTP_VERSION, isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)
+        try check(cycles_easy_set_url(easy, serverURL), "the URL")
+        origin = newOrigin
+    }
+
+    /// Whether `url` has the scheme, host and port that are set.
+    private var isURLOfServer: Bool {
+        let bytes = url.bytes
+        guard !origin.isEmpty, bytes.count > origin.count else { return false }
+        for index in origin.indices where bytes[index] != origin[index] { return false }
+        return CurlOptions.endsHost(bytes[origin.count])
+    }
+
+    /// Whether a URL, which a NUL ends, consists of visible ASCII characters other than `#` from a position on.
+    private static func isPlain(_ url: UnsafeRawBufferPointer, from start: Int) -> Bool {
+        var defects: UInt8 = 0
+        // Without an early exit the compiler checks several bytes at once.
+        for index in start..<(url.count - 1) {
+            let isPlain = url[index] &- 0x21 < 0x5e && url[index] != UInt8(ascii: "#")
+            defects |= isPlain ? 0 : 1
+        }
+        return defects == 0
+    }
+
+    /// The position where the host of an http or https URL ends; nil for other URLs.
+    private static func pathStart(_ url: UnsafeRawBufferPointer) -> Int? {
+        for scheme in ["http://", "https://"] {
+            let length = scheme.utf8.count
+            guard url.count > length + 1 else { continue }
+            let matches = zip(url, scheme.utf8).allSatisfy { ($0 &- 0x41 < 26 ? $0 | 0x20 : $0) == $1 }
+            if matches { return url[length...].firstIndex(where: endsHost) }
+        }
+        return nil
+    }
+
+    private static func endsHost(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "/") || byte == UInt8(ascii: "?") || byte == 0
+    }
+
+    // MARK: Checking
+
+    /// Sets a text, which libcurl copies; nil leaves the option as it is.
+    private func set(
+        _ option: CURLoption,
+        _ text: UnsafePointer<CChar>?,
+        _ name: StaticString
+    ) throws(HTTPTransportError) {
+        guard let text else { return }
+        try check(cycles_easy_set_string(easy, option, text), name)
+    }
+
+    private func check(_ code: CURLcode, _ name: StaticString) throws(HTTPTransportError) {
+        switch code {
+        case CURLE_OK: return
+        case CURLE_OUT_OF_MEMORY: throw .outOfMemory
+        default: throw .unsent("libcurl does not accept \(name): \(String(cString: curl_easy_strerror(code)))")
+        }
+    }
+}
+
+extension HTTPTransportError {
+    /// The error of a request that is not fit to be sent.
+    static func unsent(_ message: String) -> HTTPTransportError {
+        HTTPTransportError(kind: .other, message: "Nothing was sent: \(message)", wasRequestSent: false)
+    }
+
+    static var outOfMemory: HTTPTransportError {
+        HTTPTransportError(
+            kind: .resourcesExhausted,
+            message: "libcurl has no memory for a transfer",
+            wasRequestSent: false
+        )
+    }
+}

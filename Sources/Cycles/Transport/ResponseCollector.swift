@@ -1,0 +1,146 @@
+/// Puts an answer together from the header lines and the pieces of the body as they arrive, and refuses what no client
+/// should read to its end.
+struct ResponseCollector {
+    /// Why an answer is not read to its end.
+    enum Refusal: Hashable {
+        case bodyTooLarge
+        case headTooLarge(limit: Int)
+        /// That many interim answers (1xx) came, and no final one.
+        case interimAnswers(Int)
+        /// The answer has no head. Its first bytes tell what the server speaks instead of HTTP.
+        case notHTTP(start: [UInt8])
+    }
+
+    let maxBytes: Int
+    /// The status of the latest head; 0 before there is one.
+    private(set) var status = 0
+    private(set) var isHeadComplete = false
+    /// The number of interim answers (1xx) that have begun.
+    private(set) var interimAnswers = 0
+    private(set) var refusal: Refusal?
+    private var headBytes = 0
+    private var headers = HTTPHeaders()
+    private var body: [UInt8] = []
+
+    init(maxBytes: Int) { self.maxBytes = maxBytes }
+
+    /// Whether an answer has begun.
+    private(set) var hasStatusLine = false
+
+    /// Whether the latest head is that of an interim answer.
+    var isInterim: Bool { (100..<200).contains(status) }
+
+    /// Forgets everything about the last answer. The memory for headers is kept.
+    mutating func reset() {
+        status = 0
+        hasStatusLine = false
+        isHeadComplete = false
+        interimAnswers = 0
+        refusal = nil
+        headBytes = 0
+        headers.removeAll(keepingCapacity: true)
+        body = []
+    }
+
+    /// Takes a line of a head or of trailers, with its line break.
+    /// - Returns: False if the answer is refused.
+    mutating func receiveHeaderLine(_ line: UnsafeRawBufferPointer) -> Bool {
+        headBytes += line.count
+        let limit = min(maxBytes, ResponseCollector.maxHeadBytes)
+        guard headBytes <= limit else { return refuse(.headTooLarge(limit: limit)) }
+        var end = line.count
+        while end > 0, line[end - 1] == 10 || line[end - 1] == 13 { end -= 1 }
+        let content = UnsafeRawBufferPointer(rebasing: line[..<end])
+        if content.isEmpty {
+            isHeadComplete = !isInterim
+        } else if ResponseCollector.isStatusLine(content) {
+            return beginHead(content, lineBytes: line.count)
+        } else if !isHeadComplete {
+            addField(content)
+        }
+        return true
+    }
+
+    /// Takes a piece of the body.
+    /// - Returns: False if the answer is refused.
+    mutating func receiveBody(_ data: UnsafeRawBufferPointer) -> Bool {
+        guard hasStatusLine else { return refuse(.notHTTP(start: Array(data.prefix(ResponseCollector.shownBytes)))) }
+        guard body.count + data.count <= maxBytes else { return refuse(.bodyTooLarge) }
+        body.append(contentsOf: data)
+        return true
+    }
+
+    /// The answer. The body moves out of the collector.
+    mutating func takeResponse() -> HTTPResponse {
+        defer { body = [] }
+        return HTTPResponse(status: status, headers: headers.compact, body: body)
+    }
+
+    private mutating func refuse(_ reason: Refusal) -> Bool {
+        refusal = refusal ?? reason
+        return false
+    }
+
+    // MARK: Lines of a head
+
+    /// An interim answer leaves nothing but its count behind.
+    private mutating func beginHead(_ statusLine: UnsafeRawBufferPointer, lineBytes: Int) -> Bool {
+        status = ResponseCollector.status(statusLine)
+        if isInterim { interimAnswers += 1 }
+        guard interimAnswers <= ResponseCollector.maxInterimAnswers else {
+            return refuse(.interimAnswers(interimAnswers))
+        }
+        headBytes = lineBytes
+        headers.removeAll(keepingCapacity: true)
+        hasStatusLine = true
+        isHeadComplete = false
+        return true
+    }
+
+    private mutating func addField(_ line: UnsafeRawBufferPointer) {
+        if ResponseCollector.isBlank(line[0]) {
+            headers.appendToLastValue(ResponseCollector.trimmed(line))
+            return
+        }
+        var colon = 0
+        while colon < line.count, line[colon] != UInt8(ascii: ":") { colon += 1 }
+        guard colon > 0, colon < line.count else { return }
+        headers.append(
+            name: UnsafeRawBufferPointer(rebasing: line[..<colon]),
+            value: ResponseCollector.trimmed(UnsafeRawBufferPointer(rebasing: line[(colon + 1)...]))
+        )
+    }
+
+    private static func isStatusLine(_ line: UnsafeRawBufferPointer) -> Bool {
+        line[0] == UInt8(ascii: "H") && line.starts(with: "HTTP/".utf8)
+    }
+
+    /// The number after the version; 0 if there is none.
+    private static func status(_ statusLine: UnsafeRawBufferPointer) -> Int {
+        var position = 0
+        while position < statusLine.count, statusLine[position] != UInt8(ascii: " ") { position += 1 }
+        while position < statusLine.count, statusLine[position] == UInt8(ascii: " ") { position += 1 }
+        let end = min(position + 3, statusLine.count)
+        var status = 0
+        while position < end, statusLine[position] &- 0x30 < 10 {
+            status = status * 10 + Int(statusLine[position] &- 0x30)
+            position += 1
+        }
+        return status
+    }
+
+    private static func trimmed(_ text: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        var (start, end) = (0, text.count)
+        while start < end, isBlank(text[start]) { start += 1 }
+        while end > start, isBlank(text[end - 1]) { end -= 1 }
+        return UnsafeRawBufferPointer(rebasing: text[start..<end])
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+
+    private static let maxHeadBytes = 256 * 1_024
+    /// More than a server has reason to send before its answer.
+    private static let maxInterimAnswers = 100
+    /// The length of the part of an answer without a head that the error shows.
+    private static let shownBytes = 40
+}
