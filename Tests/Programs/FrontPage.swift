@@ -30,7 +30,7 @@ struct FrontPage {
         let client = try CyclesClient(configuration: configuration)
 
         // Reserve budget: the guard owns it
-        let guarded = try await client.reserve(
+        let reservation = try await client.reserve(
             ReservationCreateRequest(
                 subject: Subject(tenant: "acme"),
                 action: Action(kind: "llm.completion", name: "gpt-4o"),
@@ -39,12 +39,12 @@ struct FrontPage {
         )
 
         // Check caps, if the decision is allowWithCaps
-        if let caps = guarded.caps { print("max_tokens: \(caps.maxTokens ?? 0)") }
+        if let caps = reservation.caps { print("max_tokens: \(caps.maxTokens ?? 0)") }
 
         // ... perform the guarded operation ...
 
         // Commit what was really spent: this consumes the guard
-        try await guarded.commit(CommitRequest(actual: .usdMicrocents(3200)))
+        try await reservation.commit(CommitRequest(actual: .usdMicrocents(3200)))
         await client.shutdown()
     }
 

@@ -32,33 +32,33 @@ struct Patterns {
     /// Another task finishes the guard.
     static func handOver(_ client: CyclesClient) async throws {
         let box = GuardBox(try await client.reserve(request))
-        try await Task { if let guarded = box.take() { try await guarded.commit(.tokens(1)) } }.value
+        try await Task { if let reservation = box.take() { try await reservation.commit(.tokens(1)) } }.value
     }
 
     /// Child tasks record what they spend, their parent finishes the guard.
     static func childTasks(_ client: CyclesClient) async throws {
-        let guarded = try await client.reserve(request)
-        let context = guarded.context
+        let reservation = try await client.reserve(request)
+        let context = reservation.context
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<10 { group.addTask { context.addSpend(.tokens(1)) } }
         }
         let spent = context.recordedSpend ?? .tokens(0)
-        try await guarded.commit(spent)
+        try await reservation.commit(spent)
     }
 
     /// Each path finishes the guard once.
     static func eitherEnd(_ client: CyclesClient, isGood: Bool) async throws {
-        let guarded = try await client.reserve(request)
-        if isGood { try await guarded.commit(.tokens(100)) } else { try await guarded.release(reason: "not good") }
+        let reservation = try await client.reserve(request)
+        if isGood { try await reservation.commit(.tokens(100)) } else { try await reservation.release(reason: "not good") }
     }
 
     /// A budget that is exhausted, in work that fails for no other reason.
     static func denied(_ client: CyclesClient) async throws {
         let large = ReservationCreateRequest(action: action, estimate: .tokens(1_000_000))
         do {
-            let guarded = try await client.reserve(large)
+            let reservation = try await client.reserve(large)
             let cost = await Task { Amount.tokens(1) }.value
-            try await guarded.commit(cost)
+            try await reservation.commit(cost)
         } catch CyclesError.denied(let denial) where denial.reason == .budgetExceeded {
             return
         } catch {
@@ -69,14 +69,14 @@ struct Patterns {
     /// An object that owns a guard.
     actor Session {
         private let client: CyclesClient
-        private var guarded: ReservationGuard?
+        private var reservation: ReservationGuard?
 
         init(_ client: CyclesClient) { self.client = client }
 
         func run() async throws {
-            guarded = try await client.reserve(request)
-            guarded?.addSpend(.tokens(5))
-            if let finished = guarded.take() { try await finished.commit(.tokens(1_000 / 1_000)) }
+            reservation = try await client.reserve(request)
+            reservation?.addSpend(.tokens(5))
+            if let finished = reservation.take() { try await finished.commit(.tokens(1_000 / 1_000)) }
         }
     }
 
@@ -94,8 +94,8 @@ struct Patterns {
     }
 
     static func blocking(_ client: BlockingCyclesClient) throws {
-        let guarded = try client.reserve(request)
-        try guarded.commit(.tokens(2))
+        let reservation = try client.reserve(request)
+        try reservation.commit(.tokens(2))
         let length = try client.withCycles(CyclesOptions(estimate: .tokens(100), action: action)) { _ in
             (3, .tokens(3))
         }

@@ -22,7 +22,7 @@ struct RecoveryWorker {
         let client = try CyclesClient(configuration: configuration)
         let notes = open(arguments[4], O_WRONLY | O_CREAT | O_APPEND, 0o600)
         for number in 0..<count {
-            let guarded = try await client.reserve(
+            let reservation = try await client.reserve(
                 ReservationCreateRequest(
                     action: Action(kind: "k", name: "n"),
                     estimate: .tokens(10),
@@ -31,8 +31,8 @@ struct RecoveryWorker {
                 )
             )
             let key = "\(arguments[5])-\(number)"
-            let line = "\(guarded.reservationID) \(key)\n"
-            try await guarded.commit(CommitRequest(actual: .tokens(3), idempotencyKey: IdempotencyKey(key)))
+            let line = "\(reservation.reservationID) \(key)\n"
+            try await reservation.commit(CommitRequest(actual: .tokens(3), idempotencyKey: IdempotencyKey(key)))
             line.utf8CString.withUnsafeBytes { _ = write(notes, $0.baseAddress, $0.count - 1) }
         }
         // Whoever works is killed; should that not happen, it ends with the test that started it.

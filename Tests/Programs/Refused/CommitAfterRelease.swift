@@ -1,7 +1,7 @@
 import Cycles
 
 func misuse(_ client: BlockingCyclesClient, _ request: ReservationCreateRequest) throws {
-    let guarded = try client.reserve(request)
-    try guarded.release()
-    try guarded.commit(.tokens(1))
+    let reservation = try client.reserve(request)
+    try reservation.release()
+    try reservation.commit(.tokens(1))
 }

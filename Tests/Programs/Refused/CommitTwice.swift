@@ -1,7 +1,7 @@
 import Cycles
 
 func misuse(_ client: CyclesClient, _ request: ReservationCreateRequest) async throws {
-    let guarded = try await client.reserve(request)
-    try await guarded.commit(.tokens(1))
-    try await guarded.commit(.tokens(1))
+    let reservation = try await client.reserve(request)
+    try await reservation.commit(.tokens(1))
+    try await reservation.commit(.tokens(1))
 }

@@ -1,8 +1,8 @@
 import Cycles
 
 func misuse(_ client: CyclesClient, _ request: ReservationCreateRequest) async throws {
-    let guarded = try await client.reserve(request)
-    let copy = guarded
-    try await guarded.commit(.tokens(1))
+    let reservation = try await client.reserve(request)
+    let copy = reservation
+    try await reservation.commit(.tokens(1))
     try await copy.release()
 }
