@@ -61,8 +61,10 @@
 
         /// The sockets of this process that are connected to the server.
         private var clients: [(descriptor: Int32, port: UInt16)] {
-            (Int32(3)..<1_024).compactMap { descriptor in
-                guard RawTLSServer.port(descriptor, getpeername) == UInt16(port) else { return nil }
+            ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []).compactMap { name in
+                guard let descriptor = Int32(name),
+                    RawTLSServer.port(descriptor, getpeername) == UInt16(port)
+                else { return nil }
                 return RawTLSServer.port(descriptor, getsockname).map { (descriptor, $0) }
             }
         }

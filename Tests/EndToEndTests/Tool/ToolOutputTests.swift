@@ -239,7 +239,8 @@ extension ToolSuites {
             }
         }
 
-        @Test func aFileThatMayNotGrowIsAFailedWrite() async throws {
+        // The runtime of a sanitizer writes files and descriptors of its own.
+        @Test(.disabled(if: isSlowed)) func aFileThatMayNotGrowIsAFailedWrite() async throws {
             let authority = testAuthority()
             try await withServer(authority) { environment in
                 let tool = Programs.executable("cycles").path
@@ -256,7 +257,7 @@ extension ToolSuites {
 
         // MARK: Standard streams that are closed
 
-        @Test func nothingOfTheToolsBecomesAStandardStream() async throws {
+        @Test(.disabled(if: isSlowed)) func nothingOfTheToolsBecomesAStandardStream() async throws {
             let authority = testAuthority()
             try await withServer(authority) { environment in
                 let closed = try await outcome(["balances", "--json"], environment, "<&- >&-")
