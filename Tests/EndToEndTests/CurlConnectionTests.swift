@@ -207,7 +207,7 @@ import Testing
         let server = try started(MisbehavingServer(proxy.behavior))
         defer { server.stop() }
         let transport = transport { $0.proxy = "http://user:secret@127.0.0.1:\(server.port)" }
-        let request = request("https://host.invalid/v1/x", connectTimeout: isSlowed ? .seconds(8) : .milliseconds(800))
+        let request = request("https://host.invalid/v1/x", connectTimeout: isSlowed ? .seconds(4) : .milliseconds(800))
         guard case .failure(let error) = await send(request, form, over: transport) else {
             Issue.record("answered")
             return

@@ -49,11 +49,11 @@ import Testing
     }
 
     @Test(arguments: [
-        ("CommitTwice", "'guarded' consumed more than once"),
-        ("ReleaseAfterFailedCommit", "'guarded' consumed more than once"),
-        ("CommitAfterRelease", "'guarded' consumed more than once"),
-        ("CopyOfAGuard", "'guarded' consumed more than once"),
-        ("GuardInTwoTasks", "noncopyable 'guarded' cannot be consumed when captured by an escaping closure"),
+        ("CommitTwice", "'reservation' consumed more than once"),
+        ("ReleaseAfterFailedCommit", "'reservation' consumed more than once"),
+        ("CommitAfterRelease", "'reservation' consumed more than once"),
+        ("CopyOfAGuard", "'reservation' consumed more than once"),
+        ("GuardInTwoTasks", "noncopyable 'reservation' cannot be consumed when captured by an escaping closure"),
     ])
     func misuseDoesNotCompile(program: String, message: String) throws {
         let outcome = try Programs.compile("Refused/\(program)", to: nil)

@@ -87,7 +87,7 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
         configuration.journal = .disabled
         configuration.observer = observer
         configuration.retry.initialDelay = .milliseconds(20)
-        configuration.retry.inlineBudget = .seconds(60)
+        configuration.retry.inlineBudget = .seconds(600)
         try await body(authority, configuration)
     }
 

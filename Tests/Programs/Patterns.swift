@@ -49,7 +49,11 @@ struct Patterns {
     /// Each path finishes the guard once.
     static func eitherEnd(_ client: CyclesClient, isGood: Bool) async throws {
         let reservation = try await client.reserve(request)
-        if isGood { try await reservation.commit(.tokens(100)) } else { try await reservation.release(reason: "not good") }
+        if isGood {
+            try await reservation.commit(.tokens(100))
+        } else {
+            try await reservation.release(reason: "not good")
+        }
     }
 
     /// A budget that is exhausted, in work that fails for no other reason.
