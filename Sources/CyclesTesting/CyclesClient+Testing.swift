@@ -16,18 +16,13 @@ extension CyclesClient {
         transport: any HTTPTransport,
         clock: ManualClock
     ) throws(CyclesError) -> CyclesClient {
-        var callbacks: (any CallbackTransport)?
-        if !(transport is any CallbackTransport), let blocking = transport as? any BlockingHTTPTransport {
-            callbacks = InlineCallbackTransport(blocking)
-        }
-        return try CyclesClient(
-            configuration: configuration,
-            transport: transport,
-            callbacks: callbacks,
-            time: clock,
-            randomness: { 0.5 },
-            files: (SystemFileSystem(), isInline: true)
-        )
+        let carrier: any CallbackTransport =
+            if let blocking = transport as? any BlockingHTTPTransport {
+                InlineCallbackTransport(blocking)
+            } else {
+                TaskCallbackTransport(transport)
+            }
+        return try CyclesClient(configuration: configuration, environment: .testing(.tasks(carrier), clock))
     }
 }
 
@@ -42,13 +37,27 @@ extension BlockingCyclesClient {
         transport: any BlockingHTTPTransport,
         clock: ManualClock
     ) throws(CyclesError) -> BlockingCyclesClient {
-        try BlockingCyclesClient(
+        let carrier = InlineCallbackTransport(transport)
+        return try BlockingCyclesClient(
             configuration: configuration,
+            environment: .testing(ClientTransport(calls: carrier, background: carrier, blocksCallers: true), clock)
+        )
+    }
+}
+
+extension ClientEnvironment {
+    /// An environment in which time is that of a clock, delays are not jittered, and the journal works at once.
+    package static func testing(
+        _ transport: ClientTransport,
+        _ clock: ManualClock,
+        files: any FileSystem = SystemFileSystem()
+    ) -> ClientEnvironment {
+        ClientEnvironment(
             transport: transport,
-            callbacks: (transport as? any CallbackTransport) ?? InlineCallbackTransport(transport),
             time: clock,
             randomness: { 0.5 },
-            files: (SystemFileSystem(), isInline: true)
+            files: files,
+            isJournalInline: true
         )
     }
 }

@@ -52,7 +52,11 @@ private final class ImpatientAlarm: Alarm {
         var configuration = CyclesConfiguration(baseURL: baseURL, apiKey: "key-1")
         configuration.tenant = "acme"
         change(&configuration)
-        return try CyclesClient(configuration: configuration, transport: mock, time: time)
+        return try CyclesClient(configuration: configuration, environment: environment(mock, time))
+    }
+
+    private func environment(_ transport: MockTransport, _ time: any TimeSource) -> ClientEnvironment {
+        ClientEnvironment(transport: .tasks(TaskCallbackTransport(transport)), time: time)
     }
 
     private func failure<Value>(_ body: () async throws(CyclesError) -> Value) async -> CyclesError? {
@@ -249,7 +253,10 @@ private final class ImpatientAlarm: Alarm {
         // Whatever else goes wrong is not waited for.
         let other = MockTransport()
         other.enqueue(HTTPResponse(status: 500))
-        let impatient = try CyclesClient(configuration: client.configuration, transport: other, time: time)
+        let impatient = try CyclesClient(
+            configuration: client.configuration,
+            environment: environment(other, time)
+        )
         #expect(
             await failure { () throws(CyclesError) in
                 try await impatient.getEvidence(EvidenceID(id), waitingUpTo: .seconds(3))
@@ -370,9 +377,25 @@ private final class ImpatientAlarm: Alarm {
         #expect(try await client.listReservations().reservations.isEmpty)
     }
 
-    @Test func shutdownReachesTheTransport() async throws {
+    @Test func shutdownLeavesATransportOpenThatTheClientWasGiven() async throws {
         let client = try client()
         await client.shutdown()
-        await #expect(throws: CyclesError.self) { try await client.getBalances() }
+        mock.enqueue(HTTPResponse(json: #"{"balances":[]}"#))
+        #expect(try await mock.send(HTTPRequest(method: .get, url: "http://host:7878/v1/balances")).status == 200)
+    }
+
+    @Test func shutdownClosesATransportThatTheClientMade() async throws {
+        let isClosed = Lock(false)
+        let transport = TaskCallbackTransport(mock)
+        let own = ClientTransport(calls: transport, background: transport, blocksCallers: false) { done in
+            isClosed.withLock { $0 = true }
+            done()
+        }
+        let client = try CyclesClient(
+            configuration: client().configuration,
+            environment: ClientEnvironment(transport: own)
+        )
+        await client.shutdown()
+        #expect(isClosed.withLock { $0 })
     }
 }

@@ -369,7 +369,7 @@ import Testing
         var configuration = CyclesConfiguration(baseURL: "http://authority.test", apiKey: "key-1")
         configuration.tenant = "acme"
         configuration.journal = .disabled
-        let client = try CyclesClient(configuration: configuration, transport: slow, callbacks: slow, time: clock)
+        let client = try CyclesClient(configuration: configuration, environment: .testing(.tasks(slow), clock))
         let box = GuardBox(
             try await client.reserve(ReservationCreateRequest(action: LifecycleBench.action, estimate: .tokens(10)))
         )
@@ -489,20 +489,21 @@ import Testing
 }
 
 /// Answers everything at once but commits, which wait to be let through.
-private final class SlowCommits: HTTPTransport, CallbackTransport {
+private final class SlowCommits: CallbackTransport {
+    typealias Completion = @Sendable (Transferred) -> Void
+
     private let inner: LocalAuthority
-    private let held = Lock([(HTTPRequest, any Exchange)]())
+    private let held = Lock([(HTTPRequest, Completion)]())
 
     init(_ inner: LocalAuthority) { self.inner = inner }
 
     var waiting: Int { held.withLock { $0.count } }
 
-    func start(_ request: HTTPRequest, _ exchange: any Exchange) {
-        exchange.didStart()
+    func start(_ request: HTTPRequest, _ done: @escaping Completion) {
         if request.operationName == "commit" {
-            held.withLock { $0.append((request, exchange)) }
+            held.withLock { $0.append((request, done)) }
         } else {
-            finish(request, exchange)
+            finish(request, done)
         }
     }
 
@@ -511,15 +512,12 @@ private final class SlowCommits: HTTPTransport, CallbackTransport {
             defer { held = [] }
             return held
         }
-        for (request, exchange) in all { finish(request, exchange) }
+        for (request, done) in all { finish(request, done) }
     }
 
-    private func finish(_ request: HTTPRequest, _ exchange: any Exchange) {
-        exchange.didFinish(Result { () throws(HTTPTransportError) in try inner.send(request) })
+    private func finish(_ request: HTTPRequest, _ done: Completion) {
+        done(Transferred(Result { () throws(HTTPTransportError) in try inner.send(request) }))
     }
-
-    func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse { fatalError("not used") }
-    func shutdown() async {}
 }
 
 extension LocalAuthority {

@@ -542,10 +542,11 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
             configuration.journal = .directory(folder.path)
             let client = try CyclesClient(
                 configuration: configuration,
-                transport: bench.wire,
-                callbacks: InlineCallbackTransport(bench.wire),
-                time: bench.clock,
-                files: (FaultyFiles(fault), isInline: true)
+                environment: .testing(
+                    .tasks(InlineCallbackTransport(bench.wire)),
+                    bench.clock,
+                    files: FaultyFiles(fault)
+                )
             )
             bench.wire.answer("commit", status: 401, unauthorized)
             let guarded = try await client.reserve(bench.request())
@@ -565,10 +566,11 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         configuration.journal = .directory(folder.path)
         let client = try CyclesClient(
             configuration: configuration,
-            transport: bench.wire,
-            callbacks: InlineCallbackTransport(bench.wire),
-            time: bench.clock,
-            files: (FaultyFiles(fault, times: times), isInline: true)
+            environment: .testing(
+                .tasks(InlineCallbackTransport(bench.wire)),
+                bench.clock,
+                files: FaultyFiles(fault, times: times)
+            )
         )
         // The record gets there after all, with what the server asks for.
         bench.wire.answer("commit", status: 429, throttled, headers: ["Retry-After": "600"])
@@ -588,10 +590,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         configuration.journal = .automatic
         let client = try CyclesClient(
             configuration: configuration,
-            transport: bench.wire,
-            callbacks: InlineCallbackTransport(bench.wire),
-            time: bench.clock,
-            files: (FaultyFiles(.home), isInline: true)
+            environment: .testing(.tasks(InlineCallbackTransport(bench.wire)), bench.clock, files: FaultyFiles(.home))
         )
         for _ in 0..<2 { try await client.reserve(bench.request()).commit(.tokens(1)) }
         let problems = bench.events { if case .journalProblem(let problem) = $0 { problem } else { nil } }
@@ -619,10 +618,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let gate = CountingTransport(world.bench.authority)
         let client = try CyclesClient(
             configuration: world.bench.client.configuration,
-            transport: gate,
-            callbacks: gate,
-            time: world.bench.clock,
-            files: (SystemFileSystem(), isInline: true)
+            environment: .testing(.tasks(gate), world.bench.clock)
         )
         #expect(gate.waiting == 1)
         #expect(await client.pendingSettlements().count == count)
@@ -665,11 +661,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         configuration.retry.isEnabled = false
         let client = try CyclesClient(
             configuration: configuration,
-            transport: gate,
-            callbacks: gate,
-            time: world.bench.clock,
-            randomness: { 0.5 },
-            files: (SystemFileSystem(), isInline: true)
+            environment: .testing(.tasks(gate), world.bench.clock)
         )
         #expect(gate.waiting == 1)
         _ = gate.answerOne()
@@ -701,10 +693,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let gate = CountingTransport(world.bench.wire)
         let client = try CyclesClient(
             configuration: world.bench.client.configuration,
-            transport: gate,
-            callbacks: gate,
-            time: world.bench.clock,
-            files: (SystemFileSystem(), isInline: true)
+            environment: .testing(.tasks(gate), world.bench.clock)
         )
         #expect(gate.waiting == 1)
         _ = gate.answerOne()
@@ -720,10 +709,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let gate = CountingTransport(world.bench.authority)
         let client = try CyclesClient(
             configuration: world.bench.client.configuration,
-            transport: gate,
-            callbacks: gate,
-            time: world.bench.clock,
-            files: (SystemFileSystem(), isInline: true)
+            environment: .testing(.tasks(gate), world.bench.clock)
         )
         #expect(gate.waiting == 1)
         world.bench.authority.removeAPIKey("key-1")
@@ -751,10 +737,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
             clients.append(
                 try CyclesClient(
                     configuration: world.bench.client.configuration,
-                    transport: gate,
-                    callbacks: gate,
-                    time: world.bench.clock,
-                    files: (SystemFileSystem(), isInline: true)
+                    environment: .testing(.tasks(gate), world.bench.clock)
                 )
             )
         }
@@ -771,14 +754,10 @@ private func client(
     files: any FileSystem,
     isInline: Bool = true
 ) throws -> CyclesClient {
-    try CyclesClient(
-        configuration: world.bench.client.configuration,
-        transport: world.bench.wire,
-        callbacks: InlineCallbackTransport(world.bench.wire),
-        time: world.bench.clock,
-        randomness: { 0.5 },
-        files: (files, isInline)
-    )
+    let transport = ClientTransport.tasks(InlineCallbackTransport(world.bench.wire))
+    var environment = ClientEnvironment.testing(transport, world.bench.clock, files: files)
+    environment.isJournalInline = isInline
+    return try CyclesClient(configuration: world.bench.client.configuration, environment: environment)
 }
 
 @Suite struct JournalHazardTests {
@@ -881,7 +860,7 @@ private func client(
         let bench = try LifecycleBench { $0.observer = rotator }
         bench.authority.addAPIKey("key-2", tenant: "acme")
         let core = bench.client.core
-        rotator.rotate { try? core.updateAPIKey("key-2") {} }
+        rotator.rotate { core.updateAPIKey("key-2") { _ in } }
         bench.wire.answer("commit", status: 401, unauthorized)
         let box = GuardBox(try await bench.client.reserve(bench.request()))
         async let settlement = box.take()?.commit(.tokens(3))
@@ -1104,26 +1083,24 @@ private final class FaultyFiles: FileSystem {
 }
 
 /// Holds requests until a test lets them through, one by one.
-private final class CountingTransport: HTTPTransport, CallbackTransport {
+private final class CountingTransport: CallbackTransport {
+    typealias Completion = @Sendable (Transferred) -> Void
+
     private let inner: any BlockingHTTPTransport
-    private let held = Lock([(HTTPRequest, any Exchange)]())
+    private let held = Lock([(HTTPRequest, Completion)]())
 
     init(_ inner: any BlockingHTTPTransport) { self.inner = inner }
 
     var waiting: Int { held.withLock { $0.count } }
 
-    func start(_ request: HTTPRequest, _ exchange: any Exchange) {
-        exchange.didStart()
-        held.withLock { $0.append((request, exchange)) }
+    func start(_ request: HTTPRequest, _ done: @escaping Completion) {
+        held.withLock { $0.append((request, done)) }
     }
 
     /// Whether there was one to answer.
     func answerOne() -> Bool {
-        guard let (request, exchange) = held.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else { return false }
-        exchange.didFinish(Result { () throws(HTTPTransportError) in try inner.send(request) })
+        guard let (request, done) = held.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else { return false }
+        done(Transferred(Result { () throws(HTTPTransportError) in try inner.send(request) }))
         return true
     }
-
-    func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse { fatalError("not used") }
-    func shutdown() async {}
 }

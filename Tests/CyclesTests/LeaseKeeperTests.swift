@@ -4,9 +4,11 @@ import Testing
 @testable import Cycles
 
 /// Answers everything at once but some extensions, which are not answered until they fail.
-private final class StuckTransport: HTTPTransport, CallbackTransport {
+private final class StuckTransport: CallbackTransport {
+    typealias Completion = @Sendable (Transferred) -> Void
+
     private let inner: LocalAuthority
-    private let state: Lock<(toHold: Int, held: [any Exchange], keys: [String?])>
+    private let state: Lock<(toHold: Int, held: [Completion], keys: [String?])>
 
     init(_ inner: LocalAuthority, holding count: Int) {
         self.inner = inner
@@ -18,27 +20,23 @@ private final class StuckTransport: HTTPTransport, CallbackTransport {
 
     var holds: Int { state.withLock { $0.held.count } }
 
-    func start(_ request: HTTPRequest, _ exchange: any Exchange) {
-        exchange.didStart()
+    func start(_ request: HTTPRequest, _ done: @escaping Completion) {
         let isHeld = state.withLock { state in
             guard request.operationName == "extend" else { return false }
             state.keys.append(request.headers["X-Cycles-API-Key"])
             guard state.toHold > 0 else { return false }
             state.toHold -= 1
-            state.held.append(exchange)
+            state.held.append(done)
             return true
         }
-        if !isHeld { exchange.didFinish(Result { () throws(HTTPTransportError) in try inner.send(request) }) }
+        if !isHeld { done(Transferred(Result { () throws(HTTPTransportError) in try inner.send(request) })) }
     }
 
     func fail() { answer(.failure(HTTPTransportError(kind: .timedOut, message: "stuck", wasRequestSent: nil))) }
 
     func answer(_ outcome: Result<HTTPResponse, HTTPTransportError>) {
-        for exchange in state.withLock({ $0.held }) { exchange.didFinish(outcome) }
+        for done in state.withLock({ $0.held }) { done(Transferred(outcome)) }
     }
-
-    func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse { fatalError("not used") }
-    func shutdown() async {}
 }
 
 @Suite struct LeaseKeeperTests {
@@ -58,7 +56,7 @@ private final class StuckTransport: HTTPTransport, CallbackTransport {
         configuration.tenant = "acme"
         configuration.journal = .disabled
         configuration.observer = observer
-        let client = try CyclesClient.testing(configuration: configuration, transport: wire, clock: clock)
+        let client = try CyclesClient(configuration: configuration, environment: .testing(.tasks(wire), clock))
         let guarded = try await client.reserve(
             ReservationCreateRequest(action: LifecycleBench.action, estimate: .tokens(10), timeToLive: .seconds(60))
         )
@@ -266,7 +264,7 @@ private final class StuckTransport: HTTPTransport, CallbackTransport {
         configuration.tenant = "acme"
         configuration.journal = .disabled
         configuration.observer = observer
-        let client = try CyclesClient(configuration: configuration, transport: stuck, callbacks: stuck, time: clock)
+        let client = try CyclesClient(configuration: configuration, environment: .testing(.tasks(stuck), clock))
         return (client, clock, observer, stuck)
     }
 

@@ -69,9 +69,7 @@ private struct Ticks: AsyncSequence, Sendable {
             configuration.retry.maxRetries = 20
             client = try CyclesClient(
                 configuration: configuration,
-                transport: transport,
-                callbacks: TaskCallbackTransport(transport),
-                time: SystemTimeSource()
+                environment: ClientEnvironment(transport: .tasks(TaskCallbackTransport(transport)))
             )
         }
     }

@@ -23,11 +23,10 @@ private final class HangingTransport: BlockingHTTPTransport {
     func waitUntilHanging(_ count: Int) { state.wait { $0.hanging == count ? () : nil } }
 }
 
-private final class NotedExchange: Exchange {
+private final class NotedExchange: Sendable {
     private let isFinished = WaitableLock(false)
 
-    func didStart() {}
-    func didFinish(_ outcome: Result<HTTPResponse, HTTPTransportError>) { isFinished.withLock { $0 = true } }
+    func finish(_ transferred: Transferred) { isFinished.withLock { $0 = true } }
     func wait() { isFinished.wait { $0 ? () : nil } }
 }
 
@@ -45,10 +44,10 @@ private final class NotedExchange: Exchange {
         let inner = HangingTransport()
         let transport = ThreadCallbackTransport(inner)
         let hung = (0..<16).map { _ in NotedExchange() }
-        for exchange in hung { transport.start(request("/slow", hanging), exchange) }
+        for exchange in hung { transport.start(request("/slow", hanging), exchange.finish) }
         inner.waitUntilHanging(hanging == .normal ? 4 : 6)
         let exchange = NotedExchange()
-        transport.start(request("/fast", other), exchange)
+        transport.start(request("/fast", other), exchange.finish)
         exchange.wait()
         inner.open()
         for exchange in hung { exchange.wait() }

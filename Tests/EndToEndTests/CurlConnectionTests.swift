@@ -256,10 +256,10 @@ import Testing
         let transport = transport()
         let url = "https://127.0.0.1:\(server.port)/v1/x"
         let hanging = NotedExchange()
-        transport.start(request(url), hanging)
+        transport.start(request(url), hanging.finish)
         await until { server.acceptedConnections == 1 }
         let others = (0..<8).map { _ in NotedExchange() }
-        for exchange in others { transport.start(request(url), exchange) }
+        for exchange in others { transport.start(request(url), exchange.finish) }
         await until { others.allSatisfy { $0.outcome != nil } }
         #expect(hanging.outcome == nil)
         await transport.shutdown()
@@ -276,7 +276,7 @@ import Testing
             connectTimeout: .milliseconds(limits.connect),
             timeout: .milliseconds(limits.total)
         )
-        for exchange in exchanges { transport.start(request, exchange) }
+        for exchange in exchanges { transport.start(request, exchange.finish) }
         await until { exchanges.allSatisfy { $0.outcome != nil } }
         for exchange in exchanges {
             let (outcome, duration) = try #require(exchange.outcome)
@@ -293,16 +293,15 @@ import Testing
 }
 
 /// An exchange that notes how it ended, and how long after its start.
-private final class NotedExchange: Exchange {
+private final class NotedExchange: Sendable {
     typealias Outcome = (result: Result<HTTPResponse, HTTPTransportError>, duration: Duration)
 
-    private let state = Lock<(start: ContinuousClock.Instant, outcome: Outcome?)>((.now, nil))
+    private let began = ContinuousClock.now
+    private let end = Lock<Outcome?>(nil)
 
-    var outcome: Outcome? { state.withLock { $0.outcome } }
+    var outcome: Outcome? { end.withLock { $0 } }
 
-    func didStart() { state.withLock { $0.start = .now } }
-
-    func didFinish(_ outcome: Result<HTTPResponse, HTTPTransportError>) {
-        state.withLock { $0.outcome = (outcome, $0.start.duration(to: .now)) }
+    func finish(_ transferred: Transferred) {
+        end.withLock { $0 = (transferred.outcome, began.duration(to: .now) - transferred.waited) }
     }
 }

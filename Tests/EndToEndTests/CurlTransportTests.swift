@@ -29,17 +29,16 @@ private final class EchoTransport: BlockingHTTPTransport {
 }
 
 /// An exchange that notes how long it took, on the transport's own thread: tasks may have to wait for their turn.
-private final class TimedExchange: Exchange {
+private final class TimedExchange: Sendable {
     private typealias End = (outcome: Result<HTTPResponse, HTTPTransportError>, duration: Duration)
 
-    private let state = Lock<(began: ContinuousClock.Instant, ended: End?)>((.now, nil))
+    private let began = ContinuousClock.now
+    private let end = Lock<End?>(nil)
 
-    var ended: (outcome: Result<HTTPResponse, HTTPTransportError>, duration: Duration)? { state.withLock { $0.ended } }
+    var ended: (outcome: Result<HTTPResponse, HTTPTransportError>, duration: Duration)? { end.withLock { $0 } }
 
-    func didStart() { state.withLock { $0.began = .now } }
-
-    func didFinish(_ outcome: Result<HTTPResponse, HTTPTransportError>) {
-        state.withLock { $0.ended = (outcome, $0.began.duration(to: .now)) }
+    func finish(_ transferred: Transferred) {
+        end.withLock { $0 = (transferred.outcome, began.duration(to: .now) - transferred.waited) }
     }
 }
 
@@ -224,10 +223,10 @@ private final class TimedExchange: Exchange {
         }
         let transport = CurlTransport(configuration: configuration { $0.maxConnections = maxConnections })
         let hung = (0..<maxConnections + 16).map { _ in TimedExchange() }
-        for exchange in hung { transport.start(request(bad.baseURL + "/v1/x", hanging), exchange) }
+        for exchange in hung { transport.start(request(bad.baseURL + "/v1/x", hanging), exchange.finish) }
         for _ in 0..<3 {
             let exchange = TimedExchange()
-            transport.start(request(good.baseURL + "/v1/x", other), exchange)
+            transport.start(request(good.baseURL + "/v1/x", other), exchange.finish)
             await until { exchange.ended != nil }
             #expect(try exchange.ended?.outcome.get().status == 200)
         }
@@ -275,7 +274,9 @@ private final class TimedExchange: Exchange {
         let transport = CurlTransport(configuration: configuration { $0.maxConnections = 2 })
         let url = bad.baseURL
         let exchanges = (0..<4).map { _ in TimedExchange() }
-        for exchange in exchanges { transport.start(request(url + "/v1/x", timeout: .milliseconds(400)), exchange) }
+        for exchange in exchanges {
+            transport.start(request(url + "/v1/x", timeout: .milliseconds(400)), exchange.finish)
+        }
         await until { exchanges.allSatisfy { $0.ended != nil } }
         for exchange in exchanges {
             let (outcome, duration) = try #require(exchange.ended)

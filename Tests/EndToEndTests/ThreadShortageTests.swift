@@ -96,11 +96,18 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
         alarm: Threads,
         transfers: Threads
     ) throws -> CyclesClient {
-        try CyclesClient(
+        let curl = CurlTransport(configuration: configuration, threads: transfers.source)
+        return try CyclesClient(
             configuration: configuration,
-            transport: CurlTransport(configuration: configuration, threads: transfers.source),
-            time: SystemTimeSource(threads: alarm.source),
-            threads: alarm.source
+            environment: environment(curl.forTasks(isOwned: true), alarm)
+        )
+    }
+
+    private func environment(_ transport: ClientTransport, _ threads: Threads) -> ClientEnvironment {
+        ClientEnvironment(
+            transport: transport,
+            time: SystemTimeSource(threads: threads.source),
+            threads: threads.source
         )
     }
 
@@ -184,9 +191,7 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
             let none = Threads(0)
             let client = try CyclesClient(
                 configuration: configuration,
-                transport: authority,
-                time: SystemTimeSource(threads: none.source),
-                threads: none.source
+                environment: environment(.tasks(TaskCallbackTransport(authority)), none)
             )
             #expect(try await client.reserve(request).commit(.tokens(7)).charged == .tokens(7))
             await client.shutdown()
@@ -207,11 +212,10 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
         try await served(failures: 2) { authority, configuration in
             let none = Threads(0)
             func work() throws -> Settlement {
+                let curl = CurlTransport(configuration: configuration, threads: none.source)
                 let client = try BlockingCyclesClient(
                     configuration: configuration,
-                    transport: CurlTransport(configuration: configuration, threads: none.source),
-                    time: SystemTimeSource(threads: none.source),
-                    threads: none.source
+                    environment: environment(curl.forThreads(isOwned: true), none)
                 )
                 defer { client.shutdown() }
                 return try client.reserve(request).commit(.tokens(7))

@@ -10,11 +10,7 @@ public final class BlockingCyclesClient: Sendable {
     /// What the client was made from.
     public let configuration: CyclesConfiguration
 
-    private let performer: OperationPerformer
-    private let defaults: RequestDefaults
-    private let transport: any BlockingHTTPTransport
-    private let time: any TimeSource
-    private let core: LifecycleCore
+    private let core: ClientCore
 
     /// A client with the default settings.
     /// - Parameters:
@@ -34,35 +30,15 @@ public final class BlockingCyclesClient: Sendable {
         configuration: CyclesConfiguration,
         transport: (any BlockingHTTPTransport)? = nil
     ) throws(CyclesError) {
-        try self.init(configuration: configuration, transport: transport, time: SystemTimeSource())
+        try self.init(
+            configuration: configuration,
+            environment: ClientEnvironment(transport: .make(configuration, transport))
+        )
     }
 
-    package init(
-        configuration: CyclesConfiguration,
-        transport: (any BlockingHTTPTransport)?,
-        callbacks: (any CallbackTransport)? = nil,
-        time: any TimeSource,
-        randomness: (@Sendable () -> Double)? = nil,
-        files: (system: any FileSystem, isInline: Bool) = (SystemFileSystem(), false),
-        threads: ThreadSource = .system
-    ) throws(CyclesError) {
-        let assembly = try RequestAssembly(configuration)
-        let transport = transport ?? CurlTransport(configuration: configuration)
-        let callbacks =
-            callbacks ?? (transport as? CurlTransport).map { BlockingCurlCallbackTransport($0) }
-            ?? (transport as? any CallbackTransport) ?? ThreadCallbackTransport(transport, threads: threads)
+    package init(configuration: CyclesConfiguration, environment: ClientEnvironment) throws(CyclesError) {
         self.configuration = configuration
-        self.transport = transport
-        self.time = time
-        defaults = RequestDefaults(configuration)
-        performer = OperationPerformer(configuration, assembly: assembly, time: time)
-        core = LifecycleCore(
-            configuration,
-            BackgroundPerformer(performer: performer, transport: callbacks, time: time, randomness: randomness),
-            canCancel: false,
-            files: files,
-            threads: threads
-        )
+        core = try ClientCore(configuration, environment)
     }
 
     // MARK: Guarding work
@@ -72,7 +48,7 @@ public final class BlockingCyclesClient: Sendable {
     /// - Returns: The guard that settles it. A result that is not used gives the hold back.
     /// - Throws: ``CyclesError``.
     public func reserve(_ request: ReservationCreateRequest) throws(CyclesError) -> BlockingReservationGuard {
-        BlockingReservationGuard(try core.reserveBlocking(request, over: transport), transport)
+        BlockingReservationGuard(try core.reserveBlocking(request))
     }
 
     /// Holds budget, runs the body, and commits what the body says that it cost, as ``CyclesClient/withCycles(_:_:)``.
@@ -137,18 +113,18 @@ public final class BlockingCyclesClient: Sendable {
         _ options: CyclesOptions,
         _ body: (CyclesContext) throws -> (Value, Result<Amount, any Error>)
     ) throws -> (Value, Result<Settlement, CyclesError>, GuardedWork.Ending) {
-        let work = try GuardedWork.beginBlocking(core, options, over: transport)
+        let work = GuardedWork(core, try core.reserveBlocking(options.request), options)
         let context = CyclesContext(work.held)
         let value: Value
         let actual: Result<Amount, any Error>
         do {
             (value, actual) = try CyclesContext.$current.withValue(context) { try body(context) }
         } catch {
-            _ = work.endBlocking(work.endingAfterFailure, over: transport)
+            _ = work.endBlocking(work.endingAfterFailure)
             throw error
         }
         let ending = work.ending(actual: actual)
-        return (value, work.endBlocking(ending, over: transport), ending)
+        return (value, work.endBlocking(ending), ending)
     }
 
     /// Waits until background work has finished, as ``CyclesClient/flush(timeout:includesReplays:)``. Waits by the system's
@@ -161,24 +137,19 @@ public final class BlockingCyclesClient: Sendable {
     /// Uses another API key from now on, as ``CyclesClient/updateAPIKey(_:)``.
     /// - Throws: ``CyclesError/configuration(_:)`` if the key cannot be sent; the old one is used on.
     public func updateAPIKey(_ apiKey: String) throws(CyclesError) {
-        let isDone = WaitableLock(false)
-        try core.updateAPIKey(apiKey) { isDone.withLock { $0 = true } }
-        isDone.wait { $0 ? () : nil }
+        try blocking { done in core.updateAPIKey(apiKey, done) }.get()
     }
 
     /// Settlements that are not certain yet: under way, waiting for their next attempt, or found in the journal.
     public func pendingSettlements() -> [PendingSettlement] { core.engine.pendingSettlements }
 
-    /// Flushes, then closes the connections if the transport is ``CurlTransport``. Requests in flight fail; further ones
-    /// are refused. What the journal has to keep is written to its end.
+    /// Flushes, then closes the connections, as ``CyclesClient/shutdown(timeout:includesReplays:)``.
     /// - Parameters:
     ///   - timeout: The longest flush; nil means ``RetryPolicy/flushTimeout``.
     ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too.
     public func shutdown(timeout: Duration? = nil, includesReplays: Bool = true) {
         core.flushBlocking(timeout: timeout, includesReplays: includesReplays)
-        core.shutDown()
-        (transport as? CurlTransport)?.shutdownBlocking()
-        core.finishWritingBlocking()
+        blocking { done in core.shutDown { done(()) } }
     }
 
     // MARK: Deciding and reserving
@@ -192,7 +163,7 @@ public final class BlockingCyclesClient: Sendable {
         _ request: DecisionRequest,
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<DecisionResponse> {
-        try performer.perform(.decide(request, defaults), options: options, over: transport)
+        try core.performer.performBlocking(.decide(request, core.defaults), options)
     }
 
     /// Holds budget, or evaluates with `dryRun` (specification: `createReservation`).
@@ -204,7 +175,7 @@ public final class BlockingCyclesClient: Sendable {
         _ request: ReservationCreateRequest,
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<ReservationCreateResponse> {
-        try performer.perform(.createReservation(request, defaults), options: options, over: transport)
+        try core.performer.performBlocking(.createReservation(request, core.defaults), options)
     }
 
     // MARK: Settling
@@ -217,7 +188,7 @@ public final class BlockingCyclesClient: Sendable {
         _ request: CommitRequest,
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<CommitResponse> {
-        try performer.perform(.commitReservation(id, request), options: options, over: transport)
+        try core.performer.performBlocking(.commitReservation(id, request), options)
     }
 
     /// Gives a whole reservation back (specification: `releaseReservation`). Uses the admin key if there is one.
@@ -227,7 +198,7 @@ public final class BlockingCyclesClient: Sendable {
         _ request: ReleaseRequest = ReleaseRequest(),
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<ReleaseResponse> {
-        try performer.perform(.releaseReservation(id, request), options: options, over: transport)
+        try core.performer.performBlocking(.releaseReservation(id, request), options)
     }
 
     /// Keeps a reservation alive for longer, counted from its present expiry (specification: `extendReservation`).
@@ -237,7 +208,7 @@ public final class BlockingCyclesClient: Sendable {
         _ request: ExtendRequest,
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<ExtendResponse> {
-        try performer.perform(.extendReservation(id, request), options: options, over: transport)
+        try core.performer.performBlocking(.extendReservation(id, request), options)
     }
 
     /// Charges something that happened without a reservation (specification: `createEvent`).
@@ -246,7 +217,7 @@ public final class BlockingCyclesClient: Sendable {
         _ request: EventCreateRequest,
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<EventCreateResponse> {
-        try performer.perform(.createEvent(request, defaults), options: options, over: transport)
+        try core.performer.performBlocking(.createEvent(request, core.defaults), options)
     }
 
     // MARK: Looking up
@@ -258,7 +229,7 @@ public final class BlockingCyclesClient: Sendable {
         _ id: ReservationID,
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<ReservationDetail> {
-        try performer.perform(.getReservation(id), options: options, over: transport)
+        try core.performer.performBlocking(.getReservation(id), options)
     }
 
     /// One page of reservations (specification: `listReservations`). Uses the admin key if there is one.
@@ -267,7 +238,7 @@ public final class BlockingCyclesClient: Sendable {
         _ query: ReservationQuery = ReservationQuery(),
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<ReservationListResponse> {
-        try performer.perform(.listReservations(query, defaults), options: options, over: transport)
+        try core.performer.performBlocking(.listReservations(query, core.defaults), options)
     }
 
     /// One page of balances (specification: `getBalances`).
@@ -276,7 +247,7 @@ public final class BlockingCyclesClient: Sendable {
         _ query: BalanceQuery = BalanceQuery(),
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<BalanceResponse> {
-        try performer.perform(.getBalances(query, defaults), options: options, over: transport)
+        try core.performer.performBlocking(.getBalances(query, core.defaults), options)
     }
 
     /// Calls `body` with all reservations of a query, page after page, each page fetched when it is needed. The query's
@@ -337,13 +308,13 @@ public final class BlockingCyclesClient: Sendable {
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<EvidenceEnvelope> {
         let operation = try Operation.getEvidence(id)
-        var patience = EvidencePatience(start: time.monotonic, limit: limit)
+        var patience = EvidencePatience(start: core.time.monotonic, limit: limit)
         while true {
             do throws(CyclesError) {
-                return try performer.perform(operation, options: options, over: transport)
+                return try core.performer.performBlocking(operation, options)
             } catch {
-                guard error.status == 404, let wait = patience.nextWait(at: time.monotonic) else { throw error }
-                time.block(for: wait)
+                guard error.status == 404, let wait = patience.nextWait(at: core.time.monotonic) else { throw error }
+                core.time.block(for: wait)
             }
         }
     }
@@ -354,7 +325,7 @@ public final class BlockingCyclesClient: Sendable {
     public func getEvidenceKeys(
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<EvidenceKeySet> {
-        try performer.perform(.getEvidenceKeys(), options: options, over: transport)
+        try core.performer.performBlocking(.getEvidenceKeys(), options)
     }
 }
 

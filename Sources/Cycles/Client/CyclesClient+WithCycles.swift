@@ -78,7 +78,7 @@ extension CyclesClient {
         _ options: CyclesOptions,
         _ body: (CyclesContext) async throws -> (Value, Result<Amount, any Error>)
     ) async throws -> (Value, Result<Settlement, CyclesError>, GuardedWork.Ending) {
-        let work = try await GuardedWork.begin(core, options)
+        let work = GuardedWork(core, try await core.reserve(options.request), options)
         let context = CyclesContext(work.held)
         let value: Value
         let actual: Result<Amount, any Error>

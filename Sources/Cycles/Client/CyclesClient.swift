@@ -12,11 +12,7 @@ public final class CyclesClient: Sendable {
     /// What the client was made from.
     public let configuration: CyclesConfiguration
 
-    private let performer: OperationPerformer
-    private let defaults: RequestDefaults
-    private let transport: any HTTPTransport
-    private let time: any TimeSource
-    let core: LifecycleCore
+    let core: ClientCore
 
     /// A client with the default settings.
     /// - Parameters:
@@ -36,38 +32,15 @@ public final class CyclesClient: Sendable {
         configuration: CyclesConfiguration,
         transport: (any HTTPTransport)? = nil
     ) throws(CyclesError) {
-        try self.init(configuration: configuration, transport: transport, time: SystemTimeSource())
+        try self.init(
+            configuration: configuration,
+            environment: ClientEnvironment(transport: .make(configuration, transport))
+        )
     }
 
-    /// - Parameters:
-    ///   - callbacks: Carries what no task waits for; nil means over `transport`.
-    ///   - time: The clock of leases and retries.
-    ///   - randomness: Numbers from 0 up to 1, for jitter; nil means the system's.
-    package init(
-        configuration: CyclesConfiguration,
-        transport: (any HTTPTransport)?,
-        callbacks: (any CallbackTransport)? = nil,
-        time: any TimeSource,
-        randomness: (@Sendable () -> Double)? = nil,
-        files: (system: any FileSystem, isInline: Bool) = (SystemFileSystem(), false),
-        threads: ThreadSource = .system
-    ) throws(CyclesError) {
-        let assembly = try RequestAssembly(configuration)
-        let transport = transport ?? CurlTransport(configuration: configuration)
-        let callbacks =
-            callbacks ?? (transport as? any CallbackTransport) ?? TaskCallbackTransport(transport)
+    package init(configuration: CyclesConfiguration, environment: ClientEnvironment) throws(CyclesError) {
         self.configuration = configuration
-        self.transport = transport
-        self.time = time
-        defaults = RequestDefaults(configuration)
-        performer = OperationPerformer(configuration, assembly: assembly, time: time)
-        core = LifecycleCore(
-            configuration,
-            BackgroundPerformer(performer: performer, transport: callbacks, time: time, randomness: randomness),
-            canCancel: true,
-            files: files,
-            threads: threads
-        )
+        core = try ClientCore(configuration, environment)
     }
 
     // MARK: Guarding work
@@ -85,7 +58,7 @@ public final class CyclesClient: Sendable {
     ///   observed and for a key whose reservation is being settled or over, `validation` for a dry run and for a key
     ///   whose reservation has a guard of this client.
     public func reserve(_ request: ReservationCreateRequest) async throws(CyclesError) -> ReservationGuard {
-        ReservationGuard(try await Reserving(core, request).run())
+        ReservationGuard(try await core.reserve(request))
     }
 
     /// Waits until background work has finished: settlements, releases, and requests of cancelled tasks.
@@ -108,31 +81,24 @@ public final class CyclesClient: Sendable {
     /// returns; those that cannot be moved stay, which is reported. ``configuration`` stays what the client was made from.
     /// - Throws: ``CyclesError/configuration(_:)`` if the key cannot be sent; the old one is used on.
     public func updateAPIKey(_ apiKey: String) async throws(CyclesError) {
-        let result = await withUnsafeContinuation { (continuation: UnsafeContinuation<CyclesError?, Never>) in
-            do throws(CyclesError) {
-                try core.updateAPIKey(apiKey) { continuation.resume(returning: nil) }
-            } catch {
-                continuation.resume(returning: error)
-            }
-        }
-        if let result { throw result }
+        try await awaiting { done in core.updateAPIKey(apiKey, done) }.get()
     }
 
     /// Settlements that are not certain yet: under way, waiting for their next attempt, or found in the journal.
     public func pendingSettlements() async -> [PendingSettlement] { core.engine.pendingSettlements }
 
-    /// Flushes, then closes the connections. Requests in flight fail; further ones are refused. Leases are not extended
-    /// any more, and what could not be settled by then has failed, unless the journal has it: that is written to its end,
-    /// however little time there is.
+    /// Flushes, then closes the connections: requests in flight fail, and further ones are refused. A transport that the
+    /// client was given stays open.
+    ///
+    /// Leases are no longer extended. A settlement that is not finished by then has failed, unless the journal has it: the
+    /// journal is written to its end, however little time there is.
     /// - Parameters:
     ///   - timeout: The longest flush; nil means ``RetryPolicy/flushTimeout``.
     ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too. Short-lived
     ///     tools pass false: a server that never settles one of those would delay the end of every run.
     public func shutdown(timeout: Duration? = nil, includesReplays: Bool = true) async {
         await core.flush(timeout: timeout, includesReplays: includesReplays)
-        core.shutDown()
-        await transport.shutdown()
-        await core.finishWriting()
+        await awaiting { done in core.shutDown { done(()) } }
     }
 
     // MARK: Deciding and reserving
@@ -146,7 +112,7 @@ public final class CyclesClient: Sendable {
         _ request: DecisionRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<DecisionResponse> {
-        try await performer.perform(.decide(request, defaults), options: options, over: transport)
+        try await core.performer.perform(.decide(request, core.defaults), options)
     }
 
     /// Holds budget, or evaluates with `dryRun` (specification: `createReservation`).
@@ -158,7 +124,7 @@ public final class CyclesClient: Sendable {
         _ request: ReservationCreateRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ReservationCreateResponse> {
-        try await performer.perform(.createReservation(request, defaults), options: options, over: transport)
+        try await core.performer.perform(.createReservation(request, core.defaults), options)
     }
 
     // MARK: Settling
@@ -171,7 +137,7 @@ public final class CyclesClient: Sendable {
         _ request: CommitRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<CommitResponse> {
-        try await performer.perform(.commitReservation(id, request), options: options, over: transport)
+        try await core.performer.perform(.commitReservation(id, request), options)
     }
 
     /// Gives a whole reservation back (specification: `releaseReservation`). Uses the admin key if there is one.
@@ -181,7 +147,7 @@ public final class CyclesClient: Sendable {
         _ request: ReleaseRequest = ReleaseRequest(),
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ReleaseResponse> {
-        try await performer.perform(.releaseReservation(id, request), options: options, over: transport)
+        try await core.performer.perform(.releaseReservation(id, request), options)
     }
 
     /// Keeps a reservation alive for longer, counted from its present expiry (specification: `extendReservation`).
@@ -191,7 +157,7 @@ public final class CyclesClient: Sendable {
         _ request: ExtendRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ExtendResponse> {
-        try await performer.perform(.extendReservation(id, request), options: options, over: transport)
+        try await core.performer.perform(.extendReservation(id, request), options)
     }
 
     /// Charges something that happened without a reservation (specification: `createEvent`).
@@ -200,7 +166,7 @@ public final class CyclesClient: Sendable {
         _ request: EventCreateRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<EventCreateResponse> {
-        try await performer.perform(.createEvent(request, defaults), options: options, over: transport)
+        try await core.performer.perform(.createEvent(request, core.defaults), options)
     }
 
     // MARK: Looking up
@@ -212,7 +178,7 @@ public final class CyclesClient: Sendable {
         _ id: ReservationID,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ReservationDetail> {
-        try await performer.perform(.getReservation(id), options: options, over: transport)
+        try await core.performer.perform(.getReservation(id), options)
     }
 
     /// One page of reservations (specification: `listReservations`). Uses the admin key if there is one.
@@ -222,7 +188,7 @@ public final class CyclesClient: Sendable {
         _ query: ReservationQuery = ReservationQuery(),
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ReservationListResponse> {
-        try await performer.perform(.listReservations(query, defaults), options: options, over: transport)
+        try await core.performer.perform(.listReservations(query, core.defaults), options)
     }
 
     /// One page of balances (specification: `getBalances`). ``balances(_:options:)`` goes over all pages.
@@ -231,7 +197,7 @@ public final class CyclesClient: Sendable {
         _ query: BalanceQuery = BalanceQuery(),
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<BalanceResponse> {
-        try await performer.perform(.getBalances(query, defaults), options: options, over: transport)
+        try await core.performer.perform(.getBalances(query, core.defaults), options)
     }
 
     /// All reservations of a query, page after page, each page fetched when it is needed. The query's cursor is where
@@ -273,14 +239,14 @@ public final class CyclesClient: Sendable {
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<EvidenceEnvelope> {
         let operation = try Operation.getEvidence(id)
-        var patience = EvidencePatience(start: time.monotonic, limit: limit)
+        var patience = EvidencePatience(start: core.time.monotonic, limit: limit)
         while true {
             do throws(CyclesError) {
-                return try await performer.perform(operation, options: options, over: transport)
+                return try await core.performer.perform(operation, options)
             } catch {
-                guard error.status == 404, let wait = patience.nextWait(at: time.monotonic) else { throw error }
+                guard error.status == 404, let wait = patience.nextWait(at: core.time.monotonic) else { throw error }
                 do throws(CancellationError) {
-                    try await time.sleep(for: wait)
+                    try await core.time.sleep(for: wait)
                 } catch {
                     throw .cancelled
                 }
@@ -294,7 +260,7 @@ public final class CyclesClient: Sendable {
     public func getEvidenceKeys(
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<EvidenceKeySet> {
-        try await performer.perform(.getEvidenceKeys(), options: options, over: transport)
+        try await core.performer.perform(.getEvidenceKeys(), options)
     }
 }
 

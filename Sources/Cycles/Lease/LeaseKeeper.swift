@@ -19,14 +19,14 @@ package final class LeaseKeeper: Sendable {
         case lose(LeaseLoss, (@Sendable (LeaseLoss) -> Void)?)
     }
 
-    private let background: BackgroundPerformer
+    private let performer: OperationPerformer
     private let state = Lock(State())
     private let alarm: any Alarm
 
-    package init(_ background: BackgroundPerformer) {
-        self.background = background
+    package init(_ performer: OperationPerformer) {
+        self.performer = performer
         let target = WeakBox<LeaseKeeper>()
-        alarm = background.time.makeAlarm { target.value?.attend() }
+        alarm = performer.time.makeAlarm { target.value?.attend() }
         target.value = self
     }
 
@@ -52,7 +52,7 @@ package final class LeaseKeeper: Sendable {
 
     /// How a lease was lost, if it is by now: the server said so, or what was known of it has run out.
     package func loss(_ lease: Lease) -> LeaseLoss? {
-        let now = background.time.monotonic
+        let now = performer.time.monotonic
         return state.withLock { _ in
             if let message = lease.lossMessage {
                 return LeaseLoss(reservationID: lease.reservationID, message: message)
@@ -93,7 +93,7 @@ package final class LeaseKeeper: Sendable {
 
     /// Goes on with the leases whose extension was refused for want of a key that is accepted, and that still last.
     package func resumeAfterNewKey() {
-        let now = background.time.monotonic
+        let now = performer.time.monotonic
         change { state, effects in
             state.keyGeneration += 1
             for lease in state.unauthorized.values where !lease.hasRunOut(at: now) {
@@ -126,9 +126,9 @@ package final class LeaseKeeper: Sendable {
 
     private func carryOut(_ effect: Effect) {
         switch effect {
-        case .tell(let event): background.observer.observe(event)
+        case .tell(let event): performer.observer.observe(event)
         case .lose(let loss, let whenLost):
-            background.observer.observe(.leaseLost(loss))
+            performer.observer.observe(.leaseLost(loss))
             whenLost?(loss)
         case .send(let lease, let request, let timeout): send(lease, request, timeout)
         }
@@ -142,7 +142,7 @@ package final class LeaseKeeper: Sendable {
             failed(lease, error)
             return
         }
-        background.start(operation, timeout: timeout, trace: lease.trace) { [weak self] attempt in
+        performer.start(operation, CallOptions(timeout: timeout), trace: lease.trace) { [weak self] attempt in
             // Without a keeper nobody holds the reservation any more.
             switch attempt.result {
             case .success(let response): self?.succeeded(lease, response.value, attempt)
@@ -152,7 +152,7 @@ package final class LeaseKeeper: Sendable {
     }
 
     private func attend() {
-        let now = background.time.monotonic
+        let now = performer.time.monotonic
         change { state, effects in
             while let lease = state.waiting.popFirst(dueAt: now) {
                 switch lease.phase {
@@ -179,7 +179,7 @@ package final class LeaseKeeper: Sendable {
     }
 
     private func failed(_ lease: Lease, _ error: CyclesError) {
-        let now = background.time.monotonic
+        let now = performer.time.monotonic
         change { state, effects in
             // A settlement that was faster makes the answer meaningless.
             guard lease.phase == .attempting else { return }

@@ -1,17 +1,26 @@
-/// Performs operations over a transport: one request, one answer, and what it means.
-package struct OperationPerformer: Sendable {
-    private let assembly: RequestAssembly
-    package var redactor: Redactor { assembly.credentials.redactor }
-    private let time: any TimeSource
+/// Performs operations over the transport of a client: one request, one answer, and what it means.
+package final class OperationPerformer: Sendable {
+    package let time: any TimeSource
     package let observer: any CyclesObserver
+    /// A number from 0 up to 1, another one each time.
+    package let randomness: @Sendable () -> Double
+    let transport: ClientTransport
+    private let assembly: RequestAssembly
     /// Whether attempts are reported at all: warnings alone need none of that.
     private let reportsAttempts: Bool
     /// What to look at when there is no connection.
     private let connectionAdvice: String
 
-    package init(_ configuration: CyclesConfiguration, assembly: RequestAssembly, time: any TimeSource) {
-        self.assembly = assembly
+    package init(
+        _ configuration: CyclesConfiguration,
+        transport: ClientTransport,
+        time: any TimeSource,
+        randomness: @escaping @Sendable () -> Double
+    ) throws(CyclesError) {
+        assembly = try RequestAssembly(configuration)
+        self.transport = transport
         self.time = time
+        self.randomness = randomness
         reportsAttempts = configuration.observer != nil
         observer = configuration.observer ?? StandardErrorReporter()
         connectionAdvice =
@@ -24,84 +33,107 @@ package struct OperationPerformer: Sendable {
             }
     }
 
+    package var redactor: Redactor { assembly.credentials.redactor }
+
     /// Uses another API key from now on.
     package func rotate(to apiKey: String) { assembly.credentials.rotate(to: apiKey) }
 
     /// Performs an operation within the caller's task, which aborts it when it is cancelled.
     package func perform<Output>(
         _ operation: Operation<Output>,
-        options: CallOptions,
-        over transport: any HTTPTransport
+        _ options: CallOptions
     ) async throws(CyclesError) -> APIResponse<Output> {
-        let request = try assembly.request(for: operation, options: options)
-        let report = begin(operation)
-        let outcome: Result<HTTPResponse, HTTPTransportError>
-        do throws(HTTPTransportError) {
-            outcome = .success(try await transport.send(request))
-        } catch {
-            outcome = .failure(error)
-        }
-        return try finish(operation, outcome, report).get()
+        let departure = try prepare(operation, options, trace: .current)
+        let transferred = await transport.calls.transfer(departure.request)
+        let attempt = finish(operation, departure, transferred, isCancelled: Task.isCancelled)
+        return try attempt.result.get()
     }
 
     /// Performs an operation on the caller's thread.
-    package func perform<Output>(
+    package func performBlocking<Output>(
         _ operation: Operation<Output>,
-        options: CallOptions,
-        over transport: any BlockingHTTPTransport
+        _ options: CallOptions
     ) throws(CyclesError) -> APIResponse<Output> {
-        let request = try assembly.request(for: operation, options: options)
-        let report = begin(operation)
-        let outcome = Result { () throws(HTTPTransportError) in try transport.send(request) }
-        return try finish(operation, outcome, report).get()
+        let departure = try prepare(operation, options, trace: .current)
+        let transferred = blocking { done in transport.calls.start(departure.request, done) }
+        return try finish(operation, departure, transferred).result.get()
     }
 
-    /// Performs an operation on the caller's thread, and says when.
-    package func attempt<Output>(
-        _ operation: Operation<Output>,
-        over transport: any BlockingHTTPTransport
-    ) -> Attempt<Output> {
-        let finished = WaitableLock<Attempt<Output>?>(nil)
-        start(operation, trace: TraceContext.current, over: InlineCallbackTransport(transport)) {
-            attempt in finished.withLock { $0 = attempt }
-        }
-        return finished.wait { $0 }
-    }
-
-    /// Performs an operation that no task waits for. `completion` is called once, from any thread, possibly before this
-    /// returns.
+    /// Performs an operation. `completion` is called once, from any thread, possibly before this returns.
     /// - Parameters:
-    ///   - timeout: How long the exchange may take once it has its turn; nil means as configured.
     ///   - trace: The trace that the request belongs to.
+    ///   - isAwaited: Whether a caller waits for it, on whose thread it is sent in a client for threads.
     package func start<Output>(
         _ operation: Operation<Output>,
-        timeout: Duration? = nil,
+        _ options: CallOptions = CallOptions(),
         trace: TraceContext?,
-        over transport: any CallbackTransport,
+        isAwaited: Bool = false,
         _ completion: @escaping @Sendable (Attempt<Output>) -> Void
     ) {
-        var options = CallOptions()
-        options.timeout = timeout
-        let request: HTTPRequest
+        let departure: Departure
         do throws(CyclesError) {
-            request = try assembly.request(for: operation, options: options, trace: trace)
+            departure = try prepare(operation, options, trace: trace)
         } catch {
             let now = time.monotonic
             completion(Attempt(result: .failure(error), sent: now, received: now, body: nil))
             return
         }
-        let exchange = OperationExchange(operation, performer: self, report: begin(operation), completion)
-        transport.start(request, exchange)
+        (isAwaited ? transport.calls : transport.background).start(departure.request) { [self] transferred in
+            completion(finish(operation, departure, transferred))
+        }
     }
 
     // MARK: Around an attempt
 
-    fileprivate struct AttemptReport {
-        let start: AttemptStart
-        let began: Duration
+    /// A request that is about to be sent.
+    private struct Departure {
+        let request: HTTPRequest
+        let time: Duration
+        /// What the observer was told; nil if it is told nothing.
+        let report: AttemptStart?
     }
 
-    private func begin<Output>(_ operation: Operation<Output>) -> AttemptReport? {
+    private func prepare<Output>(
+        _ operation: Operation<Output>,
+        _ options: CallOptions,
+        trace: TraceContext?
+    ) throws(CyclesError) -> Departure {
+        let request = try assembly.request(for: operation, options: options, trace: trace)
+        return Departure(request: request, time: time.monotonic, report: reportStart(operation))
+    }
+
+    private func finish<Output>(
+        _ operation: Operation<Output>,
+        _ departure: Departure,
+        _ transferred: Transferred,
+        isCancelled: Bool = false
+    ) -> Attempt<Output> {
+        let received = time.monotonic
+        let result: Result<APIResponse<Output>, CyclesError>
+        var body: [UInt8]?
+        switch transferred.outcome {
+        case .success(let response):
+            body = response.body
+            result = Result { () throws(CyclesError) in try operation.interpret(response, redactor) }
+        case .failure(let error) where error.kind == .cancelled && isCancelled: result = .failure(.cancelled)
+        case .failure(let error): result = .failure(.transport(explained(error, operation)))
+        }
+        if let report = departure.report { reportEnd(report, result, duration: received - departure.time) }
+        return Attempt(result: result, sent: departure.time + transferred.waited, received: received, body: body)
+    }
+
+    /// An error with the operation's name and key, and with advice if the transport gave none.
+    private func explained<Output>(_ error: HTTPTransportError, _ operation: Operation<Output>) -> HTTPTransportError {
+        var error = error
+        error.message = "\(operation.name): \(redactor.redact(error.message))"
+        if error.kind == .connectionFailed, error.wasRequestSent == false, !error.hasAdvice {
+            error.message += "; \(connectionAdvice)"
+        }
+        error.idempotencyKey = operation.idempotencyKey
+        return error
+    }
+
+    private func reportStart<Output>(_ operation: Operation<Output>) -> AttemptStart? {
         guard reportsAttempts else { return nil }
         let start = AttemptStart(
             operation: "\(operation.name)",
@@ -109,54 +141,32 @@ package struct OperationPerformer: Sendable {
             reservationID: operation.reservationID
         )
         observer.observe(.attemptStarted(start))
-        return AttemptReport(start: start, began: time.monotonic)
+        return start
     }
 
-    fileprivate func finish<Output>(
-        _ operation: Operation<Output>,
-        _ outcome: Result<HTTPResponse, HTTPTransportError>,
-        _ report: AttemptReport?
-    ) -> Result<APIResponse<Output>, CyclesError> {
-        let result: Result<APIResponse<Output>, CyclesError>
-        switch outcome {
-        case .success(let response):
-            result = Result { () throws(CyclesError) in try operation.interpret(response, redactor) }
-        case .failure(let error): result = .failure(failure(error, operation))
-        }
-        if let report {
-            let (success, error): (APIResponse<Output>?, CyclesError?) =
-                switch result {
-                case .success(let response): (response, nil)
-                case .failure(let error): (nil, error)
-                }
-            let end = AttemptEnd(
-                attempt: report.start,
-                duration: time.monotonic - report.began,
-                status: success?.http.status ?? error?.status,
-                requestID: success?.http.requestID ?? error?.requestID,
-                traceID: success?.http.traceID ?? error?.traceID,
-                error: error
-            )
-            observer.observe(.attemptFinished(end))
-        }
-        return result
-    }
-
-    fileprivate var now: Duration { time.monotonic }
-
-    private func failure<Output>(_ error: HTTPTransportError, _ operation: Operation<Output>) -> CyclesError {
-        if error.kind == .cancelled, Task.isCancelled { return .cancelled }
-        var error = error
-        error.message = "\(operation.name): \(redactor.redact(error.message))"
-        if error.kind == .connectionFailed, error.wasRequestSent == false, !error.hasAdvice {
-            error.message += "; \(connectionAdvice)"
-        }
-        error.idempotencyKey = operation.idempotencyKey
-        return .transport(error)
+    private func reportEnd<Output>(
+        _ start: AttemptStart,
+        _ result: Result<APIResponse<Output>, CyclesError>,
+        duration: Duration
+    ) {
+        let (success, error): (APIResponse<Output>?, CyclesError?) =
+            switch result {
+            case .success(let response): (response, nil)
+            case .failure(let error): (nil, error)
+            }
+        let end = AttemptEnd(
+            attempt: start,
+            duration: duration,
+            status: success?.http.status ?? error?.status,
+            requestID: success?.http.requestID ?? error?.requestID,
+            traceID: success?.http.traceID ?? error?.traceID,
+            error: error
+        )
+        observer.observe(.attemptFinished(end))
     }
 }
 
-/// What came of an operation that no task waits for, and when it was sent and answered.
+/// The result of an operation, and when it was sent and answered.
 package struct Attempt<Output: Sendable>: Sendable {
     package let result: Result<APIResponse<Output>, CyclesError>
     /// When the request had its turn.
@@ -165,34 +175,4 @@ package struct Attempt<Output: Sendable>: Sendable {
     package let received: Duration
     /// The body of the answer, valid or not; nil if there was none.
     package let body: [UInt8]?
-}
-
-/// An operation on its way. Its two calls come one after the other, so that nothing is touched by two threads at once.
-private final class OperationExchange<Output: Sendable>: Exchange, @unchecked Sendable {
-    private let operation: Operation<Output>
-    private let performer: OperationPerformer
-    private let report: OperationPerformer.AttemptReport?
-    private let completion: @Sendable (Attempt<Output>) -> Void
-    private var sent: Duration?
-
-    init(
-        _ operation: Operation<Output>,
-        performer: OperationPerformer,
-        report: OperationPerformer.AttemptReport?,
-        _ completion: @escaping @Sendable (Attempt<Output>) -> Void
-    ) {
-        self.operation = operation
-        self.performer = performer
-        self.report = report
-        self.completion = completion
-    }
-
-    func didStart() { sent = performer.now }
-
-    func didFinish(_ outcome: Result<HTTPResponse, HTTPTransportError>) {
-        let received = performer.now
-        let result = performer.finish(operation, outcome, report)
-        let body = (try? outcome.get())?.body
-        completion(Attempt(result: result, sent: sent ?? received, received: received, body: body))
-    }
 }

@@ -5,13 +5,8 @@
 /// background.
 public struct BlockingReservationGuard: ~Copyable, Sendable {
     private let held: HeldReservation
-    /// Carries what happens on the caller's thread.
-    private let transport: any BlockingHTTPTransport
 
-    init(_ held: HeldReservation, _ transport: any BlockingHTTPTransport) {
-        self.held = held
-        self.transport = transport
-    }
+    init(_ held: HeldReservation) { self.held = held }
 
     // Does nothing once the guard is consumed by settling it.
     deinit { held.abandon() }
@@ -68,8 +63,9 @@ public struct BlockingReservationGuard: ~Copyable, Sendable {
         metrics: CyclesMetrics? = nil,
         metadata: [String: JSONValue] = [:]
     ) throws(CyclesError) -> Settlement {
-        try held.blockForSettlement(over: transport) { held, inline, completion in
-            held.settle(actual: actual, metrics: metrics, metadata: metadata, firstOver: inline, completion)
+        let held = held
+        return try held.blockForSettlement { done in
+            held.settle(actual: actual, metrics: metrics, metadata: metadata, done)
         }
     }
 
@@ -77,16 +73,8 @@ public struct BlockingReservationGuard: ~Copyable, Sendable {
     /// - Throws: ``CyclesError``.
     @discardableResult
     public consuming func commit(_ request: CommitRequest) throws(CyclesError) -> Settlement {
-        try held.blockForSettlement(over: transport) { held, inline, completion in
-            held.settle(
-                actual: request.actual,
-                metrics: request.metrics,
-                metadata: request.metadata,
-                key: request.idempotencyKey,
-                firstOver: inline,
-                completion
-            )
-        }
+        let held = held
+        return try held.blockForSettlement { done in held.settle(request, done) }
     }
 
     /// Gives the whole hold back (specification: `releaseReservation`). If spend above zero was recorded, that is settled
@@ -95,9 +83,8 @@ public struct BlockingReservationGuard: ~Copyable, Sendable {
     /// - Throws: ``CyclesError``.
     @discardableResult
     public consuming func release(reason: String? = nil) throws(CyclesError) -> Settlement {
-        try held.blockForSettlement(over: transport) { held, inline, completion in
-            held.release(ReleaseRequest(reason: reason), firstOver: inline, completion)
-        }
+        let held = held
+        return try held.blockForSettlement { done in held.release(ReleaseRequest(reason: reason), done) }
     }
 
     /// Asks for the lease to last longer, counted from its present expiry (specification: `extendReservation`).
@@ -106,26 +93,20 @@ public struct BlockingReservationGuard: ~Copyable, Sendable {
     /// - Parameter span: 1 millisecond to 24 hours.
     /// - Throws: ``CyclesError``.
     public borrowing func extend(by span: Duration) throws(CyclesError) {
-        let operation = try Operation<ExtendResponse>.extendReservation(held.reservationID, ExtendRequest(by: span))
-        let attempt = held.core.background.performer.attempt(operation, over: transport)
-        let response = try attempt.result.get()
-        held.extended(response.value, LeaseReport(response.value, attempt))
+        try blocking { done in held.extend(by: span, done) }.get()
     }
 }
 
 extension HeldReservation {
     /// Begins to settle on this thread, and waits until that is over or goes on in the background.
-    func blockForSettlement(
-        over transport: any BlockingHTTPTransport,
-        _ begin: (HeldReservation, any CallbackTransport, @escaping Completion) -> Void
+    fileprivate func blockForSettlement(
+        _ begin: (_ done: @escaping Completion) -> Void
     ) throws(CyclesError) -> Settlement {
-        let result = WaitableLock<Result<Settlement, CyclesError>?>(nil)
-        begin(self, InlineCallbackTransport(transport)) { answer in result.withLock { $0 = answer } }
-        return try latest(result.wait(helping: core.time) { $0 }).get()
+        try latest(blocking(helping: core.time, begin)).get()
     }
 
-    /// How it stands when a call on this thread returns: the attempt that it made itself may have settled it after the
-    /// time that somebody else would have waited.
+    /// The settlement as it stands when a call on this thread returns: the attempt that the thread made itself may have
+    /// settled it after the time that somebody else would have waited.
     func latest(_ answer: Result<Settlement, CyclesError>) -> Result<Settlement, CyclesError> {
         guard case .success(.queued) = answer else { return answer }
         return settlement ?? answer

@@ -1,34 +1,15 @@
 /// Work between a reservation and its settlement: what `withCycles` and its like have in common.
 struct GuardedWork {
-    private let core: LifecycleCore
+    private let core: ClientCore
     let held: HeldReservation
     let options: CyclesOptions
     private let began: Duration
 
-    /// Reserves what the work needs.
-    static func begin(_ core: LifecycleCore, _ options: CyclesOptions) async throws(CyclesError) -> GuardedWork {
-        let held = try await Reserving(core, options.request).run()
-        return GuardedWork(
-            core: core,
-            held: held,
-            options: options,
-            began: core.time.monotonic
-        )
-    }
-
-    /// The same on the caller's thread.
-    static func beginBlocking(
-        _ core: LifecycleCore,
-        _ options: CyclesOptions,
-        over transport: any BlockingHTTPTransport
-    ) throws(CyclesError) -> GuardedWork {
-        let held = try core.reserveBlocking(options.request, over: transport)
-        return GuardedWork(
-            core: core,
-            held: held,
-            options: options,
-            began: core.time.monotonic
-        )
+    init(_ core: ClientCore, _ held: HeldReservation, _ options: CyclesOptions) {
+        self.core = core
+        self.held = held
+        self.options = options
+        began = core.time.monotonic
     }
 
     // MARK: How it ends
@@ -80,41 +61,27 @@ struct GuardedWork {
 
     private var mustLetGo: Bool { options.whenActualUnknown == .fail && !held.hasSpent }
 
-    /// Ends the work, and says what came of it. Does not obey cancellation: what was spent gets settled.
+    /// Ends the work and returns its settlement. Does not obey cancellation: what was spent gets settled.
     func end(_ ending: Ending) async -> Result<Settlement, CyclesError> {
-        await withUnsafeContinuation { continuation in
-            end(ending, firstOver: nil) { continuation.resume(returning: $0) }
-        }
+        await awaiting { done in end(ending, done) }
     }
 
-    /// Ends the work from this thread, and says what came of it.
-    func endBlocking(_ ending: Ending, over transport: any BlockingHTTPTransport) -> Result<Settlement, CyclesError> {
-        let result = WaitableLock<Result<Settlement, CyclesError>?>(nil)
-        end(ending, firstOver: InlineCallbackTransport(transport)) { answer in result.withLock { $0 = answer } }
-        return held.latest(result.wait { $0 })
+    /// Ends the work from this thread and returns its settlement.
+    func endBlocking(_ ending: Ending) -> Result<Settlement, CyclesError> {
+        held.latest(blocking { done in end(ending, done) })
     }
 
-    func end(
-        _ ending: Ending,
-        firstOver transport: (any CallbackTransport)?,
-        _ completion: HeldReservation.Completion?
-    ) {
+    func end(_ ending: Ending, _ completion: HeldReservation.Completion?) {
+        let latency = core.time.monotonic - began
         switch ending {
-        case .settle(let actual):
-            let latency = core.time.monotonic - began
-            held.settle(actual: actual, latency: latency, firstOver: transport, completion)
+        case .settle(let actual): held.settle(actual: actual, latency: latency, completion)
         case .release:
-            held.release(
-                ReleaseRequest(reason: "the guarded work failed"),
-                latency: core.time.monotonic - began,
-                firstOver: transport,
-                completion
-            )
+            held.release(ReleaseRequest(reason: "the guarded work failed"), latency: latency, completion)
         case .letGo(let error):
             if held.letGo(error) {
                 completion?(.failure(error))
             } else {
-                end(.settle(actual: nil), firstOver: transport, completion)
+                held.settle(actual: nil, latency: latency, completion)
             }
         }
     }

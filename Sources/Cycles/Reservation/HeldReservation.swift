@@ -1,7 +1,7 @@
 /// One reservation that is held: what its guard, its contexts and the background share.
 package final class HeldReservation: Sendable {
     package let reservationID: ReservationID
-    let core: LifecycleCore
+    let core: ClientCore
     private let subject: Subject
     private let action: Action
     let estimate: Amount
@@ -33,7 +33,7 @@ package final class HeldReservation: Sendable {
     }
 
     init(
-        _ core: LifecycleCore,
+        _ core: ClientCore,
         _ grant: ReservationGrant,
         _ request: ReservationCreateRequest,
         lease: Lease,
@@ -132,8 +132,21 @@ package final class HeldReservation: Sendable {
         core.keeper.notify(lease, whenLost: whenLost)
     }
 
-    func extended(_ response: ExtendResponse, _ report: LeaseReport) {
-        core.keeper.extended(lease, response, report)
+    /// Extends the lease once, on the caller's behalf.
+    func extend(by span: Duration, _ done: @escaping @Sendable (Result<Void, CyclesError>) -> Void) {
+        let operation: Operation<ExtendResponse>
+        do throws(CyclesError) {
+            operation = try .extendReservation(reservationID, ExtendRequest(by: span))
+        } catch {
+            done(.failure(error))
+            return
+        }
+        core.performer.start(operation, trace: .current, isAwaited: true) { [self] attempt in
+            if case .success(let response) = attempt.result {
+                core.keeper.extended(lease, response.value, LeaseReport(response.value, attempt))
+            }
+            done(attempt.result.map { _ in })
+        }
     }
 
     /// Leaves the lease to run out: for work whose cost is not known, and which must be neither charged nor released.
@@ -163,7 +176,6 @@ package final class HeldReservation: Sendable {
     /// - Parameters:
     ///   - actual: What was spent, if the caller can say; what was recorded, or the estimate, otherwise.
     ///   - latency: How long the work took, unless the metrics say so already.
-    ///   - transport: Carries the first attempt, if that is to happen elsewhere than the rest.
     ///   - completion: Is told once, when it is settled, refused or goes on in the background; nil if nobody waits.
     func settle(
         actual: Amount?,
@@ -171,7 +183,6 @@ package final class HeldReservation: Sendable {
         metadata: [String: JSONValue] = [:],
         key: IdempotencyKey? = nil,
         latency: Duration? = nil,
-        firstOver transport: (any CallbackTransport)? = nil,
         _ completion: Completion?
     ) {
         let (recorded, isUnknown, annotations) = state.withLock { state in
@@ -205,8 +216,18 @@ package final class HeldReservation: Sendable {
             record,
             trace: currentTrace(completion),
             isAwaited: completion != nil,
-            firstOver: transport,
             progressed(completion, judgesLoss: true)
+        )
+    }
+
+    /// Settles what a request says.
+    func settle(_ request: CommitRequest, _ completion: @escaping Completion) {
+        settle(
+            actual: request.actual,
+            metrics: request.metrics,
+            metadata: request.metadata,
+            key: request.idempotencyKey,
+            completion
         )
     }
 
@@ -214,7 +235,6 @@ package final class HeldReservation: Sendable {
     func release(
         _ request: ReleaseRequest,
         latency: Duration? = nil,
-        firstOver transport: (any CallbackTransport)? = nil,
         _ completion: Completion?
     ) {
         let hasSpend = state.withLock { state in
@@ -223,7 +243,7 @@ package final class HeldReservation: Sendable {
             return state.hasSpent
         }
         if hasSpend {
-            settle(actual: nil, key: request.idempotencyKey, latency: latency, firstOver: transport, completion)
+            settle(actual: nil, key: request.idempotencyKey, latency: latency, completion)
             return
         }
         var request = request
@@ -240,7 +260,6 @@ package final class HeldReservation: Sendable {
             leaseEnd: core.keeper.knownEnd(lease),
             trace: currentTrace(completion),
             isAwaited: completion != nil,
-            firstOver: transport,
             progressed(completion, judgesLoss: false)
         )
     }

@@ -19,13 +19,13 @@ public struct MeteredSequence<Base: AsyncSequence>: AsyncSequence {
     /// The stream's elements.
     public typealias Element = Base.Element
 
-    private let core: LifecycleCore
+    private let core: ClientCore
     private let options: CyclesOptions
     private let usage: (Base.Element) -> Usage?
     private let makeStream: (CyclesContext) async throws -> Base
 
     init(
-        _ core: LifecycleCore,
+        _ core: ClientCore,
         _ options: CyclesOptions,
         usage: @escaping (Base.Element) -> Usage?,
         _ makeStream: @escaping (CyclesContext) async throws -> Base
@@ -67,7 +67,7 @@ private final class Meter<Base: AsyncSequence> {
         case ended
     }
 
-    private let core: LifecycleCore
+    private let core: ClientCore
     private let options: CyclesOptions
     private let usage: (Base.Element) -> Usage?
     private let makeStream: (CyclesContext) async throws -> Base
@@ -75,7 +75,7 @@ private final class Meter<Base: AsyncSequence> {
     private var hasElements = false
 
     init(
-        _ core: LifecycleCore,
+        _ core: ClientCore,
         _ options: CyclesOptions,
         usage: @escaping (Base.Element) -> Usage?,
         _ makeStream: @escaping (CyclesContext) async throws -> Base
@@ -88,7 +88,7 @@ private final class Meter<Base: AsyncSequence> {
 
     deinit {
         guard case .running(let work, _) = state else { return }
-        work.end(work.ending(ofStreamWithElements: hasElements), firstOver: nil, nil)
+        work.end(work.ending(ofStreamWithElements: hasElements), nil)
     }
 
     func next(isolation: isolated (any Actor)?) async throws -> Base.Element? {
@@ -136,7 +136,7 @@ private final class Meter<Base: AsyncSequence> {
 
     private func begin(isolation: isolated (any Actor)?) async throws {
         state = .ended
-        let work = try await GuardedWork.begin(core, options)
+        let work = GuardedWork(core, try await core.reserve(options.request), options)
         let context = CyclesContext(work.held)
         do {
             let stream = try await CyclesContext.$current.withValue(context) { try await makeStream(context) }

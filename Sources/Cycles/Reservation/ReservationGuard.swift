@@ -79,24 +79,18 @@ public struct ReservationGuard: ~Copyable, Sendable {
         metrics: CyclesMetrics? = nil,
         metadata: [String: JSONValue] = [:]
     ) async throws(CyclesError) -> Settlement {
-        try await held.waitForSettlement { held, completion in
-            held.settle(actual: actual, metrics: metrics, metadata: metadata, completion)
-        }
+        let held = held
+        return try await awaiting { done in
+            held.settle(actual: actual, metrics: metrics, metadata: metadata, done)
+        }.get()
     }
 
     /// Settles the reservation with a request, as ``commit(_:metrics:metadata:)`` does.
     /// - Throws: ``CyclesError``.
     @discardableResult
     public consuming func commit(_ request: CommitRequest) async throws(CyclesError) -> Settlement {
-        try await held.waitForSettlement { held, completion in
-            held.settle(
-                actual: request.actual,
-                metrics: request.metrics,
-                metadata: request.metadata,
-                key: request.idempotencyKey,
-                completion
-            )
-        }
+        let held = held
+        return try await awaiting { done in held.settle(request, done) }.get()
     }
 
     /// Gives the whole hold back (specification: `releaseReservation`). If spend above zero was recorded, that is settled
@@ -107,9 +101,8 @@ public struct ReservationGuard: ~Copyable, Sendable {
     /// - Throws: ``CyclesError``: what the server refuses for good. That nothing is held any more is no failure.
     @discardableResult
     public consuming func release(reason: String? = nil) async throws(CyclesError) -> Settlement {
-        try await held.waitForSettlement { held, completion in
-            held.release(ReleaseRequest(reason: reason), completion)
-        }
+        let held = held
+        return try await awaiting { done in held.release(ReleaseRequest(reason: reason), done) }.get()
     }
 
     /// Asks for the lease to last longer, counted from its present expiry (specification: `extendReservation`).
@@ -118,33 +111,8 @@ public struct ReservationGuard: ~Copyable, Sendable {
     /// - Parameter span: 1 millisecond to 24 hours.
     /// - Throws: ``CyclesError``.
     public borrowing func extend(by span: Duration) async throws(CyclesError) {
-        try await held.extend(by: span)
-    }
-}
-
-extension HeldReservation {
-    /// Begins to settle, and waits until that is over or goes on in the background. Cancellation makes no difference.
-    func waitForSettlement(
-        _ begin: (HeldReservation, @escaping Completion) -> Void
-    ) async throws(CyclesError) -> Settlement {
-        let result = await withUnsafeContinuation { continuation in
-            begin(self) { continuation.resume(returning: $0) }
-        }
-        return try result.get()
-    }
-
-    /// Extends the lease once, on the caller's behalf.
-    func extend(by span: Duration) async throws(CyclesError) {
-        let operation = try Operation<ExtendResponse>.extendReservation(reservationID, ExtendRequest(by: span))
-        let result = await withUnsafeContinuation { continuation in
-            core.background.start(operation, trace: TraceContext.current) { [self] attempt in
-                if case .success(let response) = attempt.result {
-                    extended(response.value, LeaseReport(response.value, attempt))
-                }
-                continuation.resume(returning: attempt.result.map { _ in })
-            }
-        }
-        try result.get()
+        let held = held
+        try await awaiting { done in held.extend(by: span, done) }.get()
     }
 }
 

@@ -1,98 +1,104 @@
-/// Asks for budget on behalf of a task that may give up at any time.
+/// Asks for budget on behalf of a caller, which may give up at any time if it is a task.
 ///
-/// A request that may have left is not aborted: if its task is gone by the time it is answered, what it holds is given
-/// back. Carries out what ``ReserveStateMachine`` decides.
+/// A request that may have left is not aborted: if its caller is gone by the time it is answered, its hold is released.
+/// Carries out what ``ReserveStateMachine`` decides.
 final class Reserving: Sendable {
-    typealias Waiter = UnsafeContinuation<Result<HeldReservation, CyclesError>, Never>
+    typealias Completion = @Sendable (Result<HeldReservation, CyclesError>) -> Void
 
     private struct State {
-        var process: ReserveStateMachine
-        var waiter: Waiter?
-        /// Whether the task has given up.
+        var machine: ReserveStateMachine
+        /// The caller that waits.
+        var completion: Completion?
         var isAbandoned = false
-        /// What goes on in the background once it has.
+        /// The background work that the request becomes once the caller has given up.
         var ticket: PendingWork.Ticket?
     }
 
-    private let core: LifecycleCore
+    private let core: ClientCore
     private let request: ReservationCreateRequest
     private let operation: Operation<ReservationCreateResponse>
-    private let trace = TraceContext.current
+    private let trace: TraceContext?
     private let state: Lock<State>
 
-    init(_ core: LifecycleCore, _ request: ReservationCreateRequest) throws(CyclesError) {
+    init(_ core: ClientCore, _ request: ReservationCreateRequest, trace: TraceContext?) throws(CyclesError) {
         self.core = core
         self.request = request
+        self.trace = trace
         operation = try core.reserveOperation(request)
-        let redactor = core.background.performer.redactor
-        state = Lock(State(process: ReserveStateMachine(key: operation.idempotencyKey, redactor: redactor)))
+        state = Lock(
+            State(machine: ReserveStateMachine(key: operation.idempotencyKey, redactor: core.performer.redactor))
+        )
     }
 
-    func run() async throws(CyclesError) -> HeldReservation {
-        let result = await withTaskCancellationHandler {
-            await withUnsafeContinuation { (waiter: Waiter) in
-                let isAbandoned = state.withLock { state in
-                    if !state.isAbandoned { state.waiter = waiter }
-                    return state.isAbandoned
-                }
-                if isAbandoned {
-                    waiter.resume(returning: .failure(.cancelled))
-                } else {
-                    send()
-                }
-            }
-        } onCancel: {
-            abandon()
+    func start(_ completion: @escaping Completion) {
+        let isAbandoned = state.withLock { state in
+            if !state.isAbandoned { state.completion = completion }
+            return state.isAbandoned
         }
-        return try result.get()
+        if isAbandoned { completion(.failure(.cancelled)) } else { send() }
+    }
+
+    func abandon() {
+        let completion = state.withLock { state in
+            state.isAbandoned = true
+            // With a caller that waits the request is on its way, and is seen through.
+            if state.completion != nil { state.ticket = core.pending.begin(counts: false) }
+            defer { state.completion = nil }
+            return state.completion
+        }
+        completion?(.failure(.cancelled))
     }
 
     private func send() {
-        core.background.start(operation, trace: trace) { [self] attempt in
-            switch state.withLock({ $0.process.attempted(attempt) }) {
+        core.performer.start(operation, trace: trace, isAwaited: true) { [self] attempt in
+            switch state.withLock({ $0.machine.attempted(attempt) }) {
             case .sendAgain: send()
             case .granted(let grant):
                 if let refusal = core.claim(grant, key: operation.idempotencyKey) {
-                    finish(.failure(refusal), holding: nil)
+                    finish(.failure(refusal))
                 } else {
-                    finish(.success(grant), holding: grant.reservationID)
+                    finish(.success(grant))
                 }
             case .failed(let error, let holding):
                 if let holding {
                     let ticket = state.withLock { $0.ticket }
                     core.giveBackUnclaimed(holding, reason: "the answer was not usable", trace: trace, after: ticket)
                 }
-                finish(.failure(error), holding: nil)
+                finish(.failure(error))
             }
         }
     }
 
-    private func finish(_ result: Result<ReservationGrant, CyclesError>, holding: ReservationID?) {
-        let (waiter, ticket) = state.withLock { state in
-            defer { state.waiter = nil }
-            return (state.waiter, state.ticket)
+    private func finish(_ result: Result<ReservationGrant, CyclesError>) {
+        let (completion, ticket) = state.withLock { state in
+            defer { state.completion = nil }
+            return (state.completion, state.ticket)
         }
-        if let waiter {
-            switch result {
-            case .success(let grant):
-                let held = TraceContext.$current.withValue(trace) { core.hold(grant, request) }
-                waiter.resume(returning: .success(held))
-            case .failure(let error): waiter.resume(returning: .failure(error))
-            }
-        } else if let holding {
-            core.giveBack(holding, reason: "the reserving task was cancelled", trace: trace, after: ticket)
+        if let completion {
+            completion(result.map { grant in core.hold(grant, request, trace: trace) })
+        } else if case .success(let grant) = result {
+            let reason = "the reserving task was cancelled"
+            core.giveBack(grant.reservationID, reason: reason, trace: trace, after: ticket)
         }
         if let ticket { core.pending.end(ticket) }
     }
+}
 
-    private func abandon() {
-        let waiter = state.withLock { state in
-            state.isAbandoned = true
-            // With a waiter the request is on its way, and is seen through.
-            if state.waiter != nil { state.ticket = core.pending.begin(counts: false) }
-            defer { state.waiter = nil }
-            return state.waiter
+extension ClientCore {
+    /// Asks for budget on behalf of the task, which may be cancelled.
+    func reserve(_ request: ReservationCreateRequest) async throws(CyclesError) -> HeldReservation {
+        let reserving = try Reserving(self, request, trace: .current)
+        let result = await withTaskCancellationHandler {
+            await awaiting { done in reserving.start(done) }
+        } onCancel: {
+            reserving.abandon()
         }
-        waiter?.resume(returning: .failure(.cancelled))
+        return try result.get()
+    }
+
+    /// Asks for budget on the caller's thread.
+    func reserveBlocking(_ request: ReservationCreateRequest) throws(CyclesError) -> HeldReservation {
+        let reserving = try Reserving(self, request, trace: .current)
+        return try blocking { done in reserving.start(done) }.get()
     }
 }

@@ -39,7 +39,7 @@ package final class SettlementEngine: Sendable {
         }
     }
 
-    private let background: BackgroundPerformer
+    private let performer: OperationPerformer
     private let policy: RetryPolicy
     private let pending: PendingWork
     private let journal: CommitJournal?
@@ -49,18 +49,18 @@ package final class SettlementEngine: Sendable {
     private let alarm: any Alarm
 
     package init(
-        _ background: BackgroundPerformer,
+        _ performer: OperationPerformer,
         policy: RetryPolicy,
         pending: PendingWork,
         journal: CommitJournal?
     ) {
-        self.background = background
+        self.performer = performer
         self.journal = journal
         self.policy = policy
         self.pending = pending
         // The alarm exists before the engine does.
         let target = WeakBox<SettlementEngine>()
-        alarm = background.time.makeAlarm { target.value?.attend() }
+        alarm = performer.time.makeAlarm { target.value?.attend() }
         target.value = self
     }
 
@@ -70,16 +70,14 @@ package final class SettlementEngine: Sendable {
     /// - Parameters:
     ///   - record: What to settle.
     ///   - trace: The trace that its requests belong to.
-    ///   - isAwaited: Whether somebody waits, who is told when the inline budget is over, or as soon as the next attempt
-    ///     cannot begin within it.
-    ///   - transport: Carries the first attempt, if that is to happen elsewhere than the rest.
+    ///   - isAwaited: Whether a caller waits, for whom the first attempt is made, and who is told when the inline budget is
+    ///     over, or as soon as the next attempt cannot begin within it.
     ///   - progress: Is told at most once that the settlement goes on in the background, and once how it ended: from any
     ///     thread, possibly before this returns. How it ended may come first.
     package func settle(
         _ record: SettlementRecord,
         trace: TraceContext?,
         isAwaited: Bool,
-        firstOver transport: (any CallbackTransport)? = nil,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) {
         let process = SettlementStateMachine(record.mode, policy)
@@ -89,12 +87,12 @@ package final class SettlementEngine: Sendable {
             return
         }
         guard let journal else {
-            send(job, job.nextRequest, over: transport)
+            send(job, job.nextRequest, isAwaited: isAwaited)
             return
         }
         // The record is on disk before the first request leaves.
         let entry = record.journalRecord(baseURL: journal.baseURL, notBeforeMilliseconds: nil)
-        if isAwaited, transport == nil {
+        if isAwaited, !performer.transport.blocksCallers {
             journal.write(entry) { [self] isWritten in
                 note(job, isWritten: isWritten)
                 send(job, job.nextRequest)
@@ -105,15 +103,15 @@ package final class SettlementEngine: Sendable {
             let isWritten = WaitableLock<Bool?>(nil)
             journal.write(entry) { answer in isWritten.withLock { $0 = answer } }
             note(job, isWritten: isWritten.wait { $0 })
-            send(job, job.nextRequest, over: transport)
+            send(job, job.nextRequest, isAwaited: isAwaited)
         }
     }
 
     /// Goes on with what a journal holds, apart from what is under way already.
     /// - Parameter cause: What it follows from, for those who wait for that.
     package func replay(_ records: [JournalRecord], after cause: PendingWork.Ticket? = nil) {
-        let now = background.time.monotonic
-        let wall = background.time.wallMilliseconds
+        let now = performer.time.monotonic
+        let wall = performer.time.wallMilliseconds
         var ready: [SettlementJob] = []
         for entry in records {
             let record = SettlementRecord(entry)
@@ -154,7 +152,7 @@ package final class SettlementEngine: Sendable {
 
     /// What is not settled yet.
     package var pendingSettlements: [PendingSettlement] {
-        let now = background.time.monotonic
+        let now = performer.time.monotonic
         return state.withLock { state in
             state.active.values.compactMap { job in
                 guard case .settlement(let record, let process) = job.kind else { return nil }
@@ -184,7 +182,6 @@ package final class SettlementEngine: Sendable {
         leaseEnd: Duration?,
         trace: TraceContext?,
         isAwaited: Bool,
-        firstOver transport: (any CallbackTransport)? = nil,
         after cause: PendingWork.Ticket? = nil,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) {
@@ -196,7 +193,7 @@ package final class SettlementEngine: Sendable {
             refuse(job)
             return
         }
-        send(job, job.nextRequest, over: transport)
+        send(job, job.nextRequest, isAwaited: isAwaited)
     }
 
     /// Whether a reservation's work is done, and its settlement goes on.
@@ -204,7 +201,7 @@ package final class SettlementEngine: Sendable {
 
     /// Makes everything that waits by its own choice due at once. What a server asked to wait for goes on waiting.
     package func hurry() {
-        let now = background.time.monotonic
+        let now = performer.time.monotonic
         state.withLock { state in
             for job in state.waiting.all where job.floor < job.deadline {
                 state.waiting.remove(job)
@@ -275,7 +272,7 @@ package final class SettlementEngine: Sendable {
         _ progress: @escaping @Sendable (Progress) -> Void
     ) -> SettlementJob {
         let job = SettlementJob(id, kind, trace: trace, ticket: pending.begin(after: cause), progress: progress)
-        let awaited = isAwaited ? Awaited(job, until: background.time.monotonic + policy.inlineBudget) : nil
+        let awaited = isAwaited ? Awaited(job, until: performer.time.monotonic + policy.inlineBudget) : nil
         job.awaited = awaited
         state.withLock { state in
             // One key and one record for all that settles a reservation: what came first stands.
@@ -298,14 +295,14 @@ package final class SettlementEngine: Sendable {
                     "is \(job.reservationID), whose settlement is under way already: neither is it settled again nor given back"
             )
         )
-        background.observer.observe(.settlementFailed(job.reservationID, error))
+        performer.observer.observe(.settlementFailed(job.reservationID, error))
         job.progress(.finished(.failure(error)))
         pending.end(job.ticket)
     }
 
     /// Sends what is due, and tells those who have waited long enough.
     private func attend() {
-        let now = background.time.monotonic
+        let now = performer.time.monotonic
         var due: [(SettlementJob, SettlementJob.Request)] = []
         var queued: [SettlementJob] = []
         state.withLock { state in
@@ -333,7 +330,7 @@ package final class SettlementEngine: Sendable {
 
     private func tellQueued(_ job: SettlementJob) {
         let isDurable = state.withLock { _ in job.isDurable }
-        background.observer.observe(.settled(job.reservationID, .queued(isDurable: isDurable)))
+        performer.observer.observe(.settled(job.reservationID, .queued(isDurable: isDurable)))
         job.progress(.queued(isDurable: isDurable))
     }
 
@@ -371,7 +368,7 @@ package final class SettlementEngine: Sendable {
     ///
     /// A key that is not accepted will not be for the others, either: they wait for as long as the one that found out.
     private func passOn(_ job: SettlementJob, _ error: CyclesError?, delay: Duration?) {
-        let now = background.time.monotonic
+        let now = performer.time.monotonic
         state.withLock { state in
             guard job.holdsPlace else { return }
             job.holdsPlace = false
@@ -411,13 +408,13 @@ package final class SettlementEngine: Sendable {
     private func send(
         _ job: SettlementJob,
         _ request: SettlementJob.Request,
-        over transport: (any CallbackTransport)? = nil
+        isAwaited: Bool = false
     ) {
         state.withLock { job.keyGeneration = $0.keyGeneration }
         switch (job.kind, request) {
         case (.settlement(let record, _), .settlement(.commit)):
             guard let body = record.commitBody else { preconditionFailure("a record in commit mode has a commit") }
-            perform(job, over: transport) { () throws(CyclesError) in
+            perform(job, isAwaited: isAwaited) { () throws(CyclesError) in
                 try .commitReservation(
                     record.reservationID,
                     body: body,
@@ -432,7 +429,7 @@ package final class SettlementEngine: Sendable {
                 finish(job, .failure(job.lastError ?? SettlementEngine.noEvent(record)))
                 return
             }
-            perform(job, over: transport) {
+            perform(job, isAwaited: isAwaited) {
                 .createEvent(
                     insteadOf: record.reservationID,
                     body: body,
@@ -443,7 +440,7 @@ package final class SettlementEngine: Sendable {
                 process.charged(result, randomness: randomness)
             }
         case (.settlement(let record, _), .settlement(.lookUp)):
-            perform(job, over: transport) { () throws(CyclesError) in
+            perform(job, isAwaited: isAwaited) { () throws(CyclesError) in
                 var operation = try Operation.getReservation(record.reservationID)
                 // An operator's key never takes part in settlement.
                 operation.authentication = .apiKey
@@ -452,14 +449,14 @@ package final class SettlementEngine: Sendable {
             } then: { process, result, randomness in
                 process.lookedUp(result, randomness: randomness)
             }
-        case (.release(let request, _, _), _): performRelease(job, request, over: transport)
+        case (.release(let request, _, _), _): performRelease(job, request, isAwaited: isAwaited)
         case (.settlement, .release): preconditionFailure("a settlement is not a release")
         }
     }
 
     private func perform<Output>(
         _ job: SettlementJob,
-        over transport: (any CallbackTransport)?,
+        isAwaited: Bool,
         _ make: () throws(CyclesError) -> Operation<Output>,
         then decide:
             @escaping @Sendable (
@@ -473,9 +470,9 @@ package final class SettlementEngine: Sendable {
             finish(job, .failure(error))
             return
         }
-        background.start(operation, trace: job.trace, over: transport) { [self] attempt in
+        performer.start(operation, trace: job.trace, isAwaited: isAwaited) { [self] attempt in
             guard case .settlement(var record, var process) = job.kind else { return }
-            let step = decide(&process, attempt.result, background.randomness())
+            let step = decide(&process, attempt.result, performer.randomness())
             let becomesEvent = process.mode != record.mode
             record.mode = process.mode
             state.withLock { _ in
@@ -505,7 +502,7 @@ package final class SettlementEngine: Sendable {
     private func performRelease(
         _ job: SettlementJob,
         _ request: ReleaseRequest,
-        over transport: (any CallbackTransport)?
+        isAwaited: Bool
     ) {
         var operation: Operation<ReleaseResponse>
         do throws(CyclesError) {
@@ -515,10 +512,10 @@ package final class SettlementEngine: Sendable {
             finish(job, .failure(error))
             return
         }
-        background.start(operation, trace: job.trace, over: transport) { [self] attempt in
+        performer.start(operation, trace: job.trace, isAwaited: isAwaited) { [self] attempt in
             guard case .release(let request, var process, let leaseEnd) = job.kind else { return }
-            let timeLeft = leaseEnd.map { $0 - background.time.monotonic }
-            let step = process.attempted(attempt.result, timeLeft: timeLeft, randomness: background.randomness())
+            let timeLeft = leaseEnd.map { $0 - performer.time.monotonic }
+            let step = process.attempted(attempt.result, timeLeft: timeLeft, randomness: performer.randomness())
             job.kind = .release(request, process, leaseEnd: leaseEnd)
             switch step {
             case .released: finish(job, .success(.released))
@@ -535,10 +532,10 @@ package final class SettlementEngine: Sendable {
         floor: Duration,
         _ error: CyclesError
     ) {
-        let now = background.time.monotonic
+        let now = performer.time.monotonic
         let (isDue, isDurable) = state.withLock { state in (isOutdated(job, error, state), job.isDurable) }
         let delay = isDue ? floor : chosenDelay
-        background.observer.observe(
+        performer.observer.observe(
             .retryScheduled(
                 ScheduledRetry(
                     reservationID: job.reservationID,
@@ -551,7 +548,7 @@ package final class SettlementEngine: Sendable {
         if floor > .zero || !isDurable, let journal, case .settlement(let record, _) = job.kind {
             // What the server asks for holds after a restart, too; and what could not be written may be by now.
             let notBefore =
-                floor > .zero ? background.time.wallMilliseconds + floor.wholeMillisecondsRoundedUp : nil
+                floor > .zero ? performer.time.wallMilliseconds + floor.wholeMillisecondsRoundedUp : nil
             state.withLock { _ in job.isStoring = true }
             journal.write(record.journalRecord(baseURL: journal.baseURL, notBeforeMilliseconds: notBefore)) { [self] in
                 note(job, isWritten: $0)
@@ -609,8 +606,8 @@ package final class SettlementEngine: Sendable {
         }
         if case .failure(let error) = result { passOn(job, error, delay: nil) } else { passOn(job, nil, delay: nil) }
         switch result {
-        case .success(let settlement): background.observer.observe(.settled(job.reservationID, settlement))
-        case .failure(let error): background.observer.observe(.settlementFailed(job.reservationID, error))
+        case .success(let settlement): performer.observer.observe(.settled(job.reservationID, settlement))
+        case .failure(let error): performer.observer.observe(.settlementFailed(job.reservationID, error))
         }
         job.progress(.finished(result))
         guard let journal, !keepsRecord, case .settlement = job.kind else {

@@ -94,10 +94,12 @@ extension TimeSource {
 extension TimeSource {
     /// Waits on this thread, which must be one that may block.
     package func block(for span: Duration) {
-        let isOver = WaitableLock(false)
-        let alarm = makeAlarm { isOver.withLock { $0 = true } }
-        alarm.set(to: monotonic + span)
-        isOver.wait(helping: self) { $0 ? () : nil }
+        var alarm: (any Alarm)?
+        blocking(helping: self) { done in
+            alarm = makeAlarm { done(()) }
+            alarm?.set(to: monotonic + span)
+        }
+        withExtendedLifetime(alarm) {}
     }
 }
 

@@ -1,24 +1,77 @@
-/// The seam inside the client: sends a request and calls back. Whatever has no task to wait in goes through it; both
-/// public protocols are adapted to it.
+/// The one seam inside the client: sends a request and calls back. ``HTTPTransport`` and ``BlockingHTTPTransport`` are
+/// adapted to it.
 package protocol CallbackTransport: Sendable {
-    /// Sends a request. The exchange is told when it begins and, once, how it ended: on any thread, possibly before
-    /// this returns.
-    func start(_ request: HTTPRequest, _ exchange: any Exchange)
+    /// Sends a request and calls `done` once, on any thread, possibly before this method returns. `done` must return
+    /// soon, since other requests wait for it.
+    func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void)
 
-    /// Runs `work` at a time on a thread of the transport's, instead of what was given before. False if it has none.
+    /// Sends a request on behalf of the task, whose cancellation aborts the request.
+    func transfer(_ request: HTTPRequest) async -> Transferred
+
+    /// Runs `work` at a time on a thread of the transport, instead of the work given before. False if there is no such
+    /// thread.
     func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool
 }
 
 extension CallbackTransport {
+    package func transfer(_ request: HTTPRequest) async -> Transferred {
+        await awaiting { done in start(request, done) }
+    }
+
     package func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool { false }
 }
 
-/// One request on its way, from the point of view of whoever sent it.
-package protocol Exchange: AnyObject, Sendable {
-    /// The request has its turn; until now it may have waited in line. Not called if it never gets that far.
-    func didStart()
-    /// There is an answer, or there will be none. Must return soon: other exchanges wait.
-    func didFinish(_ outcome: Result<HTTPResponse, HTTPTransportError>)
+/// The end of a request.
+package struct Transferred: Sendable {
+    package let outcome: Result<HTTPResponse, HTTPTransportError>
+    /// The time that the request waited in line before it was sent.
+    package let waited: Duration
+
+    package init(_ outcome: Result<HTTPResponse, HTTPTransportError>, waited: Duration = .zero) {
+        self.outcome = outcome
+        self.waited = waited
+    }
+}
+
+/// The transport of a client. How it is driven, and whether the client closes it, is decided where it is made.
+package struct ClientTransport: Sendable {
+    /// Carries the requests that a caller waits for: in a client for threads, on the thread of the caller.
+    package let calls: any CallbackTransport
+    /// Carries all other requests.
+    package let background: any CallbackTransport
+    /// Whether callers are threads, which may be blocked, rather than tasks.
+    package let blocksCallers: Bool
+    /// Closes the transport if it belongs to the client, then calls back.
+    package let close: @Sendable (_ done: @escaping @Sendable () -> Void) -> Void
+
+    package init(
+        calls: any CallbackTransport,
+        background: any CallbackTransport,
+        blocksCallers: Bool,
+        close: @escaping @Sendable (_ done: @escaping @Sendable () -> Void) -> Void = { $0() }
+    ) {
+        self.calls = calls
+        self.background = background
+        self.blocksCallers = blocksCallers
+        self.close = close
+    }
+
+    /// A transport for tasks that carries everything alike, and stays open.
+    package static func tasks(_ transport: any CallbackTransport) -> ClientTransport {
+        ClientTransport(calls: transport, background: transport, blocksCallers: false)
+    }
+
+    /// A transport for threads, which stays open. Requests that no caller waits for have a few threads of their own.
+    package static func threads(
+        _ transport: any BlockingHTTPTransport,
+        _ threads: ThreadSource = .system
+    ) -> ClientTransport {
+        ClientTransport(
+            calls: InlineCallbackTransport(transport),
+            background: ThreadCallbackTransport(transport, threads: threads),
+            blocksCallers: true
+        )
+    }
 }
 
 /// Sends each request from a task of its own.
@@ -27,15 +80,15 @@ package struct TaskCallbackTransport: CallbackTransport {
 
     package init(_ transport: any HTTPTransport) { self.transport = transport }
 
-    package func start(_ request: HTTPRequest, _ exchange: any Exchange) {
-        let transport = transport
-        Task.detached {
-            exchange.didStart()
-            do throws(HTTPTransportError) {
-                exchange.didFinish(.success(try await transport.send(request)))
-            } catch {
-                exchange.didFinish(.failure(error))
-            }
+    package func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void) {
+        Task.detached { done(await transfer(request)) }
+    }
+
+    package func transfer(_ request: HTTPRequest) async -> Transferred {
+        do throws(HTTPTransportError) {
+            return Transferred(.success(try await transport.send(request)))
+        } catch {
+            return Transferred(.failure(error))
         }
     }
 
@@ -49,41 +102,32 @@ package struct TaskCallbackTransport: CallbackTransport {
     }
 }
 
-/// A blocking transport in which requests may wait in line, and which says when one has its turn.
-package protocol QueueingHTTPTransport: BlockingHTTPTransport {
-    func send(_ request: HTTPRequest, whenStarted: () -> Void) throws(HTTPTransportError) -> HTTPResponse
-}
-
-extension BlockingHTTPTransport {
-    /// Sends a request, and tells the exchange.
-    fileprivate func perform(_ request: HTTPRequest, _ exchange: any Exchange) {
-        exchange.didFinish(
-            Result { () throws(HTTPTransportError) in
-                if let queueing = self as? any QueueingHTTPTransport {
-                    return try queueing.send(request) { exchange.didStart() }
-                }
-                exchange.didStart()
-                return try send(request)
-            }
-        )
-    }
-}
-
 /// Sends each request at once, on the thread that asks.
 package struct InlineCallbackTransport: CallbackTransport {
     private let transport: any BlockingHTTPTransport
 
     package init(_ transport: any BlockingHTTPTransport) { self.transport = transport }
 
-    package func start(_ request: HTTPRequest, _ exchange: any Exchange) {
-        transport.perform(request, exchange)
+    package func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void) {
+        done(Transferred(Result { () throws(HTTPTransportError) in try transport.send(request) }))
+    }
+
+    package func transfer(_ request: HTTPRequest) async -> Transferred {
+        if Task.isCancelled { return Transferred(.failure(.cancelledInLine)) }
+        return await awaiting { done in start(request, done) }
     }
 }
 
 /// Sends requests from a few threads, which are started when they are needed and end when they are not.
 package final class ThreadCallbackTransport: CallbackTransport {
+    private struct Waiting {
+        let request: HTTPRequest
+        let done: @Sendable (Transferred) -> Void
+        let since = ContinuousClock.now
+    }
+
     private struct Line {
-        var waiting: TransferQueue<(request: HTTPRequest, exchange: any Exchange)>
+        var waiting: TransferQueue<Waiting>
         /// How many wait; idle threads have not noticed all of them yet.
         var count = 0
         var threads = 0
@@ -94,7 +138,7 @@ package final class ThreadCallbackTransport: CallbackTransport {
             waiting = TransferQueue(limit: maxThreads - 2 * reserved, reserved: reserved)
         }
 
-        mutating func next() -> (request: HTTPRequest, exchange: any Exchange)? {
+        mutating func next() -> Waiting? {
             guard let next = waiting.next() else { return nil }
             count -= 1
             return next
@@ -115,9 +159,9 @@ package final class ThreadCallbackTransport: CallbackTransport {
         self.maxThreads = maxThreads
     }
 
-    package func start(_ request: HTTPRequest, _ exchange: any Exchange) {
+    package func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void) {
         let needsThread = line.withLock { line in
-            line.waiting.enqueue((request, exchange), priority: request.priority)
+            line.waiting.enqueue(Waiting(request: request, done: done), priority: request.priority)
             line.count += 1
             guard line.count > line.idle, line.threads < maxThreads else { return false }
             line.threads += 1
@@ -147,8 +191,26 @@ package final class ThreadCallbackTransport: CallbackTransport {
 
     private func performWaiting() {
         while let next = line.withLock({ $0.next() }) {
-            transport.perform(next.request, next.exchange)
+            let waited = next.since.duration(to: .now)
+            let outcome = Result { () throws(HTTPTransportError) in try transport.send(next.request) }
+            next.done(Transferred(outcome, waited: waited))
             line.withLock { $0.waiting.finishOne(next.request.priority) }
         }
+    }
+}
+
+extension HTTPTransportError {
+    /// The failure of a request that was cancelled before it was sent.
+    static var cancelledInLine: HTTPTransportError {
+        HTTPTransportError(kind: .cancelled, message: "The request was cancelled", wasRequestSent: false)
+    }
+
+    /// The failure of a request over a transport that has been shut down.
+    static func shutDown(wasRequestSent: Bool?) -> HTTPTransportError {
+        HTTPTransportError(
+            kind: .other,
+            message: "The transport has been shut down; make a new client to send requests",
+            wasRequestSent: wasRequestSent
+        )
     }
 }

@@ -2,64 +2,24 @@ import CCurl
 import Synchronization
 
 /// One request on its way through the agent.
-///
-/// `receiver` is set before the transfer is submitted and `handle` belongs to the I/O thread; only the flag is touched by
-/// several threads.
 final class CurlTransfer: @unchecked Sendable {
-    typealias Outcome = Result<HTTPResponse, HTTPTransportError>
-    typealias Waiter = UnsafeContinuation<CurlDelivery, Never>
-
-    /// Who is told how it ended.
-    enum Receiver {
-        case task(Waiter)
-        case exchange(any Exchange)
-    }
-
+    // Unchecked: `done` is set before the transfer is submitted, and the rest of what changes belongs to the I/O thread.
     let request: HTTPRequest
-    let isCancelled = Atomic<Bool>(false)
-    var receiver: Receiver?
+    var done: (@Sendable (Transferred) -> Void)?
+    fileprivate let isCancelled = Atomic<Bool>(false)
+    private let submitted = ContinuousClock.now
+    private var waited = Duration.zero
     fileprivate(set) var handle: CurlHandle?
 
-    init(_ request: HTTPRequest) { self.request = request }
-
-    fileprivate func didStart() {
-        if case .exchange(let exchange) = receiver { exchange.didStart() }
+    init(_ request: HTTPRequest, _ done: (@Sendable (Transferred) -> Void)? = nil) {
+        self.request = request
+        self.done = done
     }
 
-    fileprivate func complete(_ outcome: Outcome) {
-        switch receiver {
-        case .task(let waiter): waiter.resume(returning: CurlDelivery(outcome: outcome))
-        case .exchange(let exchange): exchange.didFinish(outcome)
-        case nil: break
-        }
-    }
-}
+    fileprivate func didStart() { waited = submitted.duration(to: .now) }
 
-/// What a waiting task is woken with: its own outcome, and those of others that it wakes in turn.
-struct CurlDelivery: Sendable {
-    let outcome: CurlTransfer.Outcome
-    fileprivate(set) var others: CurlDeliveries?
-}
-
-/// Outcomes of transfers that finished together.
-///
-/// Waking a task from the I/O thread costs a switch of threads, and one more for each task if they are woken one by
-/// one. So the I/O thread wakes the first, which wakes the others from where tasks run. Should the first not get to run
-/// soon, the I/O thread wakes them after all.
-final class CurlDeliveries: Sendable {
-    private let isClaimed = Atomic<Bool>(false)
-    private let deliveries: [(waiter: CurlTransfer.Waiter, outcome: CurlTransfer.Outcome)]
-
-    fileprivate init(_ deliveries: [(waiter: CurlTransfer.Waiter, outcome: CurlTransfer.Outcome)]) {
-        self.deliveries = deliveries
-    }
-
-    fileprivate var isDone: Bool { isClaimed.load(ordering: .acquiring) }
-
-    /// Wakes the tasks, unless that was done before.
-    func deliver() {
-        guard !isClaimed.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        for delivery in deliveries { delivery.waiter.resume(returning: CurlDelivery(outcome: delivery.outcome)) }
+    fileprivate func complete(_ outcome: Result<HTTPResponse, HTTPTransportError>) {
+        done?(Transferred(outcome, waited: waited))
     }
 }
 
@@ -93,9 +53,6 @@ final class CurlAgent: Sendable {
             return next.work
         }
     }
-
-    /// How long a task that was woken has to wake the others.
-    fileprivate static let deliveryPatience = Duration.milliseconds(2)
 
     private enum Phase { case notStarted, running, ending, ended }
 
@@ -133,7 +90,7 @@ final class CurlAgent: Sendable {
         case .none: break
         case .wake: multi.wake()
         case .startThread: startThread()
-        case .refuse: transfer.complete(.failure(CurlAgent.shutDownError(wasRequestSent: false)))
+        case .refuse: transfer.complete(.failure(.shutDown(wasRequestSent: false)))
         }
     }
 
@@ -244,8 +201,6 @@ final class CurlAgent: Sendable {
             worker.advance()
             if worker.hasTransfers {
                 sleepInTransfers(milliseconds: worker.longestSleep)
-            } else if worker.isAwaitingDelivery {
-                mailbox.wait(atMost: CurlAgent.deliveryPatience) { $0.isQuiet ? nil : () }
             } else if let time = mailbox.withLock({ $0.errand?.time }) {
                 mailbox.wait(atMost: ContinuousClock.now.duration(to: time)) { $0.isQuiet ? nil : () }
             } else {
@@ -266,7 +221,7 @@ final class CurlAgent: Sendable {
         }
         // Too early, so that whoever gave it learns that there is no thread any more.
         errand?.work()
-        for transfer in stranded { transfer.complete(.failure(CurlAgent.shutDownError(wasRequestSent: false))) }
+        for transfer in stranded { transfer.complete(.failure(.shutDown(wasRequestSent: false))) }
         for callback in whenEnded { callback() }
     }
 
@@ -281,14 +236,6 @@ final class CurlAgent: Sendable {
         // Whatever ended the sleep, the mailbox is looked at next.
         mailbox.withLock { $0.isSleeping = false }
     }
-
-    fileprivate static func shutDownError(wasRequestSent: Bool?) -> HTTPTransportError {
-        HTTPTransportError(
-            kind: .other,
-            message: "The transport has been shut down; make a new client to send requests",
-            wasRequestSent: wasRequestSent
-        )
-    }
 }
 
 /// The state of the I/O thread.
@@ -300,9 +247,6 @@ private struct Worker {
     var activeHandles: [ObjectIdentifier: CurlHandle] = [:]
     /// The active handles that have no connection yet.
     private var connectingHandles: [CurlHandle] = []
-    private var finished: [(waiter: CurlTransfer.Waiter, outcome: CurlTransfer.Outcome)] = []
-    /// Handed out, and not known to have arrived.
-    private var underDelivery: [(deliveries: CurlDeliveries, deadline: ContinuousClock.Instant)] = []
 
     init(multi: CurlMulti, settings: CurlSettings) {
         self.multi = multi
@@ -312,7 +256,7 @@ private struct Worker {
 
     mutating func accept(_ transfer: CurlTransfer) {
         if transfer.isCancelled.load(ordering: .acquiring) {
-            transfer.complete(.failure(Worker.cancelledInLine))
+            transfer.complete(.failure(.cancelledInLine))
         } else {
             queue.enqueue(transfer, priority: transfer.request.priority)
         }
@@ -322,9 +266,8 @@ private struct Worker {
         if let handle = transfer.handle {
             let error = handle.interruption(.cancelled) { "The request to \($0) was cancelled" }
             finish(handle, .failure(error))
-            wakeWaiters()
         } else if !queue.removeAll(where: { $0 === transfer }).isEmpty {
-            transfer.complete(.failure(Worker.cancelledInLine))
+            transfer.complete(.failure(.cancelledInLine))
         }
     }
 
@@ -333,16 +276,11 @@ private struct Worker {
 
     /// How long the thread may sleep while transfers are on their way, in milliseconds.
     var longestSleep: Int32 {
-        if isAwaitingDelivery { return 2 }
-        return connectingHandles.isEmpty ? 60_000 : CurlHandle.longestSleepWhileConnecting
+        connectingHandles.isEmpty ? 60_000 : CurlHandle.longestSleepWhileConnecting
     }
-
-    /// Whether the I/O thread has to look after tasks that others were to wake.
-    var isAwaitingDelivery: Bool { !underDelivery.isEmpty }
 
     /// Starts what can be started, moves everything on, and hands out what has finished.
     mutating func advance() {
-        if !underDelivery.isEmpty { lookAfterDeliveries() }
         repeat {
             startTransfers()
             guard !activeHandles.isEmpty else { return }
@@ -354,7 +292,7 @@ private struct Worker {
     /// Fails everything that has not finished.
     mutating func abandonAll() {
         for transfer in queue.removeAll(where: { _ in true }) {
-            transfer.complete(.failure(CurlAgent.shutDownError(wasRequestSent: false)))
+            transfer.complete(.failure(.shutDown(wasRequestSent: false)))
         }
         for handle in Array(activeHandles.values) {
             let error = handle.interruption(.other) {
@@ -363,8 +301,6 @@ private struct Worker {
             finish(handle, .failure(error))
         }
         idleHandles.removeAll()
-        wakeWaiters()
-        for entry in underDelivery { entry.deliveries.deliver() }
     }
 
     private mutating func startTransfers() {
@@ -407,7 +343,6 @@ private struct Worker {
                 finish(handle, handle.result(code))
             }
         }
-        wakeWaiters()
         return hasCompleted
     }
 
@@ -436,26 +371,6 @@ private struct Worker {
         }
     }
 
-    /// Wakes the tasks that others were to wake and have not.
-    private mutating func lookAfterDeliveries() {
-        underDelivery.removeAll { $0.deliveries.isDone }
-        guard !underDelivery.isEmpty else { return }
-        let now = ContinuousClock.now
-        for entry in underDelivery where entry.deadline <= now { entry.deliveries.deliver() }
-    }
-
-    private mutating func wakeWaiters() {
-        guard let first = finished.first else { return }
-        var delivery = CurlDelivery(outcome: first.outcome)
-        if finished.count > 1 {
-            let others = CurlDeliveries(Array(finished.dropFirst()))
-            underDelivery.append((others, .now + CurlAgent.deliveryPatience))
-            delivery.others = others
-        }
-        finished.removeAll(keepingCapacity: true)
-        first.waiter.resume(returning: delivery)
-    }
-
     private mutating func finish(_ handle: CurlHandle, _ result: Result<HTTPResponse, HTTPTransportError>) {
         multi.remove(handle)
         activeHandles[ObjectIdentifier(handle)] = nil
@@ -465,14 +380,6 @@ private struct Worker {
         handle.transfer = nil
         transfer?.handle = nil
         idleHandles.append(handle)
-        switch transfer?.receiver {
-        case .task(let waiter): finished.append((waiter, result))
-        case .exchange(let exchange): exchange.didFinish(result)
-        case nil: break
-        }
-    }
-
-    private static var cancelledInLine: HTTPTransportError {
-        HTTPTransportError(kind: .cancelled, message: "The request was cancelled", wasRequestSent: false)
+        transfer?.complete(result)
     }
 }

@@ -28,8 +28,8 @@ final class CurlBlockingPool: Sendable {
         )
     }
 
-    /// - Parameter whenStarted: Is called when the request has its turn.
-    func send(_ request: HTTPRequest, whenStarted: () -> Void) throws(HTTPTransportError) -> HTTPResponse {
+    func send(_ request: HTTPRequest) -> Transferred {
+        let began = ContinuousClock.now
         let ticket = state.withLock { state in
             state.nextTicket += 1
             state.queue.enqueue(state.nextTicket, priority: request.priority)
@@ -37,10 +37,11 @@ final class CurlBlockingPool: Sendable {
             return state.nextTicket
         }
         // The time limit of the request begins when it has its turn.
-        let turn: (idle: CurlSession?, isShutDown: Bool) = state.wait { state in
+        let (idle, isShutDown): (CurlSession?, Bool) = state.wait { state in
             guard state.admitted.remove(ticket) != nil else { return nil }
             return (state.idle.popLast(), state.isShutDown)
         }
+        let waited = began.duration(to: .now)
         var kept: CurlSession?
         defer {
             state.withLock { state in
@@ -49,21 +50,18 @@ final class CurlBlockingPool: Sendable {
                 state.admit()
             }
         }
-        if turn.isShutDown {
-            throw HTTPTransportError(
-                kind: .other,
-                message: "The transport has been shut down; make a new client to send requests",
-                wasRequestSent: false
-            )
+        let outcome = Result { () throws(HTTPTransportError) in
+            if isShutDown { throw .shutDown(wasRequestSent: false) }
+            let session = if let idle { idle } else { try CurlSession(settings) }
+            try session.handle.prepare(request)
+            let response = try SystemThread.withoutBrokenPipeSignal {
+                session.perform { self.isShutDown.isRaised }
+            }.get()
+            // A handle that has failed may know name servers or addresses that are not right any more.
+            kept = session
+            return response
         }
-        let session: CurlSession
-        if let idle = turn.idle { session = idle } else { session = try CurlSession(settings) }
-        try session.handle.prepare(request)
-        whenStarted()
-        let outcome = SystemThread.withoutBrokenPipeSignal { session.perform { isShutDown.isRaised } }
-        // A handle that has failed may know name servers or addresses that are not right any more.
-        if case .success = outcome { kept = session }
-        return try outcome.get()
+        return Transferred(outcome, waited: waited)
     }
 
     /// Makes transfers in flight fail within a second, and refuses further ones.
@@ -73,6 +71,13 @@ final class CurlBlockingPool: Sendable {
             state.isShutDown = true
             state.idle = []
         }
+    }
+}
+
+extension CurlBlockingPool: CallbackTransport {
+    /// The request is sent on the thread that asks, which blocks until `done` has been called.
+    func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void) {
+        done(send(request))
     }
 }
 
@@ -89,7 +94,7 @@ private final class CurlSession: @unchecked Sendable {
     }
 
     /// Performs the request that the handle is prepared for.
-    func perform(isInterrupted: () -> Bool) -> CurlTransfer.Outcome {
+    func perform(isInterrupted: () -> Bool) -> Result<HTTPResponse, HTTPTransportError> {
         do throws(HTTPTransportError) {
             try multi.add(handle)
             while true {

@@ -28,67 +28,46 @@ public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
 
     deinit { agent.end() }
 
-    /// Whether asynchronous requests can be carried.
-    fileprivate var hasThread: Bool { agent.ensureThread() }
-
     /// Sends a request and returns its answer, whatever the status.
     ///
     /// Cancelling the task aborts the transfer and closes its connection.
     /// - Throws: ``HTTPTransportError`` that names the host, the phase and libcurl's reason.
     public func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
-        let transfer = CurlTransfer(request)
-        let delivery = await withTaskCancellationHandler {
-            await withUnsafeContinuation { (waiter: CurlTransfer.Waiter) in
-                transfer.receiver = .task(waiter)
-                agent.submit(transfer)
-            }
-        } onCancel: {
-            agent.cancel(transfer)
-        }
-        delivery.others?.deliver()
-        return try delivery.outcome.get()
+        try await transfer(request).outcome.get()
     }
 
     /// Sends a request on this thread and returns its answer, whatever the status. Blocks until then.
     /// - Throws: ``HTTPTransportError`` that names the host, the phase and libcurl's reason.
     public func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
-        try blockingPool.send(request) {}
+        try blockingPool.send(request).outcome.get()
     }
 
     /// Fails requests in flight and further ones, closes the connections and ends the thread.
-    public func shutdown() async {
-        blockingPool.shutdown()
-        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-            agent.end { continuation.resume() }
-        }
-    }
-}
+    public func shutdown() async { await awaiting { done in shutdown { done(()) } } }
 
-extension CurlTransport {
-    /// The same as ``shutdown()``, for a thread that may block.
-    package func shutdownBlocking() {
+    /// The same as ``shutdown()``; calls back once the thread has ended.
+    private func shutdown(_ done: @escaping @Sendable () -> Void) {
         blockingPool.shutdown()
-        let hasEnded = WaitableLock(false)
-        agent.end { hasEnded.withLock { $0 = true } }
-        hasEnded.wait { $0 ? () : nil }
-    }
-}
-
-extension CurlTransport: QueueingHTTPTransport {
-    package func send(
-        _ request: HTTPRequest,
-        whenStarted: () -> Void
-    ) throws(HTTPTransportError) -> HTTPResponse {
-        try blockingPool.send(request, whenStarted: whenStarted)
+        agent.end(done)
     }
 }
 
 extension CurlTransport: CallbackTransport {
-    /// The exchange is told on the I/O thread.
-    package func start(_ request: HTTPRequest, _ exchange: any Exchange) {
+    /// `done` is called on the I/O thread.
+    package func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void) {
+        agent.submit(CurlTransfer(request, done))
+    }
+
+    package func transfer(_ request: HTTPRequest) async -> Transferred {
         let transfer = CurlTransfer(request)
-        transfer.receiver = .exchange(exchange)
-        agent.submit(transfer)
+        return await withTaskCancellationHandler {
+            await awaiting { done in
+                transfer.done = done
+                agent.submit(transfer)
+            }
+        } onCancel: {
+            agent.cancel(transfer)
+        }
     }
 
     package func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool {
@@ -96,22 +75,43 @@ extension CurlTransport: CallbackTransport {
     }
 }
 
-/// Carries what no caller waits for in a client for threads that may block: where the system has no I/O thread to give,
-/// on the thread that asks.
-package struct BlockingCurlCallbackTransport: CallbackTransport {
-    private let transport: CurlTransport
-
-    package init(_ transport: CurlTransport) { self.transport = transport }
-
-    package func start(_ request: HTTPRequest, _ exchange: any Exchange) {
-        if transport.hasThread {
-            transport.start(request, exchange)
-        } else {
-            InlineCallbackTransport(transport).start(request, exchange)
-        }
+extension CurlTransport {
+    /// The transport of a client for tasks.
+    /// - Parameter isOwned: Whether the client closes it.
+    package func forTasks(isOwned: Bool) -> ClientTransport {
+        ClientTransport(calls: self, background: self, blocksCallers: false, close: close(isOwned))
     }
 
-    package func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool {
-        transport.lendThread(at: time, work)
+    /// The transport of a client for threads. Where the system has no I/O thread to give, requests that no caller waits
+    /// for are sent on the thread that starts them.
+    /// - Parameter isOwned: Whether the client closes it.
+    package func forThreads(isOwned: Bool) -> ClientTransport {
+        ClientTransport(
+            calls: blockingPool,
+            background: BackgroundTransport(agent: agent, pool: blockingPool),
+            blocksCallers: true,
+            close: close(isOwned)
+        )
+    }
+
+    private func close(_ isOwned: Bool) -> @Sendable (_ done: @escaping @Sendable () -> Void) -> Void {
+        { [self] done in if isOwned { shutdown(done) } else { done() } }
+    }
+
+    private struct BackgroundTransport: CallbackTransport {
+        let agent: CurlAgent
+        let pool: CurlBlockingPool
+
+        func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void) {
+            if agent.ensureThread() {
+                agent.submit(CurlTransfer(request, done))
+            } else {
+                pool.start(request, done)
+            }
+        }
+
+        func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool {
+            agent.lendThread(at: time, work)
+        }
     }
 }

@@ -1,6 +1,6 @@
-/// What all guards of a client share.
-package final class LifecycleCore: Sendable {
-    let background: BackgroundPerformer
+/// What the facade of a client and all its guards share.
+package final class ClientCore: Sendable {
+    let performer: OperationPerformer
     let defaults: RequestDefaults
     let keeper: LeaseKeeper
     let engine: SettlementEngine
@@ -15,19 +15,15 @@ package final class LifecycleCore: Sendable {
     let longestExtendTimeout: Duration
     let flushTimeout: Duration
 
-    /// - Parameters:
-    ///   - canCancel: Whether bodies are tasks, which can be cancelled; where they cannot, `cancel` fails them at their end.
-    ///   - files: Where the journal is, and whether it does everything at once on the thread that asks.
-    package init(
-        _ configuration: CyclesConfiguration,
-        _ background: BackgroundPerformer,
-        canCancel: Bool,
-        files: (system: any FileSystem, isInline: Bool) = (SystemFileSystem(), false),
-        threads: ThreadSource = .system
-    ) {
-        self.background = background
+    package init(_ configuration: CyclesConfiguration, _ environment: ClientEnvironment) throws(CyclesError) {
+        performer = try OperationPerformer(
+            configuration,
+            transport: environment.transport,
+            time: environment.time,
+            randomness: environment.randomness
+        )
         defaults = RequestDefaults(configuration)
-        keeper = LeaseKeeper(background)
+        keeper = LeaseKeeper(performer)
         let directory: String?
         switch configuration.journal {
         case .automatic, .disabled: directory = nil
@@ -37,20 +33,21 @@ package final class LifecycleCore: Sendable {
             configuration.journal == .disabled
             ? nil
             : CommitJournal(
-                files: files.system,
+                files: environment.files,
                 directory: directory,
                 identity: CommitJournal.Identity(configuration),
-                observer: background.observer,
-                isInline: files.isInline,
-                threads: threads
+                observer: performer.observer,
+                isInline: environment.isJournalInline,
+                threads: environment.threads
             )
-        engine = SettlementEngine(background, policy: configuration.retry, pending: pending, journal: journal)
+        engine = SettlementEngine(performer, policy: configuration.retry, pending: pending, journal: journal)
         heartbeat = configuration.heartbeat
         failsLostLeases =
-            configuration.heartbeat == .failOnFinalize || (configuration.heartbeat == .cancel && !canCancel)
+            configuration.heartbeat == .failOnFinalize
+            || (configuration.heartbeat == .cancel && environment.transport.blocksCallers)
         longestExtendTimeout = configuration.connectTimeout + configuration.readTimeout
         flushTimeout = configuration.retry.flushTimeout
-        background.time.prepare(shortagePlan)
+        time.prepare(shortagePlan)
         if let journal {
             // What an earlier process left behind goes on. Finding it takes no server, and is always waited for.
             let ticket = pending.begin(counts: false)
@@ -66,12 +63,12 @@ package final class LifecycleCore: Sendable {
         ThreadShortagePlan { [weak self] problem in
             self?.observer.observe(.systemProblem(problem))
         } standIn: { [weak self] delay, work in
-            self?.background.transport.lendThread(at: .now + delay, work) ?? false
+            self?.performer.transport.background.lendThread(at: .now + delay, work) ?? false
         }
     }
 
-    var observer: any CyclesObserver { background.observer }
-    var time: any TimeSource { background.time }
+    var observer: any CyclesObserver { performer.observer }
+    var time: any TimeSource { performer.time }
 
     /// The operation that a guard begins with.
     func reserveOperation(
@@ -109,8 +106,7 @@ package final class LifecycleCore: Sendable {
     }
 
     /// Begins to keep what was granted.
-    func hold(_ grant: ReservationGrant, _ request: ReservationCreateRequest) -> HeldReservation {
-        let trace = TraceContext.current
+    func hold(_ grant: ReservationGrant, _ request: ReservationCreateRequest, trace: TraceContext?) -> HeldReservation {
         let (schedule, first) = HeartbeatSchedule.begin(
             extending: request.timeToLive,
             grant: grant.lease,
@@ -129,28 +125,6 @@ package final class LifecycleCore: Sendable {
             _ = time.help()
         }
         return held
-    }
-
-    /// Asks for budget on the caller's thread.
-    func reserveBlocking(
-        _ request: ReservationCreateRequest,
-        over transport: any BlockingHTTPTransport
-    ) throws(CyclesError) -> HeldReservation {
-        let operation = try reserveOperation(request)
-        let trace = TraceContext.current
-        var process = ReserveStateMachine(key: operation.idempotencyKey, redactor: background.performer.redactor)
-        while true {
-            let attempt = background.performer.attempt(operation, over: transport)
-            switch process.attempted(attempt) {
-            case .sendAgain: continue
-            case .granted(let grant):
-                if let refusal = claim(grant, key: operation.idempotencyKey) { throw refusal }
-                return hold(grant, request)
-            case .failed(let error, let holding):
-                if let holding { giveBackUnclaimed(holding, reason: "the answer was not usable", trace: trace) }
-                throw error
-            }
-        }
     }
 
     /// Releases a hold that an answer names from which no guard can be made. A hold that has a guard already stays.
@@ -199,38 +173,31 @@ package final class LifecycleCore: Sendable {
         return FlushReport(settled: ended, stillPending: left)
     }
 
-    /// Uses another API key from now on, and goes on with what the old one held back.
-    /// - Parameter completion: Is called once it does, from any thread.
-    func updateAPIKey(_ key: String, _ completion: @escaping @Sendable () -> Void) throws(CyclesError) {
-        try CyclesConfiguration.check(key: key, "apiKey")
-        let change: @Sendable () -> Void = { [background, engine, keeper] in
-            background.performer.rotate(to: key)
+    /// Uses another API key from now on, goes on with what the old one held back, and then calls back, from any thread.
+    func updateAPIKey(_ key: String, _ done: @escaping @Sendable (Result<Void, CyclesError>) -> Void) {
+        do throws(CyclesError) {
+            try CyclesConfiguration.check(key: key, "apiKey")
+        } catch {
+            done(.failure(error))
+            return
+        }
+        let change: @Sendable () -> Void = { [performer, keeper, engine] in
+            performer.rotate(to: key)
             keeper.resumeAfterNewKey()
             engine.resumeAfterNewKey()
-            completion()
+            done(.success(()))
         }
         // Records move before the key is used: what is settled with it finds them.
         if let journal { journal.changeKey(Secret(key), change) } else { change() }
     }
 
-    /// Attempts nothing any more: neither extensions nor settlements.
-    func shutDown() {
+    /// Stops leases and settlements, closes the transport if it belongs to the client, and writes what is to be kept.
+    func shutDown(_ done: @escaping @Sendable () -> Void) {
         keeper.shutDown()
         engine.shutDown()
-    }
-
-    /// Waits until everything that is to be on disk is there. The process may end next.
-    func finishWriting() async {
-        guard let journal else { return }
-        await withUnsafeContinuation { continuation in journal.drain { continuation.resume() } }
-    }
-
-    /// The same for a thread that may block.
-    func finishWritingBlocking() {
-        guard let journal else { return }
-        let isDone = WaitableLock(false)
-        journal.drain { isDone.withLock { $0 = true } }
-        isDone.wait { $0 ? () : nil }
+        performer.transport.close { [self] in
+            if let journal { journal.drain(done) } else { done() }
+        }
     }
 }
 

@@ -1,0 +1,51 @@
+/// What a client needs from outside; a test replaces any part.
+package struct ClientEnvironment: Sendable {
+    package var transport: ClientTransport
+    /// The clock of leases and retries.
+    package var time: any TimeSource
+    /// Returns numbers from 0 up to 1, for jitter.
+    package var randomness: @Sendable () -> Double
+    /// The file system of the journal.
+    package var files: any FileSystem
+    /// Whether the journal works at once on the thread that asks, rather than on a thread of its own.
+    package var isJournalInline: Bool
+    /// The source of the threads of the journal.
+    package var threads: ThreadSource
+
+    /// The system's clock, files and threads, as far as nothing else is given.
+    package init(
+        transport: ClientTransport,
+        time: any TimeSource = SystemTimeSource(),
+        randomness: @escaping @Sendable () -> Double = { Double(SystemRandomness.words().0 >> 11) * 0x1p-53 },
+        files: any FileSystem = SystemFileSystem(),
+        isJournalInline: Bool = false,
+        threads: ThreadSource = .system
+    ) {
+        self.transport = transport
+        self.time = time
+        self.randomness = randomness
+        self.files = files
+        self.isJournalInline = isJournalInline
+        self.threads = threads
+    }
+}
+
+extension ClientTransport {
+    /// The transport of a client for tasks: the one that it was given, or libcurl.
+    static func make(_ configuration: CyclesConfiguration, _ given: (any HTTPTransport)?) -> ClientTransport {
+        switch given {
+        case nil: CurlTransport(configuration: configuration).forTasks(isOwned: true)
+        case let curl as CurlTransport: curl.forTasks(isOwned: false)
+        case let other?: .tasks(TaskCallbackTransport(other))
+        }
+    }
+
+    /// The transport of a client for threads: the one that it was given, or libcurl.
+    static func make(_ configuration: CyclesConfiguration, _ given: (any BlockingHTTPTransport)?) -> ClientTransport {
+        switch given {
+        case nil: CurlTransport(configuration: configuration).forThreads(isOwned: true)
+        case let curl as CurlTransport: curl.forThreads(isOwned: false)
+        case let other?: .threads(other)
+        }
+    }
+}

@@ -1,0 +1,22 @@
+/// Waits, as a task, for the value that `begin` hands to its argument: once, from any thread.
+package func awaiting<Value: Sendable>(
+    _ begin: (_ done: @escaping @Sendable (Value) -> Void) -> Void
+) async -> Value {
+    await withUnsafeContinuation { (continuation: UnsafeContinuation<Value, Never>) in
+        begin { value in continuation.resume(returning: value) }
+    }
+}
+
+/// Waits, on this thread, for the value that `begin` hands to its argument: once, from any thread. The thread must be one
+/// that may block.
+/// - Parameter time: A clock whose alarms the thread runs while it waits, if the system has no thread for them.
+package func blocking<Value: Sendable>(
+    helping time: (any TimeSource)? = nil,
+    _ begin: (_ done: @escaping @Sendable (Value) -> Void) -> Void
+) -> Value {
+    let result = WaitableLock<Value?>(nil)
+    begin { value in result.withLock { $0 = value } }
+    if let value = result.withLock({ $0 }) { return value }
+    guard let time else { return result.wait { $0 } }
+    return result.wait(helping: time) { $0 }
+}
