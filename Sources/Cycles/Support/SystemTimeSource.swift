@@ -88,20 +88,21 @@ private final class AlarmClock: Sendable {
     func prepare(_ plan: ThreadShortagePlan) { state.withLock { $0.plan = plan } }
 
     func set(_ alarm: ObjectIdentifier, _ deadline: Duration?, _ action: (@Sendable () -> Void)?) {
-        let startsThread = state.withLock { state, wakes in
+        let (startsThread, hasThread) = state.withLock { state, wakes in
             guard let deadline, let action else {
                 state.alarms[alarm] = nil
-                return false
+                return (false, true)
             }
             state.alarms[alarm] = (deadline, action)
             if let wakeTime = state.wakeTime, deadline < wakeTime {
                 wakes = true
                 state.wakeTime = nil
             }
-            return state.mayStartThread()
+            if case .running = state.thread { return (false, true) }
+            return (state.mayStartThread(), false)
         }
         if startsThread { startThread() }
-        askForStandIn()
+        if !hasThread { askForStandIn() }
     }
 
     /// Whoever sets an alarm may hold a lock: nothing is waited for and nobody is told here.
@@ -119,7 +120,7 @@ private final class AlarmClock: Sendable {
 
     /// Sees to it that somebody looks after the alarms in time, unless the thread does.
     private func askForStandIn() {
-        let request: (plan: ThreadShortagePlan, time: Duration)? = state.withLock { state in
+        let request: (plan: ThreadShortagePlan, time: Duration)? = state.withLock { state, _ in
             guard case .missing(let retryAt) = state.thread, let deadline = state.nextDeadline, let plan = state.plan
             else { return nil }
             // The first one is asked for at once, since there is something to report.
@@ -148,7 +149,7 @@ private final class AlarmClock: Sendable {
     }
 
     var isUnattended: Bool {
-        state.withLock { state in
+        state.withLock { state, _ in
             // A thread that is being started, perhaps by somebody else, may turn out not to be there.
             if case .running = state.thread { return false }
             return !state.hasStandIn && !state.alarms.isEmpty
@@ -156,7 +157,7 @@ private final class AlarmClock: Sendable {
     }
 
     func help() -> Duration? {
-        let (isMissing, startsThread) = state.withLock { state in
+        let (isMissing, startsThread) = state.withLock { state, _ in
             guard case .missing = state.thread, !state.alarms.isEmpty else { return (false, false) }
             return (true, state.mayStartThread())
         }

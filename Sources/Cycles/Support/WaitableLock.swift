@@ -47,10 +47,7 @@ package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
         _ body: (inout State) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         pthread_mutex_lock(&storage.pointee.mutex)
-        defer {
-            if storage.pointee.waiters > 0 { pthread_cond_broadcast(&storage.pointee.condition) }
-            pthread_mutex_unlock(&storage.pointee.mutex)
-        }
+        defer { unlock(wakes: true) }
         return try body(&storage.pointee.state)
     }
 
@@ -58,11 +55,15 @@ package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
     package func withLock<Result>(_ body: (inout State, _ wakes: inout Bool) -> Result) -> Result {
         pthread_mutex_lock(&storage.pointee.mutex)
         var wakes = false
-        defer {
-            if wakes, storage.pointee.waiters > 0 { pthread_cond_broadcast(&storage.pointee.condition) }
-            pthread_mutex_unlock(&storage.pointee.mutex)
-        }
+        defer { unlock(wakes: wakes) }
         return body(&storage.pointee.state, &wakes)
+    }
+
+    private func unlock(wakes: Bool) {
+        let hasWaiters = wakes && storage.pointee.waiters > 0
+        pthread_mutex_unlock(&storage.pointee.mutex)
+        // After the mutex is free, so that a woken thread does not have to sleep again until it is.
+        if hasWaiters { pthread_cond_broadcast(&storage.pointee.condition) }
     }
 
     /// Blocks the thread until `body` returns a value. Runs `body` at once and whenever the thread is woken.
