@@ -32,5 +32,5 @@ fi
 run_tests thread .build-tsan "${flags[@]}"
 
 # The leak check stays off: libraries keep what they allocate once for the whole process.
-environment=("ASAN_OPTIONS=detect_leaks=0" CYCLES_TESTS_COMPILE_NO_PROGRAMS=1 CYCLES_TESTS_LIFECYCLES=500 CYCLES_TESTS_ARE_SLOWED=1)
+environment=("ASAN_OPTIONS=detect_leaks=0:suppressions=$PWD/Scripts/lib/asan-suppressions.txt" CYCLES_TESTS_COMPILE_NO_PROGRAMS=1 CYCLES_TESTS_LIFECYCLES=500 CYCLES_TESTS_ARE_SLOWED=1)
 run_tests address .build-asan
