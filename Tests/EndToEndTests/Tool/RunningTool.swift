@@ -90,9 +90,15 @@ final class RunningTool {
         for file in [outputFile, errorsFile] { try Data().write(to: file) }
         let inputFile = folder.appendingPathComponent("input")
         try input.write(to: inputFile, atomically: true, encoding: .utf8)
-        process.standardInput = try FileHandle(forReadingFrom: inputFile)
-        process.standardOutput = try terminal?.program ?? output ?? FileHandle(forWritingTo: outputFile)
-        process.standardError = try FileHandle(forWritingTo: errorsFile)
+        // The process has its own descriptors once it runs; Process would keep these.
+        let files = try (
+            input: FileHandle(forReadingFrom: inputFile), output: FileHandle(forWritingTo: outputFile),
+            errors: FileHandle(forWritingTo: errorsFile)
+        )
+        defer { for file in [files.input, files.output, files.errors] { try? file.close() } }
+        process.standardInput = files.input
+        process.standardOutput = terminal?.program ?? output ?? files.output
+        process.standardError = files.errors
         process.terminationHandler = { [hasEnded] _ in
             hasEnded.set()
         }
