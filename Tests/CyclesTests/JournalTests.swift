@@ -92,7 +92,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
             seen.withLock { $0 = try? SystemFileSystem().read(path, limit: 1_000_000) }
         }
         try await guarded.commit(.tokens(420), metadata: ["job": 7])
-        let record = try JournalRecord(parsing: try #require(seen.withLock { $0 }))
+        let record = try SettlementRecord(parsing: try #require(seen.withLock { $0 }))
         #expect(record.commitBody == world.bench.wire.requests[1].body)
         #expect(record.mode == .commit && record.recordedAtMilliseconds == world.bench.clock.nowMilliseconds)
         let event = try JSONValue(parsing: try #require(record.eventBody))
@@ -149,7 +149,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let guarded = try await world.bench.client.reserve(world.bench.request())
         let path = world.file(guarded.reservationID)
         #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: true))
-        let record = try JournalRecord(parsing: try SystemFileSystem().read(path, limit: 1_000_000))
+        let record = try SettlementRecord(parsing: try SystemFileSystem().read(path, limit: 1_000_000))
         #expect(record.notBeforeMilliseconds == world.bench.clock.nowMilliseconds + 600_000)
         await world.bench.client.shutdown(timeout: .zero)
 
@@ -222,7 +222,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         async let settlement = box.take()?.commit(.tokens(420))
         await world.bench.advanceUntil { world.bench.operations.count >= 5 }
         #expect(try await settlement == .queued(isDurable: true))
-        let record = try JournalRecord(parsing: try #require(seen.withLock { $0 }))
+        let record = try SettlementRecord(parsing: try #require(seen.withLock { $0 }))
         #expect(record.mode == .event)
         await world.bench.client.shutdown(timeout: .zero)
 
@@ -269,14 +269,13 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
     @Test func whatCannotHaveItsReasonIsPutAsideWithout() throws {
         let folder = try TemporaryFolder()
         let recorder = RecordingObserver()
-        let journal = CommitJournal(
-            files: FaultyFiles(.create, passing: 1),
-            directory: folder.path,
-            identity: .init(baseURL: "http://authority.test", apiKey: Secret("key"), tenant: "acme"),
+        let identity = JournalIdentity(baseURL: "http://authority.test", apiKey: Secret("key"), tenant: "acme")
+        let journal = JournalWriter(
+            RecordStore(files: FaultyFiles(.create, passing: 1), directory: folder.path, identity: identity),
             observer: recorder,
-            isInline: true
+            threads: .none
         )
-        let record = try JournalRecord(parsing: Array(record("rsv_1").utf8))
+        let record = try SettlementRecord(parsing: Array(record("rsv_1").utf8))
         journal.write(record) { #expect($0) }
         let ends = Lock(0)
         journal.setAside(record.reservationID, reason: "no room") { ends.withLock { $0 += 1 } }
@@ -848,7 +847,7 @@ private func client(
         #expect(try await guarded.commit(.tokens(7)) == .queued(isDurable: true))
         world.bench.clock.advance(by: .seconds(599))
         #expect(world.bench.operations.count { $0 == "commit" } == 1)
-        #expect(try JournalRecord(parsing: Array(world.folder.contents.utf8)).notBeforeMilliseconds != nil)
+        #expect(try SettlementRecord(parsing: Array(world.folder.contents.utf8)).notBeforeMilliseconds != nil)
         world.bench.clock.advance(by: .seconds(2))
         #expect(world.folder.files.isEmpty)
     }

@@ -7,56 +7,60 @@ import Testing
         .api(APIError(operation: "o", status: status, code: code, message: "m", retryAfter: retryAfter))
     }
 
-    private func process(_ mode: SettlementRecord.Mode = .commit) -> SettlementStateMachine {
-        SettlementStateMachine(mode, RetryPolicy())
-    }
-
-    private func detail(_ status: ReservationStatus) -> Result<APIResponse<ReservationDetail>, CyclesError> {
-        .success(
-            APIResponse(
-                value: ReservationDetail(
-                    reservationID: "r",
-                    status: status,
-                    idempotencyKey: nil,
-                    subject: Subject(tenant: "t"),
-                    action: Action(kind: "k", name: "n"),
-                    reserved: .tokens(1),
-                    committed: nil,
-                    createdAtMilliseconds: 0,
-                    expiresAtMilliseconds: 0,
-                    finalizedAtMilliseconds: nil,
-                    scopePath: "s",
-                    affectedScopes: [],
-                    metadata: nil,
-                    committedMetadata: nil,
-                    evidence: nil
-                ),
-                http: ResponseMetadata(HTTPResponse(status: 200)),
-                body: [],
-                idempotencyKey: nil
-            )
+    private func record(_ key: IdempotencyKey = "key-1") -> SettlementRecord {
+        SettlementRecord(
+            reservationID: "rsv_1",
+            baseURL: "",
+            idempotencyKey: key,
+            commit: CommitRequest(
+                actual: .tokens(5),
+                metrics: CyclesMetrics(tokensInput: 3),
+                metadata: ["job": 7, "recovery_reason": "mine"]
+            ),
+            subject: Subject(tenant: "acme", agent: "bot"),
+            action: Action(kind: "k", name: "n", tags: ["t"]),
+            recordedAtMilliseconds: 0
         )
     }
 
-    /// A step as text, to compare.
-    private func text(_ step: SettlementStateMachine.Step) -> String {
-        switch step {
-        case .send(let request): "send \(request)"
-        case .wait(let request, let delay, let floor, _):
-            "\(request) in \(delay.readable)" + (floor > .zero ? ", not before \(floor.readable)" : "")
-        case .settled(let settlement): "settled \(settlement)"
-        case .rejected(let error): "rejected \(error.status ?? 0)"
+    private func machine(_ mode: SettlementRecord.Mode = .commit) -> SettlementStateMachine {
+        var record = record()
+        if mode == .event { _ = record.becomeEvent() }
+        return SettlementStateMachine(.settle(record), RetryPolicy())
+    }
+
+    /// The next step as text, to compare.
+    private func step(
+        _ machine: inout SettlementStateMachine,
+        _ answer: Result<SettlementStateMachine.Answer, CyclesError>
+    ) -> String {
+        switch machine.answered(answer, now: .zero, randomness: 0.5) {
+        case .send: "send \(name(machine.request))"
+        case .storeAndSend: "store and send \(name(machine.request))"
+        case .wait(let delay, let floor, _):
+            "\(name(machine.request)) in \(delay.readable)" + (floor > .zero ? ", not before \(floor.readable)" : "")
+        case .finished(.success(let settlement)): "settled \(settlement)"
+        case .finished(.failure(let error)): "rejected \(error.status ?? 0)"
+        }
+    }
+
+    private func name(_ request: SettlementStateMachine.Request) -> String {
+        switch request {
+        case .commit: "commit"
+        case .event: "event"
+        case .lookUp: "lookUp"
+        case .release: "release"
         }
     }
 
     private func afterCommit(_ error: CyclesError) -> String {
-        var process = process()
-        return text(process.committed(.failure(error), randomness: 0.5))
+        var machine = machine()
+        return step(&machine, .failure(error))
     }
 
     private func afterEvent(_ error: CyclesError) -> String {
-        var process = process(.event)
-        return text(process.charged(.failure(error), randomness: 0.5))
+        var machine = machine(.event)
+        return step(&machine, .failure(error))
     }
 
     @Test func whatMayHaveBeenAppliedIsRepeated() {
@@ -98,24 +102,23 @@ import Testing
 
     @Test func anExpiredReservationBecomesAnEvent() {
         for answer in [error(410, .reservationExpired), error(410), error(409, .reservationExpired)] {
-            var process = process()
-            #expect(text(process.committed(.failure(answer), randomness: 0.5)) == "send event")
-            #expect(process.mode == .event && process.request == .event)
+            var machine = machine()
+            #expect(step(&machine, .failure(answer)) == "store and send event")
+            #expect(machine.record?.mode == .event)
             #expect(afterEvent(answer) == "rejected \(answer.status ?? 0)")
         }
     }
 
     @Test func whatIsFinalizedIsLookedUp() {
         let expectations: [(ReservationStatus, String)] = [
-            (.committed, "settled already settled"), (.released, "send event"), (.expired, "send event"),
+            (.committed, "settled already settled"), (.released, "store and send event"),
+            (.expired, "store and send event"),
             (.active, "rejected 409"), (ReservationStatus(rawValue: "ODD"), "rejected 409"),
         ]
         for (status, expected) in expectations {
-            var process = process()
-            #expect(
-                text(process.committed(.failure(error(409, .reservationFinalized)), randomness: 0.5)) == "send lookUp"
-            )
-            #expect(text(process.lookedUp(detail(status), randomness: 0.5)) == expected)
+            var machine = machine()
+            #expect(step(&machine, .failure(error(409, .reservationFinalized))) == "send lookUp")
+            #expect(step(&machine, .success(.found(status))) == expected)
         }
         #expect(afterEvent(error(409, .reservationFinalized)) == "rejected 409")
     }
@@ -125,11 +128,9 @@ import Testing
             (ReservationStatus.committed, "settled already settled"), (.released, "rejected 409"),
             (.expired, "rejected 409"), (.active, "rejected 409"),
         ] {
-            var process = process()
-            #expect(
-                text(process.committed(.failure(error(409, .idempotencyMismatch)), randomness: 0.5)) == "send lookUp"
-            )
-            #expect(text(process.lookedUp(detail(status), randomness: 0.5)) == expected)
+            var machine = machine()
+            #expect(step(&machine, .failure(error(409, .idempotencyMismatch))) == "send lookUp")
+            #expect(step(&machine, .success(.found(status))) == expected)
         }
         #expect(afterEvent(error(409, .idempotencyMismatch)) == "rejected 409")
     }
@@ -143,19 +144,19 @@ import Testing
             (.invalidResponse(InvalidResponse(operation: "o", status: 200, message: "m")), "commit in 500 ms"),
         ]
         for (failure, expected) in doubtful {
-            var process = process()
-            _ = process.committed(.failure(error(409, .reservationFinalized)), randomness: 0.5)
-            #expect(text(process.lookedUp(.failure(failure), randomness: 0.5)) == expected)
-            #expect(process.request == .commit)
+            var machine = machine()
+            _ = step(&machine, .failure(error(409, .reservationFinalized)))
+            #expect(step(&machine, .failure(failure)) == expected)
+            #expect(name(machine.request) == "commit")
         }
         for (failure, expected) in [
-            (error(410), "send event"), (error(400, .reservationExpired), "send event"),
+            (error(410), "store and send event"), (error(400, .reservationExpired), "store and send event"),
             (error(404, .notFound), "rejected 409"),
             (error(404, ErrorCode(rawValue: "NEW")), "rejected 409"),
         ] {
-            var process = process()
-            _ = process.committed(.failure(error(409, .reservationFinalized)), randomness: 0.5)
-            #expect(text(process.lookedUp(.failure(failure), randomness: 0.5)) == expected)
+            var machine = machine()
+            _ = step(&machine, .failure(error(409, .reservationFinalized)))
+            #expect(step(&machine, .failure(failure)) == expected)
         }
     }
 
@@ -186,9 +187,9 @@ import Testing
     }
 
     @Test func delaysGrowAndThenRoundsAreSlow() {
-        var process = process()
+        var machine = machine()
         var waits: [String] = []
-        for _ in 0..<12 { waits.append(text(process.committed(.failure(error(500)), randomness: 0.5))) }
+        for _ in 0..<12 { waits.append(step(&machine, .failure(error(500)))) }
         #expect(
             waits
                 == [
@@ -221,19 +222,7 @@ import Testing
     }
 
     @Test func theEventStandsInForTheCommit() throws {
-        let record = SettlementRecord(
-            reservationID: "rsv_1",
-            idempotencyKey: "key-1",
-            commit: CommitRequest(
-                actual: .tokens(5),
-                metrics: CyclesMetrics(tokensInput: 3),
-                metadata: ["job": 7, "recovery_reason": "mine"]
-            ),
-            subject: Subject(tenant: "acme", agent: "bot"),
-            action: Action(kind: "k", name: "n", tags: ["t"]),
-            recordedAtMilliseconds: 0
-        )
-        let event = try JSONValue(parsing: try #require(record.eventBody))
+        let event = try JSONValue(parsing: try #require(record().eventBody))
         #expect(
             event == [
                 "idempotency_key": "key-1", "subject": ["tenant": "acme", "agent": "bot"],
@@ -245,5 +234,59 @@ import Testing
                 ],
             ]
         )
+    }
+
+    @Test func aCommitWithoutAnEventIsRejectedWhenItsReservationHasExpired() throws {
+        let contents = #"{"version":1,"reservation_id":"r","commit_body":{},"recorded_at_ms":0}"#
+        let record = try SettlementRecord(parsing: Array(contents.utf8))
+        var machine = SettlementStateMachine(.settle(record), RetryPolicy())
+        #expect(step(&machine, .failure(error(410))) == "rejected 410")
+    }
+
+    @Test func anEventOfAnotherClientHasItsOwnKey() throws {
+        let contents =
+            #"{"version":1,"reservation_id":"r","commit_body":{"idempotency_key":"k"},"#
+            + #""event_fallback_body":{"idempotency_key":"other"}}"#
+        var record = try SettlementRecord(parsing: Array(contents.utf8))
+        #expect(record.body.idempotencyKey == "k")
+        let becameEvent = record.becomeEvent()
+        #expect(becameEvent && record.body.idempotencyKey == "other")
+        #expect(record.commit == .object(Array(#"{"idempotency_key":"k"}"#.utf8)))
+    }
+
+    // MARK: Releases
+
+    private func afterRelease(_ errors: [CyclesError], leaseEnd: Duration? = .seconds(10)) -> String {
+        let work = SettlementStateMachine.Work.release(ReleaseRequest(), leaseEnd: leaseEnd)
+        var machine = SettlementStateMachine(work, RetryPolicy())
+        return errors.map { step(&machine, .failure($0)) }.joined(separator: ", then ")
+    }
+
+    @Test func aReleaseOfWhatIsNotHeldHasSucceeded() {
+        for answer in [error(410), error(409, .reservationFinalized)] {
+            #expect(afterRelease([answer]) == "settled released")
+        }
+    }
+
+    @Test func aReleaseIsRepeatedUntilTheLeaseEnds() {
+        let failures = [CyclesError](repeating: error(500), count: 4)
+        #expect(afterRelease(failures, leaseEnd: .seconds(3)).hasSuffix("then release in 2 s, then rejected 500"))
+        #expect(afterRelease([error(429, retryAfter: .seconds(4))]) == "release in 4 s, not before 4 s")
+        #expect(afterRelease([error(429, retryAfter: .seconds(10))]) == "rejected 429")
+    }
+
+    @Test func aReleaseWithoutAKnownEndIsRepeatedAFewTimes() {
+        let failures = [CyclesError](repeating: error(500), count: 6)
+        #expect(
+            afterRelease(failures, leaseEnd: nil)
+                == "release in 500 ms, then release in 1 s, then release in 2 s, then release in 4 s, then release in 8 s, "
+                + "then rejected 500"
+        )
+    }
+
+    @Test func aReleaseThatIsRefusedHasFailed() {
+        for answer in [error(401), error(404), error(404, .notFound), error(409, .idempotencyMismatch)] {
+            #expect(afterRelease([answer]) == "rejected \(answer.status ?? 0)")
+        }
     }
 }

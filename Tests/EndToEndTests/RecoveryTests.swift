@@ -56,18 +56,18 @@ import Testing
         }
 
         /// The records that are in the journal.
-        var records: [JournalRecord] {
+        var records: [SettlementRecord] {
             let files = SystemFileSystem()
             let paths = FileManager.default.enumerator(atPath: journal)?.allObjects as? [String] ?? []
             return paths.filter { $0.hasSuffix(".json") }.compactMap { path in
-                (try? files.read(journal + "/" + path, limit: JournalRecord.maxBytes))
-                    .flatMap { try? JournalRecord(parsing: $0) }
+                (try? files.read(journal + "/" + path, limit: SettlementRecord.maxBytes))
+                    .flatMap { try? SettlementRecord(parsing: $0) }
             }
         }
 
         /// Keeps the keys of records, to look for their charges later.
-        func remember(_ records: [JournalRecord]) {
-            let found = records.compactMap { $0.commitBody.flatMap { JournalRecord.key(in: $0)?.rawValue } }
+        func remember(_ records: [SettlementRecord]) {
+            let found = records.compactMap { $0.commitBody.flatMap { SettlementRecord.key(in: $0)?.rawValue } }
             keys.withLock { $0.formUnion(found) }
         }
 
@@ -95,7 +95,7 @@ import Testing
         await until { world.gate.held >= 1 }
         // It was on disk before it left.
         let record = try #require(world.records.first)
-        #expect(record.mode == .commit && record.commitBody.flatMap { JournalRecord.key(in: $0) } == "first-0")
+        #expect(record.mode == .commit && record.commitBody.flatMap { SettlementRecord.key(in: $0) } == "first-0")
         kill(process)
         world.gate.open(dropping: true)
         #expect(world.records.count == 1)

@@ -4,10 +4,8 @@ package final class ClientCore: Sendable {
     let defaults: RequestDefaults
     let keeper: LeaseKeeper
     let engine: SettlementEngine
-    private let journal: CommitJournal?
-    /// Settlements, releases and abandoned reserves.
-    let pending = PendingWork()
-    let claims = ReservationClaims()
+    private let journal: JournalWriter?
+    let baseURL: String
     let heartbeat: HeartbeatPolicy
     /// Whether a lost lease makes a failure of what was settled all the same.
     let failsLostLeases: Bool
@@ -32,15 +30,17 @@ package final class ClientCore: Sendable {
         journal =
             configuration.journal == .disabled
             ? nil
-            : CommitJournal(
-                files: environment.files,
-                directory: directory,
-                identity: CommitJournal.Identity(configuration),
+            : JournalWriter(
+                RecordStore(
+                    files: environment.files,
+                    directory: directory,
+                    identity: JournalIdentity(configuration)
+                ),
                 observer: performer.observer,
-                isInline: environment.isJournalInline,
-                threads: environment.threads
+                threads: environment.isJournalInline ? .none : environment.threads
             )
-        engine = SettlementEngine(performer, policy: configuration.retry, pending: pending, journal: journal)
+        baseURL = configuration.baseURL
+        engine = SettlementEngine(performer, policy: configuration.retry, journal: journal)
         heartbeat = configuration.heartbeat
         failsLostLeases =
             configuration.heartbeat == .failOnFinalize
@@ -50,10 +50,10 @@ package final class ClientCore: Sendable {
         time.prepare(shortagePlan)
         if let journal {
             // What an earlier process left behind goes on. Finding it takes no server, and is always waited for.
-            let ticket = pending.begin(counts: false)
-            journal.load { [engine, pending] records in
-                engine.replay(records, after: ticket)
-                pending.end(ticket)
+            let errand = engine.beginErrand()
+            journal.load { [engine] records in
+                engine.replay(records, after: errand)
+                engine.endErrand(errand)
             }
         }
     }
@@ -84,7 +84,9 @@ package final class ClientCore: Sendable {
     /// - Returns: Why the reservation cannot become a guard; nil if it can.
     func claim(_ grant: ReservationGrant, key: IdempotencyKey?) -> CyclesError? {
         let id = grant.reservationID
-        if engine.isSettling(id) {
+        switch engine.claim(id) {
+        case .granted: return nil
+        case .settling:
             return .invalidResponse(
                 InvalidResponse(
                     operation: "createReservation",
@@ -93,16 +95,16 @@ package final class ClientCore: Sendable {
                     idempotencyKey: key
                 )
             )
+        case .guarded:
+            var issue = ValidationIssue(
+                field: "idempotencyKey",
+                message:
+                    "\(key.map { "\($0) " } ?? "")was used before, and its reservation \(id) has a guard; use another key for "
+                    + "other work"
+            )
+            issue.wasSent = true
+            return .validation(issue)
         }
-        guard !claims.claim(id) else { return nil }
-        var issue = ValidationIssue(
-            field: "idempotencyKey",
-            message:
-                "\(key.map { "\($0) " } ?? "")was used before, and its reservation \(id) has a guard; use another key for "
-                + "other work"
-        )
-        issue.wasSent = true
-        return .validation(issue)
     }
 
     /// Begins to keep what was granted.
@@ -128,49 +130,31 @@ package final class ClientCore: Sendable {
     }
 
     /// Releases a hold that an answer names from which no guard can be made. A hold that has a guard already stays.
-    /// - Parameter cause: The work that it follows from, if somebody may wait for that.
-    func giveBackUnclaimed(
-        _ id: ReservationID,
-        reason: String,
-        trace: TraceContext?,
-        after cause: PendingWork.Ticket? = nil
-    ) {
-        guard !engine.isSettling(id), claims.claim(id) else { return }
-        giveBack(id, reason: reason, trace: trace, after: cause)
+    /// - Parameter errand: The errand that it follows from, if somebody may wait for that.
+    func giveBackUnclaimed(_ id: ReservationID, reason: String, trace: TraceContext?, after errand: Errand? = nil) {
+        guard engine.claim(id) == .granted else { return }
+        giveBack(id, reason: reason, trace: trace, after: errand)
     }
 
     /// Releases a claimed hold that nobody will use. Its failure is reported, and not waited for.
-    /// - Parameter cause: The work that it follows from, if somebody may wait for that.
-    func giveBack(_ id: ReservationID, reason: String, trace: TraceContext?, after cause: PendingWork.Ticket? = nil) {
-        engine.release(
-            id,
-            ReleaseRequest(reason: reason),
-            leaseEnd: nil,
-            trace: trace,
-            isAwaited: false,
-            after: cause
-        ) { [claims] progress in
-            if case .finished = progress { claims.end(id) }
-        }
+    /// - Parameter errand: The errand that it follows from, if somebody may wait for that.
+    func giveBack(_ id: ReservationID, reason: String, trace: TraceContext?, after errand: Errand? = nil) {
+        let request = ReleaseRequest(reason: reason, idempotencyKey: .random())
+        let work = SettlementStateMachine.Work.release(request, leaseEnd: nil)
+        engine.begin(work, of: id, trace: trace, isAwaited: false, after: errand) { _ in }
     }
 
     /// Waits for background work that goes on now, for a limited time.
     /// - Parameter includesReplays: Whether to wait for settlements that an earlier process left in the journal, too.
     @discardableResult
     func flush(timeout: Duration?, includesReplays: Bool) async -> FlushReport {
-        let watch = pending.watch(includesReplays: includesReplays)
-        engine.hurry()
-        let (ended, left) = await pending.wait(for: watch, atMost: timeout ?? flushTimeout, time)
-        return FlushReport(settled: ended, stillPending: left)
+        await engine.flush(atMost: timeout ?? flushTimeout, includesReplays: includesReplays)
     }
 
     /// The same for a thread that may block.
     @discardableResult
     func flushBlocking(timeout: Duration?, includesReplays: Bool) -> FlushReport {
-        let watch = pending.watch(includesReplays: includesReplays)
-        engine.hurry()
-        let (ended, left) = pending.wait(for: watch, atMost: timeout ?? flushTimeout, time)
-        return FlushReport(settled: ended, stillPending: left)
+        engine.flushBlocking(atMost: timeout ?? flushTimeout, includesReplays: includesReplays)
     }
 
     /// Uses another API key from now on, goes on with what the old one held back, and then calls back, from any thread.

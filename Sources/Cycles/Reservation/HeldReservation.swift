@@ -160,7 +160,7 @@ package final class HeldReservation: Sendable {
         }
         guard isOver else { return false }
         core.keeper.end(lease)
-        core.claims.end(reservationID)
+        core.engine.endClaim(reservationID)
         core.observer.observe(.settlementFailed(reservationID, error))
         return true
     }
@@ -206,14 +206,16 @@ package final class HeldReservation: Sendable {
         core.keeper.beginSettling(lease)
         let record = SettlementRecord(
             reservationID: reservationID,
+            baseURL: core.baseURL,
             idempotencyKey: terms.commit.idempotencyKey ?? .random(),
             commit: terms.commit,
             subject: subject,
             action: action,
             recordedAtMilliseconds: core.time.wallMilliseconds
         )
-        core.engine.settle(
-            record,
+        core.engine.begin(
+            .settle(record),
+            of: reservationID,
             trace: currentTrace(completion),
             isAwaited: completion != nil,
             progressed(completion, judgesLoss: true)
@@ -254,10 +256,10 @@ package final class HeldReservation: Sendable {
             request.reason = nil
         }
         core.keeper.beginSettling(lease)
-        core.engine.release(
-            reservationID,
-            request,
-            leaseEnd: core.keeper.knownEnd(lease),
+        request.idempotencyKey = request.idempotencyKey ?? .random()
+        core.engine.begin(
+            .release(request, leaseEnd: core.keeper.knownEnd(lease)),
+            of: reservationID,
             trace: currentTrace(completion),
             isAwaited: completion != nil,
             progressed(completion, judgesLoss: false)
@@ -281,33 +283,26 @@ package final class HeldReservation: Sendable {
         release(ReleaseRequest(reason: "the guard was dropped"), nil)
     }
 
-    /// What the engine tells, on its way to the caller.
+    /// Takes the engine's progress on its way to the caller.
     private func progressed(
         _ completion: Completion?,
         judgesLoss: Bool
     ) -> @Sendable (SettlementEngine.Progress) -> Void {
-        let waiting = Lock(completion)
-        return { [self] progress in
-            let result: Result<Settlement, CyclesError>
-            let isOver: Bool
-            switch progress {
-            case .queued(let isDurable): (result, isOver) = (.success(.queued(isDurable: isDurable)), false)
-            case .finished(let outcome): (result, isOver) = (outcome, true)
-            }
-            let completion = waiting.withLock { completion in
-                defer { completion = nil }
-                return completion
-            }
+        { [self] progress in
+            let (result, isOver, isAwaited): (Result<Settlement, CyclesError>, Bool, Bool) =
+                switch progress {
+                case .queued(let isDurable): (.success(.queued(isDurable: isDurable)), false, true)
+                case .finished(let result, let isAwaited): (result, true, isAwaited)
+                }
             // The loss counts as of now: afterwards the lease is not looked after any more.
-            let loss = completion == nil || !judgesLoss ? nil : loss
+            let loss = isAwaited && judgesLoss && core.failsLostLeases ? loss : nil
             core.keeper.end(lease)
             state.withLock { state in
                 // That it is over may be known before that it was queued.
                 if isOver || state.outcome == nil { state.outcome = Outcome(result) }
                 state.phase = .settled
             }
-            if isOver { core.claims.end(reservationID) }
-            completion?(judged(result, loss))
+            if isAwaited { completion?(judged(result, loss)) }
         }
     }
 
@@ -315,7 +310,7 @@ package final class HeldReservation: Sendable {
     private func judged(_ result: Result<Settlement, CyclesError>, _ loss: LeaseLoss?) -> Result<
         Settlement, CyclesError
     > {
-        guard core.failsLostLeases, var loss else { return result }
+        guard var loss else { return result }
         switch result {
         case .success(let settlement): loss.settlement = settlement
         case .failure(let error): loss.message += ", and its settlement failed: \(error)"

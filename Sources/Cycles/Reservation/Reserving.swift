@@ -11,7 +11,7 @@ final class Reserving: Sendable {
         var completion: Completion?
         var isAbandoned = false
         /// The background work that the request becomes once the caller has given up.
-        var ticket: PendingWork.Ticket?
+        var errand: Errand?
     }
 
     private let core: ClientCore
@@ -42,7 +42,7 @@ final class Reserving: Sendable {
         let completion = state.withLock { state in
             state.isAbandoned = true
             // With a caller that waits the request is on its way, and is seen through.
-            if state.completion != nil { state.ticket = core.pending.begin(counts: false) }
+            if state.completion != nil { state.errand = core.engine.beginErrand() }
             defer { state.completion = nil }
             return state.completion
         }
@@ -61,8 +61,8 @@ final class Reserving: Sendable {
                 }
             case .failed(let error, let holding):
                 if let holding {
-                    let ticket = state.withLock { $0.ticket }
-                    core.giveBackUnclaimed(holding, reason: "the answer was not usable", trace: trace, after: ticket)
+                    let errand = state.withLock { $0.errand }
+                    core.giveBackUnclaimed(holding, reason: "the answer was not usable", trace: trace, after: errand)
                 }
                 finish(.failure(error))
             }
@@ -70,17 +70,17 @@ final class Reserving: Sendable {
     }
 
     private func finish(_ result: Result<ReservationGrant, CyclesError>) {
-        let (completion, ticket) = state.withLock { state in
+        let (completion, errand) = state.withLock { state in
             defer { state.completion = nil }
-            return (state.completion, state.ticket)
+            return (state.completion, state.errand)
         }
         if let completion {
             completion(result.map { grant in core.hold(grant, request, trace: trace) })
         } else if case .success(let grant) = result {
             let reason = "the reserving task was cancelled"
-            core.giveBack(grant.reservationID, reason: reason, trace: trace, after: ticket)
+            core.giveBack(grant.reservationID, reason: reason, trace: trace, after: errand)
         }
-        if let ticket { core.pending.end(ticket) }
+        if let errand { core.engine.endErrand(errand) }
     }
 }
 

@@ -7,6 +7,11 @@ package struct RetryDelays: Hashable, Sendable {
     /// The longest that a server is believed when it asks to wait.
     package static let longestFloor = Duration.seconds(3_600)
 
+    /// How long the server asks to wait, as far as it is believed.
+    package static func floor(_ error: CyclesError) -> Duration {
+        min(max(.zero, error.retryAfter ?? .zero), longestFloor)
+    }
+
     package init(_ policy: RetryPolicy) { self.policy = policy }
 
     /// Whether quick retries are left.

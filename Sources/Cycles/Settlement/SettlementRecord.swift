@@ -1,44 +1,70 @@
-/// Everything that it takes to settle one reservation, however often it has to be attempted.
+/// Everything that it takes to settle one reservation, however often the request has to be sent, in this process or
+/// after a restart.
 ///
-/// Its bodies are encoded once: the server compares what it gets under one key, so that the same bytes have to be sent
-/// each time.
-package struct SettlementRecord: Hashable, Sendable {
+/// Bodies are encoded once: the server compares the bytes that it gets under one key.
+package struct SettlementRecord: Sendable {
     /// How the spend is recorded.
-    package enum Mode: Hashable, Sendable {
+    package enum Mode: String, Sendable {
         /// By committing the reservation.
         case commit
-        /// By an event, since the reservation is no longer there to be committed.
+        /// By an event, since the reservation can no longer be committed.
         case event
     }
 
-    private struct Keys: Hashable, Sendable {
-        let commit: IdempotencyKey?
-        let event: IdempotencyKey?
+    /// The body of a request, and the parts of it that the client needs.
+    package struct Body: Sendable {
+        package let json: [UInt8]
+        /// The key inside the body; nil if another client wrote a body without one.
+        package let idempotencyKey: IdempotencyKey?
+        /// The unit of the amount; nil if the record comes from a journal.
+        package let unit: BudgetUnit?
     }
 
-    private enum Event: Hashable, Sendable {
-        case request(EventCreateRequest)
+    /// The member `commit_body` of a file: other clients leave it out of an event's record or write `null`.
+    package enum CommitMember: Hashable, Sendable {
+        case object([UInt8])
+        case null
+        case absent
+    }
+
+    /// The event that can stand in for a commit. This client's own is encoded only if it is needed.
+    private indirect enum Event: Sendable {
         case body([UInt8])
-        case none
+        case ofCommit(CommitRequest, Subject, Action)
+    }
+
+    private enum Content: Sendable {
+        case commit(fallback: Event?)
+        case event(commit: CommitMember)
+    }
+
+    /// A member that this version does not know, which survives a rewrite.
+    package struct UnknownMember: Hashable, Sendable {
+        package let name: String
+        package let value: [UInt8]
     }
 
     package let reservationID: ReservationID
-    package let unit: BudgetUnit?
-    package var mode: Mode
-    private let commit: JournalRecord.CommitBody
-    /// The key in the commit's body, and the key in the event's: one and the same, unless another client wrote the record.
-    private let keys: Keys
+    /// The base URL as configured. Records of another are left alone.
+    package let baseURL: String
     /// When the spend became known, in milliseconds since 1970.
     package let recordedAtMilliseconds: Int64
-    private let event: Event
-    private let unknown: [JournalRecord.UnknownMember]
+    /// The time before which the server does not want to be asked, in milliseconds since 1970.
+    package var notBeforeMilliseconds: Int64?
+    /// The time since the file was changed, below zero if that lies in the future; nil for a record of this process.
+    package var age: Duration?
+    package var unknown: [UnknownMember] = []
+    /// The body of the request that settles the reservation in the present mode.
+    private(set) package var body: Body
+    private var content: Content
 
+    /// A record for spend of this process.
     /// - Parameters:
-    ///   - commit: What was spent, checked already.
-    ///   - subject: The reservation's subject, the client's defaults filled in.
-    ///   - action: The reservation's action.
+    ///   - commit: The spend, valid in every part.
+    ///   - subject: The reservation's subject, with the client's defaults.
     package init(
         reservationID: ReservationID,
+        baseURL: String,
         idempotencyKey: IdempotencyKey,
         commit: CommitRequest,
         subject: Subject,
@@ -46,68 +72,105 @@ package struct SettlementRecord: Hashable, Sendable {
         recordedAtMilliseconds: Int64
     ) {
         self.reservationID = reservationID
-        keys = Keys(commit: idempotencyKey, event: idempotencyKey)
+        self.baseURL = baseURL
         self.recordedAtMilliseconds = recordedAtMilliseconds
-        mode = .commit
-        unit = commit.actual.unit
-        self.commit = .object(commit.encoded(key: idempotencyKey))
-        var metadata = commit.metadata
-        metadata["recovered_reservation_id"] = .string(reservationID.rawValue)
-        metadata["recovery_reason"] = "commit_after_reservation_expired"
-        event = .request(
-            EventCreateRequest(
-                subject: subject,
-                action: action,
-                actual: commit.actual,
-                metrics: commit.metrics,
-                metadata: metadata
-            )
+        body = Body(
+            json: commit.encoded(key: idempotencyKey),
+            idempotencyKey: idempotencyKey,
+            unit: commit.actual.unit
         )
-        unknown = []
+        content = .commit(fallback: .ofCommit(commit, subject, action))
     }
 
-    /// What was found in a journal.
-    package init(_ record: JournalRecord) {
-        reservationID = record.reservationID
-        keys = Keys(
-            commit: record.commitBody.flatMap { JournalRecord.key(in: $0) },
-            event: record.eventBody.flatMap { JournalRecord.key(in: $0) }
-        )
-        recordedAtMilliseconds = record.recordedAtMilliseconds
-        unit = nil
-        mode = record.mode
-        commit = record.commit
-        event = record.eventBody.map { .body($0) } ?? .none
-        unknown = record.unknown
-    }
-
-    /// The key of what is sent in the present mode: one for everything that settles the reservation.
-    package var idempotencyKey: IdempotencyKey? { mode == .commit ? keys.commit : keys.event }
-
-    /// The body of the commit; nil if the record never had one, as is possible in event mode only.
-    package var commitBody: [UInt8]? { if case .object(let body) = commit { body } else { nil } }
-
-    /// The body of the event that stands in for the commit; nil if nothing can.
-    package var eventBody: [UInt8]? {
-        switch event {
-        case .request(let request): keys.event.map { request.encoded(key: $0) }
-        case .body(let body): body
-        case .none: nil
+    /// A record from a journal.
+    /// - Returns: Nil if the body that the mode calls for is missing.
+    package init?(
+        reservationID: ReservationID,
+        baseURL: String,
+        mode: Mode,
+        commit: CommitMember,
+        event: [UInt8]?,
+        recordedAtMilliseconds: Int64
+    ) {
+        self.reservationID = reservationID
+        self.baseURL = baseURL
+        self.recordedAtMilliseconds = recordedAtMilliseconds
+        switch (mode, commit, event) {
+        case (.commit, .object(let json), let event):
+            body = Body(json: json, idempotencyKey: SettlementRecord.key(in: json), unit: nil)
+            content = .commit(fallback: event.map { .body($0) })
+        case (.event, let commit, let json?):
+            body = Body(json: json, idempotencyKey: SettlementRecord.key(in: json), unit: nil)
+            content = .event(commit: commit)
+        case (.commit, _, _), (.event, _, nil): return nil
         }
     }
 
-    /// What stands in a journal for it.
-    package func journalRecord(baseURL: String, notBeforeMilliseconds: Int64?) -> JournalRecord {
-        var record = JournalRecord(
-            reservationID: reservationID,
-            baseURL: baseURL,
-            mode: mode,
-            commit: commit,
-            eventBody: eventBody,
-            recordedAtMilliseconds: recordedAtMilliseconds,
-            notBeforeMilliseconds: notBeforeMilliseconds
+    package var mode: Mode {
+        switch content {
+        case .commit: .commit
+        case .event: .event
+        }
+    }
+
+    /// The member `commit_body` as it stands, or will stand, in the file.
+    package var commit: CommitMember {
+        switch content {
+        case .commit: .object(body.json)
+        case .event(let commit): commit
+        }
+    }
+
+    /// The body of the commit; nil if the record never had one, as is possible in event mode only.
+    package var commitBody: [UInt8]? { if case .object(let json) = commit { json } else { nil } }
+
+    /// The body of the event that settles the reservation, or that can stand in for the commit; nil if nothing can.
+    package var eventBody: [UInt8]? {
+        switch content {
+        case .event: body.json
+        case .commit(.body(let json)?): json
+        case .commit(.ofCommit(let commit, let subject, let action)?): encodedEvent(commit, subject, action)
+        case .commit(nil): nil
+        }
+    }
+
+    /// Records the spend by an event from now on.
+    /// - Returns: Whether the record has an event; if not, it stays as it was.
+    package mutating func becomeEvent() -> Bool {
+        guard case .commit(let fallback?) = content, let json = eventBody else { return false }
+        content = .event(commit: .object(body.json))
+        // One key for everything that settles the reservation, unless another client wrote the record.
+        let key = if case .body = fallback { SettlementRecord.key(in: json) } else { body.idempotencyKey }
+        body = Body(json: json, idempotencyKey: key, unit: body.unit)
+        return true
+    }
+
+    private func encodedEvent(_ commit: CommitRequest, _ subject: Subject, _ action: Action) -> [UInt8]? {
+        var metadata = commit.metadata
+        metadata["recovered_reservation_id"] = .string(reservationID.rawValue)
+        metadata["recovery_reason"] = "commit_after_reservation_expired"
+        let event = EventCreateRequest(
+            subject: subject,
+            action: action,
+            actual: commit.actual,
+            metrics: commit.metrics,
+            metadata: metadata
         )
-        record.unknown = unknown
-        return record
+        return body.idempotencyKey.map { event.encoded(key: $0) }
+    }
+
+    /// How long the server does not want to be asked from now on.
+    ///
+    /// A server is believed for an hour from the time of the file, so that restarts do not prolong the wait. A file whose
+    /// time lies in the future was written by a clock that was wrong: the hour counts from the time of the record, and the
+    /// wait is measured by that clock.
+    /// - Parameter wall: The time now, in milliseconds since 1970.
+    package func remainingWait(at wall: Int64) -> Duration {
+        guard let notBeforeMilliseconds else { return .zero }
+        let age = (age ?? .zero).wholeMilliseconds
+        let written = age >= 0 ? wall.saturatingSubtracting(age) : recordedAtMilliseconds
+        let limit = RetryDelays.longestFloor.wholeMilliseconds
+        let end = min(notBeforeMilliseconds, written.saturatingAdding(limit))
+        return .milliseconds(max(0, end.saturatingSubtracting(max(wall, written))))
     }
 }

@@ -1,214 +1,174 @@
-/// How one reservation gets settled: a value that is told what came of each attempt, and answers with the next step.
-package struct SettlementStateMachine: Hashable, Sendable {
-    /// What is sent.
-    package enum Request: Hashable, Sendable {
-        case commit
-        case event
+/// Settles or releases one reservation: a value that takes the answer to each request and returns the next step.
+package struct SettlementStateMachine: Sendable {
+    /// How the reservation is to end.
+    package enum Work: Sendable {
+        /// Its spend is recorded.
+        case settle(SettlementRecord)
+        /// Its hold is released. `leaseEnd` is when nothing is left to release, if that is known.
+        case release(ReleaseRequest, leaseEnd: Duration?)
+    }
+
+    /// A request with everything that it carries.
+    package enum Request: Sendable {
+        case commit(SettlementRecord.Body)
+        case event(SettlementRecord.Body)
         /// `getReservation`, to find out what became of a reservation that is settled already.
         case lookUp
+        case release(ReleaseRequest)
+
+        /// The operation of the specification.
+        package var operation: String {
+            switch self {
+            case .commit: "commitReservation"
+            case .event: "createEvent"
+            case .lookUp: "getReservation"
+            case .release: "releaseReservation"
+            }
+        }
+    }
+
+    /// A successful answer to a request.
+    package enum Answer: Sendable {
+        case settled(Settlement)
+        /// The state of a reservation that was looked up.
+        case found(ReservationStatus)
     }
 
     /// What to do next.
     package enum Step: Sendable {
-        /// Send that now.
-        case send(Request)
-        /// Send that after a delay. Before `floor`, counted from now, the server does not want to be asked.
-        case wait(Request, Duration, floor: Duration, because: CyclesError)
-        /// It is settled.
-        case settled(Settlement)
-        /// The server refuses for good.
-        case rejected(CyclesError)
+        /// Send ``request`` now.
+        case send
+        /// Send ``request`` now. The record has changed: it has to be on disk first.
+        case storeAndSend
+        /// Send ``request`` after a delay. Before `floor`, counted from now, the server does not want to be asked.
+        case wait(Duration, floor: Duration, because: CyclesError)
+        /// The reservation is settled or released, or the server refuses that for good.
+        case finished(Result<Settlement, CyclesError>)
     }
 
-    private(set) package var mode: SettlementRecord.Mode
-    private var delays: RetryDelays
-    /// Why the reservation is being looked up.
-    private var doubt: Doubt?
-    /// Whether quick retries are over.
-    private(set) package var isSlow = false
-
-    private struct Doubt: Hashable, Sendable {
+    private struct Doubt {
         let error: CyclesError
         /// Whether another request may have used the key, so that only a commit counts as settled.
         let isMismatch: Bool
     }
 
-    package init(_ mode: SettlementRecord.Mode, _ policy: RetryPolicy) {
-        self.mode = mode
+    private(set) package var work: Work
+    private var delays: RetryDelays
+    /// Why the reservation is being looked up; nil if it is not.
+    private var doubt: Doubt?
+    /// Whether quick retries are over.
+    private(set) package var isSlow = false
+
+    package init(_ work: Work, _ policy: RetryPolicy) {
+        self.work = work
         delays = RetryDelays(policy)
     }
 
-    /// What to send first, and whenever nothing else is known.
-    package var request: Request { mode == .commit ? .commit : .event }
-
-    // MARK: What came of an attempt
-
-    package mutating func committed(
-        _ result: Result<APIResponse<CommitResponse>, CyclesError>,
-        randomness: Double
-    ) -> Step {
-        switch result {
-        case .success(let response): return .settled(.committed(response.value))
-        case .failure(let error): return failed(error, randomness)
+    /// The request that is under way, or is sent next.
+    package var request: Request {
+        switch work {
+        case .release(let request, _): .release(request)
+        case .settle where doubt != nil: .lookUp
+        case .settle(let record): record.mode == .commit ? .commit(record.body) : .event(record.body)
         }
     }
 
-    package mutating func charged(
-        _ result: Result<APIResponse<EventCreateResponse>, CyclesError>,
-        randomness: Double
-    ) -> Step {
-        switch result {
-        case .success(let response): return .settled(.recoveredViaEvent(response.value))
-        case .failure(let error): return failed(error, randomness)
-        }
-    }
+    /// The record of a settlement; nil for a release.
+    package var record: SettlementRecord? { if case .settle(let record) = work { record } else { nil } }
 
-    package mutating func lookedUp(
-        _ result: Result<APIResponse<ReservationDetail>, CyclesError>,
+    package var isSettlement: Bool { if case .settle = work { true } else { false } }
+
+    /// Takes the answer to ``request``.
+    /// - Parameter randomness: From 0 up to 1; used for the delay after a failure.
+    package mutating func answered(
+        _ result: Result<Answer, CyclesError>,
+        now: Duration,
         randomness: Double
     ) -> Step {
-        guard let doubt else { return .send(request) }
+        let doubt = doubt
         self.doubt = nil
-        switch result {
-        case .success(let response):
-            switch response.status {
-            case .committed: return .settled(.alreadySettled)
-            case .released, .expired: return doubt.isMismatch ? .rejected(doubt.error) : becomeEvent()
-            default: return .rejected(doubt.error)
-            }
-        case .failure(let error):
-            switch FailureClass(error) {
-            case .expired: return doubt.isMismatch ? .rejected(doubt.error) : becomeEvent()
-            case .rejected: return .rejected(doubt.error)
-            // The server does not know it, whatever else it says. A 404 that is no error of the protocol comes from
-            // something in between, and says nothing about the reservation.
-            case .unclassified where error.status == 404 && error.errorCode?.isOfProtocol == true:
-                return .rejected(doubt.error)
-            case .retry, .throttled, .unauthorized, .unclassified, .finalized, .mismatch:
-                // A look-up that fails decides nothing: the commit is sent again.
-                return wait(for: FailureClass(error), error, randomness)
+        switch (result, doubt) {
+        case (.success(.settled(let settlement)), _): return .finished(.success(settlement))
+        case (.success(.found(let status)), let doubt?): return found(status, doubt)
+        case (.success(.found), nil): return .send
+        case (.failure(let error), let doubt?): return lookUpFailed(error, doubt, randomness)
+        case (.failure(let error), nil):
+            switch work {
+            case .settle(let record): return settlementFailed(error, record.mode, randomness)
+            case .release(_, let leaseEnd): return releaseFailed(error, timeLeft: leaseEnd.map { $0 - now }, randomness)
             }
         }
     }
 
-    private mutating func failed(_ error: CyclesError, _ randomness: Double) -> Step {
+    private mutating func settlementFailed(
+        _ error: CyclesError,
+        _ mode: SettlementRecord.Mode,
+        _ randomness: Double
+    ) -> Step {
         let failure = FailureClass(error)
         switch (failure, mode) {
         case (.retry, _), (.throttled, _), (.unauthorized, _), (.unclassified, _):
             return wait(for: failure, error, randomness)
-        case (.expired, .commit): return becomeEvent()
+        case (.expired, .commit): return becomeEvent(because: error)
         case (.finalized, .commit), (.mismatch, .commit):
             doubt = Doubt(error: error, isMismatch: failure == .mismatch)
-            return .send(.lookUp)
-        case (.rejected, _), (.expired, .event), (.finalized, .event), (.mismatch, .event): return .rejected(error)
+            return .send
+        case (.rejected, _), (.expired, .event), (.finalized, .event), (.mismatch, .event):
+            return .finished(.failure(error))
         }
     }
 
-    private mutating func becomeEvent() -> Step {
-        mode = .event
-        return .send(.event)
+    private mutating func found(_ status: ReservationStatus, _ doubt: Doubt) -> Step {
+        switch status {
+        case .committed: .finished(.success(.alreadySettled))
+        case .released where !doubt.isMismatch, .expired where !doubt.isMismatch: becomeEvent(because: doubt.error)
+        default: .finished(.failure(doubt.error))
+        }
+    }
+
+    private mutating func lookUpFailed(_ error: CyclesError, _ doubt: Doubt, _ randomness: Double) -> Step {
+        let failure = FailureClass(error)
+        switch failure {
+        case .expired where !doubt.isMismatch: return becomeEvent(because: error)
+        case .expired, .rejected: return .finished(.failure(doubt.error))
+        // The server does not know the reservation. A 404 that is no error of the protocol comes from something in
+        // between, and says nothing about the reservation.
+        case .unclassified where error.status == 404 && error.errorCode?.isOfProtocol == true:
+            return .finished(.failure(doubt.error))
+        case .retry, .throttled, .unauthorized, .unclassified, .finalized, .mismatch:
+            // The failure decides nothing: the commit is sent again.
+            return wait(for: failure, error, randomness)
+        }
+    }
+
+    private mutating func releaseFailed(_ error: CyclesError, timeLeft: Duration?, _ randomness: Double) -> Step {
+        switch FailureClass(error) {
+        case .expired, .finalized: return .finished(.success(.released))
+        case .unauthorized, .mismatch, .unclassified, .rejected: return .finished(.failure(error))
+        case .retry, .throttled:
+            let floor = RetryDelays.floor(error)
+            guard let next = delays.nextFast(goesOn: timeLeft != nil, randomness: randomness) else {
+                return .finished(.failure(error))
+            }
+            let delay = max(next, floor)
+            if let timeLeft, delay >= timeLeft { return .finished(.failure(error)) }
+            return .wait(delay, floor: floor, because: error)
+        }
+    }
+
+    private mutating func becomeEvent(because error: CyclesError) -> Step {
+        guard case .settle(var record) = work, record.becomeEvent() else { return .finished(.failure(error)) }
+        work = .settle(record)
+        return .storeAndSend
     }
 
     private mutating func wait(for failure: FailureClass, _ error: CyclesError, _ randomness: Double) -> Step {
-        let floor = min(max(.zero, error.retryAfter ?? .zero), RetryDelays.longestFloor)
         switch failure {
         case .unauthorized, .unclassified: isSlow = true
         default: isSlow = !delays.hasFastRetries
         }
+        let floor = RetryDelays.floor(error)
         let delay = isSlow ? delays.nextRound(randomness: randomness) : delays.next(randomness: randomness)
-        return .wait(request, max(delay, floor), floor: floor, because: error)
-    }
-}
-
-/// What kind of failure an attempt to settle was. The order of the checks is the protocol's.
-package enum FailureClass: Hashable, Sendable {
-    /// A transport failure, a 5xx, a 408, or a 2xx or 3xx that is no success: it may have been applied.
-    case retry
-    /// A 429, or LIMIT_EXCEEDED.
-    case throttled
-    /// A 401 or 403.
-    case unauthorized
-    /// The reservation has expired.
-    case expired
-    /// The reservation was settled before.
-    case finalized
-    /// The key was used for something else.
-    case mismatch
-    /// A 4xx without a code that says what it means.
-    case unclassified
-    /// Any other 4xx: the server refuses for good.
-    case rejected
-
-    /// Whether the failure leaves open what the server has done with the request, or with the same request before.
-    package var isInconclusive: Bool {
-        switch self {
-        case .retry, .throttled, .unauthorized, .unclassified: true
-        case .expired, .finalized, .mismatch, .rejected: false
-        }
-    }
-
-    package init(_ error: CyclesError) {
-        switch error {
-        case .transport, .ambiguous, .invalidResponse, .cancelled, .leaseLost: self = .retry
-        case .validation, .configuration: self = .rejected
-        case .denied(let denial): self = .init(status: denial.status, code: denial.errorCode)
-        case .api(let answer): self = .init(status: answer.status, code: answer.code)
-        }
-    }
-
-    private init(status: Int, code: ErrorCode?) {
-        guard (400..<500).contains(status) else {
-            self = .retry
-            return
-        }
-        switch (status, code) {
-        case (408, _): self = .retry
-        case (429, _), (_, .limitExceeded): self = .throttled
-        case (401, _), (403, _): self = .unauthorized
-        case (410, _), (_, .reservationExpired): self = .expired
-        case (_, .reservationFinalized): self = .finalized
-        case (_, .idempotencyMismatch): self = .mismatch
-        case (_, nil), (_, .internalError), (_, .unauthorized), (_, .forbidden), (_, .unrecognized):
-            self = .unclassified
-        default: self = .rejected
-        }
-    }
-}
-
-/// How one hold is given back.
-package struct ReleaseStateMachine: Hashable, Sendable {
-    /// What to do next.
-    package enum Step: Sendable {
-        /// Send it again after a delay.
-        case wait(Duration, floor: Duration, because: CyclesError)
-        /// Nothing is held any more.
-        case released
-        /// It could not be given back, or there is no time left: the lease will run out.
-        case failed(CyclesError)
-    }
-
-    private var delays: RetryDelays
-
-    package init(_ policy: RetryPolicy) { delays = RetryDelays(policy) }
-
-    /// - Parameter timeLeft: How long the hold is still there to be given back; nil if that is not known.
-    package mutating func attempted(
-        _ result: Result<APIResponse<ReleaseResponse>, CyclesError>,
-        timeLeft: Duration?,
-        randomness: Double
-    ) -> Step {
-        guard case .failure(let error) = result else { return .released }
-        switch FailureClass(error) {
-        case .expired, .finalized: return .released
-        case .retry, .throttled:
-            let floor = min(max(.zero, error.retryAfter ?? .zero), RetryDelays.longestFloor)
-            guard let next = delays.nextFast(goesOn: timeLeft != nil, randomness: randomness) else {
-                return .failed(error)
-            }
-            let delay = max(next, floor)
-            if let timeLeft, delay >= timeLeft { return .failed(error) }
-            return .wait(delay, floor: floor, because: error)
-        case .unauthorized, .mismatch, .unclassified, .rejected: return .failed(error)
-        }
+        return .wait(max(delay, floor), floor: floor, because: error)
     }
 }

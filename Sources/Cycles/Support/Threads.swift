@@ -121,6 +121,9 @@ package struct ThreadSource: Sendable {
     /// The threads of the system.
     package static let system = ThreadSource { attempts, body in SystemThread.start(attempts: attempts, body) }
 
+    /// No threads at all.
+    package static let none = ThreadSource { _, _ in nil }
+
     /// Runs `body` on a new thread that nobody joins. False if there is none to be had.
     package func start(attempts: Int = 8, _ body: @escaping @Sendable () -> Void) -> Bool {
         guard let thread = make(attempts, body) else { return false }

@@ -1,3 +1,24 @@
+/// Whose records they are.
+package struct JournalIdentity: Hashable, Sendable {
+    package let baseURL: String
+    package var apiKey: Secret
+    package let tenant: String?
+
+    package init(_ configuration: CyclesConfiguration) {
+        self.init(
+            baseURL: configuration.baseURL,
+            apiKey: Secret(configuration.apiKey),
+            tenant: configuration.tenant
+        )
+    }
+
+    package init(baseURL: String, apiKey: Secret, tenant: String?) {
+        self.baseURL = baseURL
+        self.apiKey = apiKey
+        self.tenant = tenant
+    }
+}
+
 /// Where records are kept: names that all clients of the protocol share.
 package enum JournalNames {
     /// What a record's file is called: the hash of the exact UTF-8 bytes of its reservation.
@@ -45,7 +66,7 @@ package enum JournalNames {
         return folder
     }
 
-    package static func folder(_ identity: CommitJournal.Identity) -> String {
+    package static func folder(_ identity: JournalIdentity) -> String {
         folder(baseURL: identity.baseURL, apiKey: identity.apiKey.value, tenant: identity.tenant)
     }
 

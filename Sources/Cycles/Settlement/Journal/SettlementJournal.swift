@@ -60,18 +60,18 @@ public struct SettlementJournal: Sendable {
     public let directory: String?
     /// Why the configured directory cannot be used.
     private let refusal: String?
-    private let identity: CommitJournal.Identity?
+    private let identity: JournalIdentity?
     private let files: any FileSystem
 
     /// The journal that a client with this configuration uses.
     public init(_ configuration: CyclesConfiguration) {
-        self.init(configuration.journal, CommitJournal.Identity(configuration), SystemFileSystem())
+        self.init(configuration.journal, JournalIdentity(configuration), SystemFileSystem())
     }
 
     /// A journal without the knowledge whose it is: no identity of it is the own one.
     public init(_ place: JournalConfiguration) { self.init(place, nil, SystemFileSystem()) }
 
-    package init(_ place: JournalConfiguration, _ identity: CommitJournal.Identity?, _ files: any FileSystem) {
+    package init(_ place: JournalConfiguration, _ identity: JournalIdentity?, _ files: any FileSystem) {
         self.identity = identity
         self.files = files
         refusal = place.directoryProblem
@@ -96,10 +96,10 @@ public struct SettlementJournal: Sendable {
         }
         var existing = ownName.map { directory + "/" + $0 } ?? directory
         for path in [directory, existing] where files.age(of: path) != nil {
-            do throws(FileError) {
-                try files.prepareDirectory(path)
+            do throws(JournalProblem) {
+                try at(path) { () throws(FileError) in try files.prepareDirectory(path) }
             } catch {
-                return JournalProblem(path: path, message: error.description)
+                return error
             }
         }
         // What is missing is made in the nearest directory above that is there.
@@ -133,88 +133,76 @@ public struct SettlementJournal: Sendable {
     /// What a file contains.
     /// - Throws: ``JournalProblem`` if it cannot be read.
     public func contents(of entry: Entry) throws(JournalProblem) -> [UInt8] {
-        do throws(FileError) {
-            return try files.read(entry.path, limit: JournalRecord.maxBytes)
-        } catch {
-            throw JournalProblem(path: entry.path, message: error.description)
-        }
+        try at(entry.path) { () throws(FileError) in try files.read(entry.path, limit: SettlementRecord.maxBytes) }
     }
 
     /// Removes a file for good. A pending one's spend will not reach the ledger, unless a client has it in hand already.
     /// - Throws: ``JournalProblem`` if it cannot be removed.
     public func discard(_ entry: Entry) throws(JournalProblem) {
-        do throws(FileError) {
-            try files.remove(entry.path)
-        } catch {
-            throw JournalProblem(path: entry.path, message: error.description)
-        }
+        try at(entry.path) { () throws(FileError) in try files.remove(entry.path) }
     }
 
     private func list(_ path: String) throws(JournalProblem) -> [String] {
+        try at(path) { () throws(FileError) in try files.list(path) }
+    }
+
+    private func at<Result>(
+        _ path: String,
+        _ body: () throws(FileError) -> Result
+    ) throws(JournalProblem) -> Result {
         do throws(FileError) {
-            return try files.list(path)
+            return try body()
         } catch {
             throw JournalProblem(path: path, message: error.description)
         }
     }
 
-    /// Nil for what is neither a record nor was one.
+    /// Nil for a file that neither is nor was a record.
     private func entry(_ path: String) -> Entry? {
         guard let state = JournalNames.state(path) else { return nil }
         do throws(FileError) {
-            let contents = try files.read(path, limit: JournalRecord.maxBytes)
-            do throws(JournalRecord.Defect) {
-                return Entry(path, state, try JournalRecord(parsing: contents))
+            let contents = try files.read(path, limit: SettlementRecord.maxBytes)
+            do throws(SettlementRecord.Defect) {
+                return Entry(path, state, try SettlementRecord(parsing: contents))
             } catch {
-                return Entry(path, state, problem: "\(error)")
+                return Entry(path, state, nil, problem: "\(error)")
             }
         } catch {
-            return Entry(path, state, problem: error.description)
+            return Entry(path, state, nil, problem: error.description)
         }
     }
 }
 
 extension SettlementJournal.Entry {
-    fileprivate init(_ path: String, _ state: SettlementJournal.State, _ record: JournalRecord) {
-        let actual = record.body.flatMap { try? JSONValue(parsing: $0) }?["actual"]
+    fileprivate init(
+        _ path: String,
+        _ state: SettlementJournal.State,
+        _ record: SettlementRecord?,
+        problem: String? = nil
+    ) {
+        let actual = record.flatMap { try? JSONValue(parsing: $0.body.json) }?["actual"]
+        // A commit names neither subject nor action: the event that may have to stand in for it does.
+        let event = record?.eventBody.flatMap { try? JSONValue(parsing: $0) }
         self.path = path
         self.state = state
-        reservationID = record.reservationID
-        baseURL = record.baseURL
-        isEvent = record.mode == .event
+        self.problem = problem
+        reservationID = record?.reservationID
+        baseURL = record?.baseURL
+        isEvent = record?.mode == .event
         if let number = actual?["amount"]?.int64, let unit = actual?["unit"]?.string {
             self.actual = Amount(number, BudgetUnit(rawValue: unit))
         } else {
             self.actual = nil
         }
-        idempotencyKey = record.body.flatMap { JournalRecord.key(in: $0) }
-        recordedAtMilliseconds = record.recordedAtMilliseconds
-        notBeforeMilliseconds = record.notBeforeMilliseconds
-        rejection = state == .rejected ? record.rejection : nil
-        // A commit names neither: what it was reserved for is in the event that may have to stand in for it.
-        let event = record.eventBody.flatMap { try? JSONValue(parsing: $0) }
         subject = event?["subject"].flatMap(SettlementJournal.Entry.decoded)
         action = event?["action"].flatMap(SettlementJournal.Entry.decoded)
-        problem = nil
+        idempotencyKey = record?.body.idempotencyKey
+        recordedAtMilliseconds = record?.recordedAtMilliseconds
+        notBeforeMilliseconds = record?.notBeforeMilliseconds
+        rejection = state == .rejected ? record?.rejection : nil
     }
 
     private static func decoded<Value: WireDecodable>(_ value: JSONValue) -> Value? {
         try? JSONReader.document(value.encoded) { reader throws(JSONError) in try Value(from: &reader) }
-    }
-
-    fileprivate init(_ path: String, _ state: SettlementJournal.State, problem: String) {
-        self.path = path
-        self.state = state
-        reservationID = nil
-        baseURL = nil
-        isEvent = false
-        actual = nil
-        idempotencyKey = nil
-        recordedAtMilliseconds = nil
-        notBeforeMilliseconds = nil
-        rejection = nil
-        subject = nil
-        action = nil
-        self.problem = problem
     }
 }

@@ -1,81 +1,26 @@
-/// One settlement as it stands on disk, in the form that all clients of the protocol share.
-///
-/// Bodies are kept as the bytes that they are: the server compares what it gets under one key.
-package struct JournalRecord: Hashable, Sendable {
+/// The form of a record in a file, which all clients of the protocol share.
+extension SettlementRecord {
     package static let version: Int64 = 1
     /// The largest file that is read.
     package static let maxBytes = 1_024 * 1_024
 
-    package var reservationID: ReservationID
-    /// The base URL as configured. Records of another are left alone.
-    package var baseURL: String
-    package var mode: SettlementRecord.Mode
-    /// The member `commit_body`.
-    package private(set) var commit: CommitBody
-    /// The body of the event that stands in for the commit, a JSON object; nil if there is none.
-    package var eventBody: [UInt8]?
-    package var recordedAtMilliseconds: Int64
-    /// The time before which the server does not want to be asked, in milliseconds since 1970.
-    package var notBeforeMilliseconds: Int64?
-    /// The time since its file was changed, below zero if that lies in the future; nil for a record of this process.
-    package var age: Duration?
-    /// Members that this version does not know: name and value as they stand.
-    package var unknown: [UnknownMember] = []
-
-    /// The member `commit_body` as it stands: other clients leave it out of an event's record or write `null`.
-    package enum CommitBody: Hashable, Sendable {
-        case object([UInt8])
-        case null
-        case absent
-    }
-
-    /// The body of the commit, a JSON object; nil if there is none, as is possible in event mode only.
-    package var commitBody: [UInt8]? { if case .object(let body) = commit { body } else { nil } }
-
-    /// A member that survives a rewrite.
-    package struct UnknownMember: Hashable, Sendable {
-        package let name: String
-        package let value: [UInt8]
-    }
-
-    package init(
-        reservationID: ReservationID,
-        baseURL: String,
-        mode: SettlementRecord.Mode,
-        commit: CommitBody,
-        eventBody: [UInt8]?,
-        recordedAtMilliseconds: Int64,
-        notBeforeMilliseconds: Int64? = nil
-    ) {
-        self.reservationID = reservationID
-        self.baseURL = baseURL
-        self.mode = mode
-        self.commit = commit
-        self.eventBody = eventBody
-        self.recordedAtMilliseconds = recordedAtMilliseconds
-        self.notBeforeMilliseconds = notBeforeMilliseconds
-    }
-
-    /// Why the server refused it for good; nil if it did not, or nobody wrote it down. A member of this client's own, which
-    /// others keep as one that they do not know.
+    /// Why the server refused the settlement for good; nil if it did not, or nobody wrote the reason down. A member of
+    /// this client's own, which other clients keep as an unknown one.
     package var rejection: String? {
         get {
-            unknown.first { $0.name == JournalRecord.rejectionName }
+            unknown.first { $0.name == SettlementRecord.rejectionName }
                 .flatMap { (try? JSONValue(parsing: $0.value))?.string }
         }
         set {
-            unknown.removeAll { $0.name == JournalRecord.rejectionName }
+            unknown.removeAll { $0.name == SettlementRecord.rejectionName }
             guard let newValue else { return }
             unknown.append(
-                UnknownMember(name: JournalRecord.rejectionName, value: JSONValue.string(newValue).encoded)
+                UnknownMember(name: SettlementRecord.rejectionName, value: JSONValue.string(newValue).encoded)
             )
         }
     }
 
     private static let rejectionName = "rejection"
-
-    /// The body that is sent in the record's mode.
-    package var body: [UInt8]? { mode == .commit ? commitBody : eventBody }
 
     /// The idempotency key of a body; nil if it has none.
     package static func key(in body: [UInt8]) -> IdempotencyKey? {
@@ -93,31 +38,17 @@ package struct JournalRecord: Hashable, Sendable {
         }
     }
 
-    /// How long the server does not want to be asked from now on.
-    ///
-    /// A server is believed for an hour from the time of the file, so that restarts do not prolong the wait. A file whose
-    /// time lies in the future was written by a clock that was wrong: the hour counts from the time of the record, and the
-    /// wait is measured by that clock.
-    /// - Parameter wall: The time now, in milliseconds since 1970.
-    package func remainingWait(at wall: Int64) -> Duration {
-        guard let notBeforeMilliseconds else { return .zero }
-        let age = (age ?? .zero).wholeMilliseconds
-        let written = age >= 0 ? wall.saturatingSubtracting(age) : recordedAtMilliseconds
-        let limit = RetryDelays.longestFloor.wholeMilliseconds
-        let end = min(notBeforeMilliseconds, written.saturatingAdding(limit))
-        return .milliseconds(max(0, end.saturatingSubtracting(max(wall, written))))
-    }
-
     // MARK: Writing
 
     /// The file's contents, members in the order that all clients use.
     package var encoded: [UInt8] {
-        var writer = JSONWriter(capacity: (commitBody?.count ?? 0) + (eventBody?.count ?? 0) + 256)
+        let eventBody = eventBody
+        var writer = JSONWriter(capacity: body.json.count + (eventBody?.count ?? 0) + 256)
         writer.beginObject()
-        writer.member("version", JournalRecord.version)
+        writer.member("version", SettlementRecord.version)
         writer.member("reservation_id", reservationID.rawValue)
         writer.member("base_url", baseURL)
-        writer.member("mode", mode == .commit ? "commit" : "event")
+        writer.member("mode", mode.rawValue)
         switch commit {
         case .object(let body):
             writer.name("commit_body")
@@ -152,7 +83,7 @@ package struct JournalRecord: Hashable, Sendable {
             switch self {
             case .corrupt(let reason): "it is corrupt: \(reason)"
             case .newerVersion(let version):
-                "its version \(version) is newer than this client's, \(JournalRecord.version); a newer client settles it"
+                "its version \(version) is newer than this client's, \(SettlementRecord.version); a newer client settles it"
             }
         }
     }
@@ -177,7 +108,7 @@ package struct JournalRecord: Hashable, Sendable {
         var reservationID: String?
         var baseURL: String?
         var mode: String?
-        var commit = CommitBody.absent
+        var commit = CommitMember.absent
         var eventBody: [UInt8]?
         var recordedAt: Int64?
         var notBefore: Int64?
@@ -222,33 +153,30 @@ package struct JournalRecord: Hashable, Sendable {
             }
         }
 
-        func record() throws(Defect) -> JournalRecord {
-            if let version, version.double > Double(JournalRecord.version) { throw .newerVersion(version.digits) }
+        func record() throws(Defect) -> SettlementRecord {
+            if let version, version.double > Double(SettlementRecord.version) { throw .newerVersion(version.digits) }
             if let mismatch { throw .corrupt("\(mismatch)") }
             guard let version else { throw .corrupt("it has no version") }
-            guard version.double == Double(JournalRecord.version) else {
+            guard version.double == Double(SettlementRecord.version) else {
                 throw .corrupt("its version is \(version.digits)")
             }
             guard let reservationID, !reservationID.isEmpty else { throw .corrupt("it has no reservation_id") }
-            let mode: SettlementRecord.Mode
-            switch self.mode {
-            case nil, "commit":
-                guard case .object = commit else { throw .corrupt("it has no commit_body") }
-                mode = .commit
-            case "event":
-                guard eventBody != nil else { throw .corrupt("it is an event, and has no event_fallback_body") }
-                mode = .event
-            case let other?: throw .corrupt("its mode is \"\(other)\"")
+            guard let mode = Mode(rawValue: mode ?? "commit") else {
+                throw .corrupt("its mode is \"\(mode ?? "")\"")
             }
-            var record = JournalRecord(
+            let record = SettlementRecord(
                 reservationID: ReservationID(reservationID),
                 baseURL: baseURL ?? "",
                 mode: mode,
                 commit: commit,
-                eventBody: eventBody,
-                recordedAtMilliseconds: recordedAt ?? 0,
-                notBeforeMilliseconds: notBefore
+                event: eventBody,
+                recordedAtMilliseconds: recordedAt ?? 0
             )
+            guard var record else {
+                let missing = mode == .commit ? "commit_body" : "event_fallback_body"
+                throw .corrupt("its mode is \(mode), and it has no \(missing)")
+            }
+            record.notBeforeMilliseconds = notBefore
             record.unknown = unknown
             return record
         }

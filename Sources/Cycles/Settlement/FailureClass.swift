@@ -1,0 +1,63 @@
+/// The kinds of failure of a settlement. The order of the checks is the protocol's.
+package enum FailureClass: Hashable, Sendable {
+    /// A transport failure, a 5xx, a 408, or a 2xx or 3xx that is no success: it may have been applied.
+    case retry
+    /// A 429, or LIMIT_EXCEEDED.
+    case throttled
+    /// A 401 or 403.
+    case unauthorized
+    /// The reservation has expired.
+    case expired
+    /// The reservation was settled before.
+    case finalized
+    /// The key was used for something else.
+    case mismatch
+    /// A 4xx without a code that says what it means.
+    case unclassified
+    /// Any other 4xx: the server refuses for good.
+    case rejected
+
+    /// Whether the failure leaves open what the server has done with the request, or with the same request before.
+    package var isInconclusive: Bool {
+        switch self {
+        case .retry, .throttled, .unauthorized, .unclassified: true
+        case .expired, .finalized, .mismatch, .rejected: false
+        }
+    }
+
+    package init(_ error: CyclesError) {
+        switch error {
+        case .transport, .ambiguous, .invalidResponse, .cancelled, .leaseLost: self = .retry
+        case .validation, .configuration: self = .rejected
+        case .denied(let denial): self = .init(status: denial.status, code: denial.errorCode)
+        case .api(let answer): self = .init(status: answer.status, code: answer.code)
+        }
+    }
+
+    private init(status: Int, code: ErrorCode?) {
+        guard (400..<500).contains(status) else {
+            self = .retry
+            return
+        }
+        switch (status, code) {
+        case (408, _): self = .retry
+        case (429, _), (_, .limitExceeded): self = .throttled
+        case (401, _), (403, _): self = .unauthorized
+        case (410, _), (_, .reservationExpired): self = .expired
+        case (_, .reservationFinalized): self = .finalized
+        case (_, .idempotencyMismatch): self = .mismatch
+        case (_, nil), (_, .internalError), (_, .unauthorized), (_, .forbidden), (_, .unrecognized):
+            self = .unclassified
+        default: self = .rejected
+        }
+    }
+}
+
+extension CyclesError {
+    /// Whether the server itself gave the answer, after it had accepted the key: a refusal for another reason than the
+    /// key, in the protocol's form. Whatever a gateway refuses says nothing about the key.
+    package var provesKey: Bool {
+        guard let status, (400..<500).contains(status), ![401, 403, 429].contains(status) else { return false }
+        return errorCode?.isOfProtocol == true
+    }
+}

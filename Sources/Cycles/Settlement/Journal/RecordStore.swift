@@ -1,0 +1,305 @@
+/// The files of one client's records: how they are named, written, moved and set aside. Everything blocks.
+///
+/// The directory is shared with the other clients of the protocol. Folders are made when there is something to write.
+package struct RecordStore: Sendable {
+    private let files: any FileSystem
+    /// The directory of all identities; nil if there is no home directory.
+    private let base: String?
+    private var identity: JournalIdentity
+    /// The folder of the identity, once its name is known; to derive the name is slow.
+    private var folder: String?
+    /// Whether the folder was made, or was found and may be used.
+    private var isPrepared = false
+    private var hasReportedBase = false
+    /// Folders of earlier keys, in which records may have been left that are settled now.
+    private var previous: [String] = []
+
+    // What follows lasts for a batch.
+    /// The folder, or nil if there is none that can be used; nil before it is looked for.
+    private var usableFolder: String??
+    private var needsSync = false
+    private var isSynced = true
+    private var events: [CyclesEvent] = []
+
+    /// - Parameter directory: The directory of all identities; nil means the one below the user's home.
+    package init(files: any FileSystem, directory: String?, identity: JournalIdentity) {
+        self.files = files
+        base = directory ?? JournalNames.base(inHome: files.homeDirectory)
+        self.identity = identity
+    }
+
+    // MARK: Calls
+
+    /// Ends a batch: syncs the folder if something in it has changed.
+    /// - Returns: Whether all that was written is certain to be there, and what the observer is to be told.
+    package mutating func endBatch() -> (isSynced: Bool, events: [CyclesEvent]) {
+        sync()
+        defer { (usableFolder, isSynced, events) = (nil, true, []) }
+        return (isSynced, events)
+    }
+
+    /// Writes a record, which is certain to be on disk after the batch.
+    /// - Returns: Whether that worked.
+    package mutating func write(_ record: SettlementRecord) -> Bool {
+        guard let folder = preparedFolder(), write(record, in: folder) else { return false }
+        needsSync = true
+        return true
+    }
+
+    package mutating func remove(_ id: ReservationID) {
+        for path in paths(of: id) { attempt { (files) throws(FileError) in try files.remove(path) } }
+    }
+
+    package mutating func setAside(_ id: ReservationID, reason: String) {
+        for path in paths(of: id) {
+            addRejection(reason, to: path)
+            let other = path + ".rejected"
+            needsSync = true
+            guard attempt({ (files) throws(FileError) in try files.rename(path, to: other) }) else { continue }
+            reportSetAside(other, id, "the server refuses it for good: \(reason)")
+        }
+    }
+
+    package mutating func load() -> [SettlementRecord] {
+        guard let folder = existingFolder() else { return [] }
+        needsSync = true
+        let records = load(from: folder)
+        reportSiblings(of: folder)
+        return records
+    }
+
+    /// Goes by another API key from now on. Without a tenant that is another identity: its records move to the folder of
+    /// that first; those that cannot stay, and are reported.
+    package mutating func changeKey(_ key: Secret) {
+        let old = existingFolder()
+        sync()
+        identity.apiKey = key
+        // With a tenant the key is no part of the identity.
+        guard identity.tenant?.isBlank ?? true else { return }
+        (folder, isPrepared, usableFolder) = (nil, false, nil)
+        guard let old else { return }
+        let new = preparedFolder()
+        if new == old { return }
+        if let new { move(from: old, to: new) }
+        let left = ((try? files.list(old)) ?? []).count(where: JournalNames.isRecord)
+        if left > 0 {
+            previous.append(old)
+            report(old, "\(left) settlements could not be moved to the folder of the new API key")
+        }
+    }
+
+    // MARK: Folders
+
+    /// The folder of the identity, which is made if it is missing; nil if there is none that can be used.
+    private mutating func preparedFolder() -> String? {
+        if let usableFolder { return usableFolder }
+        let found = findFolder()
+        usableFolder = .some(found)
+        return found
+    }
+
+    private mutating func findFolder() -> String? {
+        guard let base else {
+            if !hasReportedBase {
+                report(
+                    nil,
+                    "there is no home directory to keep settlements in; set a directory, or disable the journal"
+                )
+            }
+            hasReportedBase = true
+            return nil
+        }
+        let folder = folder ?? base + "/" + JournalNames.folder(identity)
+        self.folder = folder
+        // One that somebody has removed is made anew.
+        if isPrepared, files.age(of: folder) != nil { return folder }
+        isPrepared = attempt { (files) throws(FileError) in
+            try files.prepareDirectory(base)
+            try files.prepareDirectory(folder)
+        }
+        return isPrepared ? folder : nil
+    }
+
+    /// The folder if there may be records of anyone: whoever only reads makes no directory, and needs no name derived.
+    private mutating func existingFolder() -> String? {
+        if usableFolder == nil {
+            // A directory that cannot be listed may have some: to go on reports why.
+            guard let base, (try? files.list(base))?.isEmpty != true else { return nil }
+        }
+        return preparedFolder()
+    }
+
+    private mutating func sync() {
+        guard needsSync, let folder = usableFolder ?? nil else { return }
+        needsSync = false
+        let isDone = attempt { (files) throws(FileError) in try files.syncDirectory(folder) }
+        isSynced = isSynced && isDone
+    }
+
+    /// The files of a reservation: one, unless it could not be moved when the key changed.
+    private mutating func paths(of id: ReservationID) -> [String] {
+        let folders = [preparedFolder()].compactMap { $0 } + previous
+        return folders.map { "\($0)/\(JournalNames.file(id))" }.filter { files.age(of: $0) != nil }
+    }
+
+    private mutating func move(from old: String, to new: String) {
+        var moved: [String] = []
+        for record in load(from: old) where write(record, in: new) {
+            moved.append(JournalNames.file(record.reservationID))
+        }
+        // The old ones go once the new ones are certain to be there.
+        guard attempt({ (files) throws(FileError) in try files.syncDirectory(new) }) else { return }
+        for name in moved { attempt { (files) throws(FileError) in try files.remove("\(old)/\(name)") } }
+    }
+
+    // MARK: Writing
+
+    private mutating func write(_ record: SettlementRecord, in folder: String) -> Bool {
+        let path = "\(folder)/\(JournalNames.file(record.reservationID))"
+        let contents = record.encoded
+        guard contents.count <= SettlementRecord.maxBytes else {
+            report(
+                path,
+                "reservation \(record.reservationID) is not kept: its record would be larger than "
+                    + "\(SettlementRecord.maxBytes) bytes; send less metadata"
+            )
+            return false
+        }
+        let mark = JournalNames.hexadecimal(
+            withUnsafeBytes(of: UInt32(truncatingIfNeeded: SystemRandomness.words().0)) { Array($0) }
+        )
+        let temporary = "\(path).\(files.processID).\(mark).tmp"
+        return attempt { (files) throws(FileError) in
+            try files.createFile(temporary, contents)
+            do throws(FileError) {
+                try files.rename(temporary, to: path)
+            } catch {
+                try? files.remove(temporary)
+                throw error
+            }
+        }
+    }
+
+    /// Adds the reason for which a record is set aside, as far as there is room. Without it the record is set aside all
+    /// the same.
+    private mutating func addRejection(_ reason: String, to path: String) {
+        guard let contents = try? files.read(path, limit: SettlementRecord.maxBytes),
+            var record = try? SettlementRecord(parsing: contents), let end = path.lastIndex(of: "/")
+        else { return }
+        record.rejection = reason.count <= 2_000 ? reason : reason.prefix(1_999) + "…"
+        guard record.encoded.count <= SettlementRecord.maxBytes else { return }
+        _ = write(record, in: String(path[..<end]))
+    }
+
+    // MARK: Reading
+
+    private mutating func load(from folder: String) -> [SettlementRecord] {
+        var names: [String] = []
+        attempt { (files) throws(FileError) in names = try files.list(folder).sorted() }
+        var present = Set(names)
+        var records: [SettlementRecord] = []
+        var legacy: [(name: String, record: SettlementRecord)] = []
+        for name in names {
+            let path = "\(folder)/\(name)"
+            if JournalNames.isTemporary(name) {
+                if let age = files.age(of: path), age > .seconds(3_600) {
+                    attempt { (files) throws(FileError) in try files.remove(path) }
+                }
+            } else if JournalNames.isRecord(name) {
+                switch inspect(path, name) {
+                case .standard(let record): records.append(record)
+                case .legacy(let record): legacy.append((name, record))
+                case .quarantined: present.remove(name)
+                case .leftAlone: break
+                }
+            }
+        }
+        // Records under standard names were written later than those under legacy names.
+        let known = Set(records.map(\.reservationID))
+        for (name, record) in legacy {
+            let standard = JournalNames.file(record.reservationID)
+            if known.contains(record.reservationID) {
+                attempt { (files) throws(FileError) in try files.remove("\(folder)/\(name)") }
+            } else if present.contains(standard) {
+                report("\(folder)/\(name)", "it was left alone, since \(standard) is there and is not this client's")
+            } else {
+                attempt { (files) throws(FileError) in
+                    try files.rename("\(folder)/\(name)", to: "\(folder)/\(standard)")
+                }
+                records.append(record)
+            }
+        }
+        return records
+    }
+
+    private enum Finding {
+        /// A record under its standard name.
+        case standard(SettlementRecord)
+        /// A record under the name that an older client gave it.
+        case legacy(SettlementRecord)
+        /// A file that was no record, and has another name now.
+        case quarantined
+        /// A record of another server, as in a folder that was copied, or of a newer client; or a file that cannot be read.
+        case leftAlone
+    }
+
+    private mutating func inspect(_ path: String, _ name: String) -> Finding {
+        var contents: [UInt8] = []
+        let isRead = attempt { (files) throws(FileError) in
+            contents = try files.read(path, limit: SettlementRecord.maxBytes)
+        }
+        guard isRead else { return .leftAlone }
+        do throws(SettlementRecord.Defect) {
+            var record = try SettlementRecord(parsing: contents)
+            record.age = files.age(of: path)
+            guard record.baseURL == identity.baseURL else { return .leftAlone }
+            if name == JournalNames.file(record.reservationID) { return .standard(record) }
+            if JournalNames.legacyFiles(record.reservationID).contains(name) { return .legacy(record) }
+            throw .corrupt("its name is not that of reservation \(record.reservationID)")
+        } catch {
+            if case .newerVersion = error {
+                report(path, "\(error)")
+                return .leftAlone
+            }
+            let other = String(path.dropLast(".json".utf8.count)) + ".corrupt"
+            guard attempt({ (files) throws(FileError) in try files.rename(path, to: other) }) else { return .leftAlone }
+            reportSetAside(other, nil, "\(error)")
+            return .quarantined
+        }
+    }
+
+    // MARK: Reports
+
+    /// Reports records of other identities, which a change of the configuration may have left behind.
+    private mutating func reportSiblings(of folder: String) {
+        guard let base else { return }
+        for sibling in ((try? files.list(base)) ?? []).sorted() where "\(base)/\(sibling)" != folder {
+            let count = ((try? files.list("\(base)/\(sibling)")) ?? []).count(where: JournalNames.isRecord)
+            guard count > 0 else { continue }
+            report(
+                "\(base)/\(sibling)",
+                "\(count) settlements of another base URL, tenant or key wait here; they are settled by a client "
+                    + "that is configured as theirs was"
+            )
+        }
+    }
+
+    @discardableResult
+    private mutating func attempt(_ body: (any FileSystem) throws(FileError) -> Void) -> Bool {
+        do throws(FileError) {
+            try body(files)
+            return true
+        } catch {
+            report(error.path, "\(error)")
+            return false
+        }
+    }
+
+    private mutating func reportSetAside(_ path: String, _ id: ReservationID?, _ reason: String) {
+        events.append(.recordSetAside(SetAsideRecord(path: path, reservationID: id, reason: reason)))
+    }
+
+    private mutating func report(_ path: String?, _ message: String) {
+        events.append(.journalProblem(JournalProblem(path: path, message: message)))
+    }
+}

@@ -1,0 +1,406 @@
+/// All settlements and releases of a client: which is sent when, who is told what, what is stored.
+///
+/// A value without transport, clock or disk, which is not copied, since its jobs belong to it. Its methods take inputs and
+/// the time, and return actions for ``SettlementEngine`` to perform in their order.
+///
+/// Settlements whose quick retries are over, or that an earlier process left, are slow: see ``SlowLane``.
+package struct SettlementQueue: ~Copyable {
+    private let policy: RetryPolicy
+    /// Whether records are stored.
+    private let hasJournal: Bool
+    /// Jobs with something to happen at a time: their next request, or the end of somebody's wait.
+    var scheduled = DeadlineHeap<SettlementJob>()
+    private var claims = ReservationClaims()
+    private var slowLane = SlowLane()
+    /// How many API keys there have been.
+    private var keyGeneration = 0
+    private var isShutDown = false
+    /// The time that the alarm is set to, as far as it has not passed.
+    private var alarm: Duration?
+    /// What flushes wait for.
+    var ledger = FlushLedger()
+
+    package init(_ policy: RetryPolicy, hasJournal: Bool) {
+        self.policy = policy
+        self.hasJournal = hasJournal
+    }
+
+    /// Whether nothing waits for a time or for its turn.
+    package var isIdle: Bool { scheduled.count == 0 && slowLane.isEmpty }
+
+    /// The settlements that are not over, in the order in which their spend became known.
+    package func pendingSettlements(now: Duration) -> [PendingSettlement] {
+        claims.settlements.compactMap { $0.pendingSettlement(now: now) }.sorted {
+            ($0.recordedAtMilliseconds, $0.reservationID.rawValue) < (
+                $1.recordedAtMilliseconds, $1.reservationID.rawValue
+            )
+        }
+    }
+
+    // MARK: Inputs
+
+    package enum Claim { case granted, guarded, settling }
+
+    /// Claims a reservation for one guard or release, whose end ends the claim.
+    package mutating func claim(_ id: ReservationID) -> Claim { claims.claim(id) }
+
+    /// Ends the claim of a guard whose reservation is left to run out.
+    package mutating func endClaim(_ id: ReservationID) { claims.end(id) }
+
+    /// Begins a settlement or release.
+    /// - Parameters:
+    ///   - isAwaited: Whether somebody waits, who is told when the inline budget is over, or as soon as the next attempt
+    ///     cannot begin within it.
+    ///   - errand: The errand that it follows from, if somebody may wait for that.
+    package mutating func begin(
+        _ work: SettlementStateMachine.Work,
+        of id: ReservationID,
+        trace: TraceContext? = nil,
+        isAwaited: Bool,
+        after errand: Errand? = nil,
+        now: Duration,
+        _ progress: @escaping @Sendable (SettlementJob.Progress) -> Void
+    ) -> SettlementActions {
+        let job = SettlementJob(id, SettlementStateMachine(work, policy), trace: trace, progress)
+        return act { queue, actions in
+            // One key and one record for all that settles a reservation: what came first stands.
+            guard job.machine.isSettlement ? queue.claims.enter(job) : !queue.claims.isSettling(id) else {
+                let refusal = CyclesError.validation(.alreadySettling(id))
+                actions.append(.tell(job, .finished(.failure(refusal), isAwaited: isAwaited)))
+                return
+            }
+            queue.ledger.enter(job, after: errand)
+            if isAwaited { job.awaitedUntil = now + queue.policy.inlineBudget }
+            queue.storeAndSend(job, &actions)
+        }
+    }
+
+    /// Goes on with what a journal holds, apart from what is under way already.
+    /// - Parameters:
+    ///   - errand: The errand that loaded the records.
+    ///   - wall: The time by the wall clock, in milliseconds since 1970.
+    package mutating func replay(
+        _ records: [SettlementRecord],
+        after errand: Errand? = nil,
+        now: Duration,
+        wall: Int64
+    ) -> SettlementActions {
+        act { queue, _ in
+            guard !queue.isShutDown else { return }
+            for record in records where !queue.claims.isSettling(record.reservationID) {
+                let machine = SettlementStateMachine(.settle(record), queue.policy)
+                let job = SettlementJob(record.reservationID, machine, isReplay: true) { _ in }
+                job.isDurable = true
+                job.isSlow = true
+                _ = queue.claims.enter(job)
+                queue.ledger.enter(job, after: errand)
+                let wait = record.remainingWait(at: wall)
+                job.floor = now + wait
+                if wait > .zero { queue.park(job, until: job.floor) } else { queue.putInLine(job) }
+            }
+        }
+    }
+
+    /// A write of a job's record has ended.
+    package mutating func stored(_ job: SettlementJob, isWritten: Bool) -> SettlementActions {
+        act { queue, actions in
+            job.writes -= 1
+            // What is on disk once stays there, even if writing it anew fails.
+            if isWritten { job.isDurable = true }
+            if case .storing = job.phase, job.writes == 0 { queue.send(job, &actions) }
+            queue.tellIfLate(job, &actions)
+        }
+    }
+
+    /// A retry was reported. Whoever waits is told only now that it comes too late: the observer may have changed the key,
+    /// and the job may be under way again.
+    package mutating func reported(_ job: SettlementJob) -> SettlementActions {
+        act { queue, actions in queue.tellIfLate(job, &actions) }
+    }
+
+    /// The request of a job was answered, or will not be.
+    /// - Parameter randomness: From 0 up to 1; used after a failure only.
+    package mutating func answered(
+        _ job: SettlementJob,
+        _ result: Result<SettlementStateMachine.Answer, CyclesError>,
+        now: Duration,
+        randomness: Double
+    ) -> SettlementActions {
+        act { queue, actions in
+            if case .failure(let error) = result { job.lastError = error }
+            switch job.machine.answered(result, now: now, randomness: randomness) {
+            case .send: queue.send(job, &actions)
+            case .storeAndSend: queue.storeAndSend(job, &actions)
+            case .wait(let delay, let floor, let error):
+                queue.wait(job, delay: delay, floor: floor, because: error, now, &actions)
+            case .finished(let result): queue.finish(job, result, &actions)
+            }
+        }
+    }
+
+    /// The record of a job is gone.
+    package mutating func forgotten(_ job: SettlementJob) -> SettlementActions {
+        act { queue, _ in queue.ledger.leave(job) }
+    }
+
+    /// Time has passed, by an alarm or otherwise.
+    package mutating func attend(now: Duration) -> SettlementActions {
+        act { queue, actions in queue.attend(now, &actions) }
+    }
+
+    /// Begins a round with another API key, which is in use already. Refusals of earlier keys say nothing about it.
+    package mutating func keyChanged(now: Duration) -> SettlementActions {
+        act { queue, actions in
+            queue.keyGeneration += 1
+            queue.slowLane.probeAgain()
+            queue.hurry(now, &actions)
+        }
+    }
+
+    /// Attempts nothing twice any more. What waits for an attempt has failed, unless a journal keeps it for later.
+    package mutating func shutDown() -> SettlementActions {
+        act { queue, actions in
+            queue.isShutDown = true
+            let stranded = queue.scheduled.all.filter { $0.nextAttempt != nil } + queue.slowLane.removeAll()
+            for job in stranded { queue.strand(job, &actions) }
+        }
+    }
+
+    /// Hurries everything, and waits until nothing of what goes on now, and of what follows from that, can finish before
+    /// the deadline.
+    /// - Parameters:
+    ///   - id: Names the flush for ``endFlush(_:)``.
+    ///   - includesReplays: Whether to wait for settlements that an earlier process left, too.
+    package mutating func flush(
+        _ id: UInt64,
+        until deadline: Duration,
+        includesReplays: Bool,
+        now: Duration,
+        _ completion: @escaping @Sendable (FlushReport) -> Void
+    ) -> SettlementActions {
+        act { queue, actions in
+            queue.hurry(now, &actions)
+            queue.ledger.begin(id, deadline, includesReplays: includesReplays, completion)
+        }
+    }
+
+    /// Ends a flush before its time.
+    package mutating func endFlush(_ id: UInt64) -> SettlementActions {
+        act { queue, _ in queue.ledger.expire { $0.id == id } }
+    }
+
+    /// Begins something that is no settlement but may lead to some, for whoever waits for those.
+    package mutating func beginErrand() -> Errand { ledger.beginErrand() }
+
+    package mutating func endErrand(_ errand: Errand) -> SettlementActions {
+        act { queue, _ in queue.ledger.endErrand(errand) }
+    }
+
+    // MARK: Steps
+
+    private mutating func act(_ body: (inout SettlementQueue, inout SettlementActions) -> Void) -> SettlementActions {
+        var actions = SettlementActions()
+        body(&self, &actions)
+        while let job = slowLane.next() { send(job, &actions) }
+        for flush in ledger.takeFinished(among: scheduled) { actions.append(.endFlush(flush.report, flush.completion)) }
+        // An alarm that is set too early finds nothing due; setting it anew for each job would cost more.
+        if let next = nextEvent, alarm.map({ next < $0 }) ?? true {
+            alarm = next
+            actions.alarm = next
+        }
+        return actions
+    }
+
+    private var nextEvent: Duration? {
+        guard let flush = ledger.nextDeadline else { return scheduled.nextDeadline }
+        return min(flush, scheduled.nextDeadline ?? flush)
+    }
+
+    private mutating func attend(_ now: Duration, _ actions: inout SettlementActions) {
+        if let time = alarm, time <= now { alarm = nil }
+        ledger.expire { $0.deadline <= now }
+        var due: [SettlementJob] = []
+        while let job = scheduled.popFirst(dueAt: now) {
+            if let time = job.awaitedUntil, time <= now { tellQueued(job, &actions) }
+            if let time = job.nextAttempt, time <= now { due.append(job) } else { schedule(job) }
+        }
+        for job in due {
+            if job.isSlow { putInLine(job) } else { send(job, &actions) }
+        }
+    }
+
+    /// Makes everything that waits by its own choice due at once. What a server asked to wait for goes on waiting.
+    private mutating func hurry(_ now: Duration, _ actions: inout SettlementActions) {
+        for job in scheduled.all {
+            if let time = job.nextAttempt, job.floor < time { park(job, until: max(now, job.floor)) }
+        }
+        attend(now, &actions)
+    }
+
+    private mutating func storeAndSend(_ job: SettlementJob, _ actions: inout SettlementActions) {
+        guard hasJournal, let record = job.machine.record else {
+            send(job, &actions)
+            return
+        }
+        job.phase = .storing
+        schedule(job)
+        store(job, record, floor: nil, &actions)
+    }
+
+    private func store(
+        _ job: SettlementJob,
+        _ record: SettlementRecord,
+        floor: Duration?,
+        _ actions: inout SettlementActions
+    ) {
+        job.writes += 1
+        actions.append(.store(job, record, floor: floor))
+    }
+
+    private mutating func send(_ job: SettlementJob, _ actions: inout SettlementActions) {
+        job.phase = .sending
+        job.keyGeneration = keyGeneration
+        schedule(job)
+        actions.append(.send(job, job.machine.request))
+    }
+
+    /// Has the queue look at a job again at the time of its next event.
+    private mutating func schedule(_ job: SettlementJob) {
+        let time = job.nextEvent
+        if job.heapPosition != nil, job.deadline == time { return }
+        scheduled.remove(job)
+        guard let time else { return }
+        job.deadline = time
+        scheduled.insert(job)
+    }
+
+    private mutating func park(_ job: SettlementJob, until time: Duration) {
+        job.phase = .waiting(until: time)
+        schedule(job)
+    }
+
+    private mutating func putInLine(_ job: SettlementJob) {
+        job.phase = .inLine
+        schedule(job)
+        slowLane.append(job)
+    }
+
+    private mutating func wait(
+        _ job: SettlementJob,
+        delay chosen: Duration,
+        floor: Duration,
+        because error: CyclesError,
+        _ now: Duration,
+        _ actions: inout SettlementActions
+    ) {
+        // A refusal of an earlier key is no reason to wait.
+        let isOutdated = error.isAboutKey && job.keyGeneration < keyGeneration
+        let delay = isOutdated ? floor : chosen
+        let retry = ScheduledRetry(
+            reservationID: job.reservationID,
+            operation: job.machine.request.operation,
+            delay: delay,
+            error: error
+        )
+        actions.append(.reportRetry(job, retry))
+        if hasJournal, floor > .zero || !job.isDurable, let record = job.machine.record {
+            // What the server asks for holds after a restart, too; and what could not be written may be by now.
+            store(job, record, floor: floor > .zero ? floor : nil, &actions)
+        }
+        leavePlace(job, .failure(error), holdsUp: isOutdated ? nil : now + delay)
+        if isShutDown {
+            strand(job, &actions)
+            return
+        }
+        job.isSlow = job.isSlow || job.machine.isSlow
+        job.floor = now + floor
+        park(job, until: now + delay)
+    }
+
+    /// Gives the place of a slow job to the next.
+    ///
+    /// A key that the server does not accept will not be accepted for the others, either: they wait as long as this one.
+    /// - Parameter time: Until when the job waits; nil if it does not, or not for its own key.
+    private mutating func leavePlace(
+        _ job: SettlementJob,
+        _ result: Result<Settlement, CyclesError>,
+        holdsUp time: Duration? = nil
+    ) {
+        guard slowLane.leave(job) else { return }
+        let error: CyclesError? = if case .failure(let error) = result { error } else { nil }
+        if error?.provesKey ?? true, job.keyGeneration == keyGeneration { slowLane.keyIsAccepted() }
+        guard let error, error.status == 401, let time else { return }
+        slowLane.probeAgain()
+        for other in slowLane.removeAll() {
+            other.lastError = error
+            park(other, until: max(other.floor, time))
+        }
+    }
+
+    /// Tells whoever waits at once that the next attempt would come too late, once it is known whether the disk has the
+    /// record.
+    private mutating func tellIfLate(_ job: SettlementJob, _ actions: inout SettlementActions) {
+        guard let awaitedUntil = job.awaitedUntil, let nextAttempt = job.nextAttempt, awaitedUntil < nextAttempt,
+            job.isDurable || job.writes == 0
+        else { return }
+        tellQueued(job, &actions)
+        schedule(job)
+    }
+
+    private func tellQueued(_ job: SettlementJob, _ actions: inout SettlementActions) {
+        job.awaitedUntil = nil
+        actions.append(.tell(job, .queued(isDurable: job.isDurable)))
+    }
+
+    private mutating func finish(
+        _ job: SettlementJob,
+        _ result: Result<Settlement, CyclesError>,
+        keepsRecord: Bool = false,
+        _ actions: inout SettlementActions
+    ) {
+        if job.machine.isSettlement { claims.leave(job, isOver: true) } else { claims.end(job.reservationID) }
+        leavePlace(job, result)
+        actions.append(.tell(job, .finished(result, isAwaited: job.awaitedUntil != nil)))
+        end(job)
+        guard hasJournal, job.machine.isSettlement, !keepsRecord else {
+            ledger.leave(job)
+            return
+        }
+        // Whoever waits for its end may end the process next: the record must not be found again then.
+        actions.append(.forget(job, result))
+    }
+
+    /// Ends a job that is not attempted any more.
+    private mutating func strand(_ job: SettlementJob, _ actions: inout SettlementActions) {
+        guard job.isDurable else {
+            // Nobody refused it: should its file be there in spite of what the disk said, the file stays.
+            finish(job, .failure(job.lastError ?? .cancelled), keepsRecord: true, &actions)
+            return
+        }
+        // The next client goes on with it.
+        claims.leave(job, isOver: false)
+        if job.awaitedUntil != nil { tellQueued(job, &actions) }
+        end(job)
+        ledger.leave(job)
+    }
+
+    private mutating func end(_ job: SettlementJob) {
+        job.phase = .over
+        job.awaitedUntil = nil
+        schedule(job)
+    }
+}
+
+extension CyclesError {
+    /// Whether the server does not accept the key.
+    fileprivate var isAboutKey: Bool { status == 401 || status == 403 }
+}
+
+extension ValidationIssue {
+    fileprivate static func alreadySettling(_ id: ReservationID) -> ValidationIssue {
+        ValidationIssue(
+            field: "reservationID",
+            message: "is \(id), whose settlement is under way already: neither is it settled again nor given back"
+        )
+    }
+}
