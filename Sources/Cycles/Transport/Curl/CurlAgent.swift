@@ -56,7 +56,7 @@ final class CurlAgent: Sendable {
 
     private enum Phase { case notStarted, running, ending, ended }
 
-    private let mailbox = WaitableLock(Mailbox())
+    private let mailbox = Lock(Mailbox())
     private let multi: CurlMulti
     private let settings: CurlSettings
     private let threads: ThreadSource
@@ -199,14 +199,7 @@ final class CurlAgent: Sendable {
             cancellations.removeAll(keepingCapacity: true)
             if isEnding { break }
             worker.advance()
-            if worker.hasTransfers {
-                sleepInTransfers(milliseconds: worker.longestSleep)
-            } else if let time = mailbox.withLock({ $0.errand?.time }) {
-                mailbox.wait(atMost: ContinuousClock.now.duration(to: time)) { $0.isQuiet ? nil : () }
-            } else {
-                // Without a socket to watch, waiting for the mailbox itself is the cheapest.
-                mailbox.wait { $0.isQuiet ? nil : () }
-            }
+            sleep(atMost: worker.longestSleep)
         }
         worker.abandonAll()
         let (stranded, whenEnded, errand) = mailbox.withLock { mailbox in
@@ -225,14 +218,14 @@ final class CurlAgent: Sendable {
         for callback in whenEnded { callback() }
     }
 
-    private func sleepInTransfers(milliseconds: Int32) {
+    /// Sleeps until a transfer can go on, there is mail or the errand is due.
+    private func sleep(atMost limit: Duration) {
         let (maySleep, errandTime) = mailbox.withLock { mailbox in
             mailbox.isSleeping = mailbox.isQuiet
             return (mailbox.isSleeping, mailbox.errand?.time)
         }
         guard maySleep else { return }
-        let limit = errandTime.map { ContinuousClock.now.duration(to: $0).wholeMilliseconds + 1 }
-        multi.sleep(milliseconds: min(milliseconds, Int32(clamping: max(0, limit ?? Int64(milliseconds)))))
+        multi.sleep(atMost: errandTime.map { min(limit, ContinuousClock.now.duration(to: $0)) } ?? limit)
         // Whatever ended the sleep, the mailbox is looked at next.
         mailbox.withLock { $0.isSleeping = false }
     }
@@ -271,12 +264,9 @@ private struct Worker {
         }
     }
 
-    /// Whether anything is on its way.
-    var hasTransfers: Bool { !activeHandles.isEmpty }
-
-    /// How long the thread may sleep while transfers are on their way, in milliseconds.
-    var longestSleep: Int32 {
-        connectingHandles.isEmpty ? 60_000 : CurlHandle.longestSleepWhileConnecting
+    /// The longest time that the thread may sleep.
+    var longestSleep: Duration {
+        connectingHandles.isEmpty ? .seconds(3_600) : CurlHandle.longestSleepWhileConnecting
     }
 
     /// Starts what can be started, moves everything on, and hands out what has finished.

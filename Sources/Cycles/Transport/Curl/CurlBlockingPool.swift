@@ -112,7 +112,7 @@ private final class CurlSession: @unchecked Sendable {
                     multi.remove(handle)
                     return .failure(error)
                 } else {
-                    multi.sleep(milliseconds: handle.isConnecting ? CurlHandle.longestSleepWhileConnecting : 1_000)
+                    multi.sleep(atMost: handle.isConnecting ? CurlHandle.longestSleepWhileConnecting : .seconds(1))
                 }
             }
         } catch {
