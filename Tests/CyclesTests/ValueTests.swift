@@ -12,7 +12,7 @@ import Testing
     }
 
     @Test func textsOfOpenEnumerationsGoBothWays() {
-        func check<E: OpenEnumeration>(_ type: E.Type, _ texts: [String]) {
+        func check<E: _OpenEnumeration>(_ type: E.Type, _ texts: [String]) {
             for text in texts {
                 #expect(E(rawValue: text).rawValue == text)
                 #expect(

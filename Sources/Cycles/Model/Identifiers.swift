@@ -3,14 +3,14 @@
 /// Identifiers compare and hash by their UTF-8 bytes: two texts that Unicode regards as equivalent but that differ in
 /// their bytes are different identifiers, as they are to the server. Each kind of identifier is a type of its own, so
 /// that one cannot be passed where another is meant.
-public protocol CyclesIdentifier: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral,
+public protocol _CyclesIdentifier: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral,
     CustomStringConvertible
 where RawValue == String {
     /// Wraps a text without checking it. Limits are checked by the operation that sends it.
     init(_ rawValue: String)
 }
 
-extension CyclesIdentifier {
+extension _CyclesIdentifier {
     /// Wraps a text without checking it.
     public init(rawValue: String) { self.init(rawValue) }
 
@@ -30,7 +30,7 @@ extension CyclesIdentifier {
 }
 
 /// Names a reservation. Server-generated, 1 to 128 characters (specification: parameter `ReservationId`).
-public struct ReservationID: CyclesIdentifier {
+public struct ReservationID: _CyclesIdentifier {
     /// The text that the server gave.
     public let rawValue: String
     /// Wraps a text without checking it; 1 to 128 Unicode scalars are accepted when it is sent.
@@ -38,7 +38,7 @@ public struct ReservationID: CyclesIdentifier {
 }
 
 /// Names an event. Server-generated (specification: `EventCreateResponse.event_id`).
-public struct EventID: CyclesIdentifier {
+public struct EventID: _CyclesIdentifier {
     /// The text that the server gave.
     public let rawValue: String
     /// Wraps a text without checking it.
@@ -46,7 +46,7 @@ public struct EventID: CyclesIdentifier {
 }
 
 /// The SHA-256 content hash of an evidence envelope: 64 lower-case hexadecimal digits (specification: `EvidenceId`).
-public struct EvidenceID: CyclesIdentifier {
+public struct EvidenceID: _CyclesIdentifier {
     /// The 64 digits.
     public let rawValue: String
     /// Wraps a text without checking it; anything but 64 lower-case hexadecimal digits is refused when it is sent.
@@ -56,7 +56,7 @@ public struct EvidenceID: CyclesIdentifier {
 /// Makes a request safe to repeat: the server applies each key once (specification: IDEMPOTENCY).
 ///
 /// 1 to 256 Unicode scalars, without CR, LF and NUL.
-public struct IdempotencyKey: CyclesIdentifier {
+public struct IdempotencyKey: _CyclesIdentifier {
     /// The text that is sent.
     public let rawValue: String
     /// Wraps a text without checking it.

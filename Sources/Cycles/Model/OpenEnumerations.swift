@@ -2,13 +2,24 @@
 ///
 /// Every one keeps the text it was made from. Two values are equal when their texts have the same bytes, so a value
 /// that was read as unrecognized equals the case that has the same text.
-public protocol OpenEnumeration: RawRepresentable, Hashable, Sendable, CustomStringConvertible
+public protocol _OpenEnumeration: RawRepresentable, Hashable, Sendable, CustomStringConvertible
 where RawValue == String {
+    /// All cases but `unrecognized`.
+    static var _known: [Self] { get }
+    static func unrecognized(_ text: String) -> Self
     /// The known case for a known text, the case that keeps the text for any other.
     init(rawValue: String)
 }
 
-extension OpenEnumeration {
+extension _OpenEnumeration {
+    /// The known case for a known text, the case that keeps the text for any other.
+    public init(rawValue: String) {
+        // Known texts are ASCII, so that equal texts of the same length have the same bytes.
+        self =
+            Self._known.first { $0.rawValue == rawValue && $0.rawValue.utf8.count == rawValue.utf8.count }
+            ?? .unrecognized(rawValue)
+    }
+
     /// The text of the protocol.
     public var description: String { rawValue }
 
@@ -23,7 +34,7 @@ extension OpenEnumeration {
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
-public enum BudgetUnit: OpenEnumeration {
+public enum BudgetUnit: _OpenEnumeration {
     /// Millionths of a US cent: 1 USD is 100 000 000.
     case usdMicrocents
     /// Tokens of a language model.
@@ -35,16 +46,8 @@ public enum BudgetUnit: OpenEnumeration {
     /// A unit that this version of the client does not know.
     case unrecognized(String)
 
-    /// The known unit for a known text.
-    public init(rawValue: String) {
-        switch rawValue {
-        case "USD_MICROCENTS": self = .usdMicrocents
-        case "TOKENS": self = .tokens
-        case "CREDITS": self = .credits
-        case "RISK_POINTS": self = .riskPoints
-        default: self = .unrecognized(rawValue)
-        }
-    }
+    /// All cases but `unrecognized`.
+    public static let _known: [Self] = [.usdMicrocents, .tokens, .credits, .riskPoints]
 
     /// The text of the protocol.
     public var rawValue: String {
@@ -64,7 +67,7 @@ public enum BudgetUnit: OpenEnumeration {
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
-public enum Decision: OpenEnumeration {
+public enum Decision: _OpenEnumeration {
     /// Go ahead.
     case allow
     /// Go ahead within the caps that came along.
@@ -74,15 +77,8 @@ public enum Decision: OpenEnumeration {
     /// A decision that this version of the client does not know: never permission.
     case unrecognized(String)
 
-    /// The known decision for a known text.
-    public init(rawValue: String) {
-        switch rawValue {
-        case "ALLOW": self = .allow
-        case "ALLOW_WITH_CAPS": self = .allowWithCaps
-        case "DENY": self = .deny
-        default: self = .unrecognized(rawValue)
-        }
-    }
+    /// All cases but `unrecognized`.
+    public static let _known: [Self] = [.allow, .allowWithCaps, .deny]
 
     /// The text of the protocol.
     public var rawValue: String {
@@ -106,7 +102,7 @@ public enum Decision: OpenEnumeration {
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
-public enum CommitOveragePolicy: OpenEnumeration {
+public enum CommitOveragePolicy: _OpenEnumeration {
     /// The commit is refused.
     case reject
     /// The commit succeeds; what the budget cannot cover is not charged, and the scope is over its limit. The
@@ -117,15 +113,8 @@ public enum CommitOveragePolicy: OpenEnumeration {
     /// A policy that this version of the client does not know.
     case unrecognized(String)
 
-    /// The known policy for a known text.
-    public init(rawValue: String) {
-        switch rawValue {
-        case "REJECT": self = .reject
-        case "ALLOW_IF_AVAILABLE": self = .allowIfAvailable
-        case "ALLOW_WITH_OVERDRAFT": self = .allowWithOverdraft
-        default: self = .unrecognized(rawValue)
-        }
-    }
+    /// All cases but `unrecognized`.
+    public static let _known: [Self] = [.reject, .allowIfAvailable, .allowWithOverdraft]
 
     /// The text of the protocol.
     public var rawValue: String {
@@ -142,7 +131,7 @@ public enum CommitOveragePolicy: OpenEnumeration {
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
-public enum ReservationStatus: OpenEnumeration {
+public enum ReservationStatus: _OpenEnumeration {
     /// Holding budget.
     case active
     /// Settled; what was spent is charged.
@@ -154,16 +143,8 @@ public enum ReservationStatus: OpenEnumeration {
     /// A status that this version of the client does not know.
     case unrecognized(String)
 
-    /// The known status for a known text.
-    public init(rawValue: String) {
-        switch rawValue {
-        case "ACTIVE": self = .active
-        case "COMMITTED": self = .committed
-        case "RELEASED": self = .released
-        case "EXPIRED": self = .expired
-        default: self = .unrecognized(rawValue)
-        }
-    }
+    /// All cases but `unrecognized`.
+    public static let _known: [Self] = [.active, .committed, .released, .expired]
 
     /// The text of the protocol.
     public var rawValue: String {
@@ -182,7 +163,7 @@ public enum ReservationStatus: OpenEnumeration {
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
-public enum ReasonCode: OpenEnumeration {
+public enum ReasonCode: _OpenEnumeration {
     /// Too little remains on at least one scope.
     case budgetExceeded
     /// A scope's budget is frozen by an operator.
@@ -210,24 +191,12 @@ public enum ReasonCode: OpenEnumeration {
     /// A reason that this version of the client does not know.
     case unrecognized(String)
 
-    /// The known reason for a known text.
-    public init(rawValue: String) {
-        switch rawValue {
-        case "BUDGET_EXCEEDED": self = .budgetExceeded
-        case "BUDGET_FROZEN": self = .budgetFrozen
-        case "BUDGET_CLOSED": self = .budgetClosed
-        case "BUDGET_NOT_FOUND": self = .budgetNotFound
-        case "OVERDRAFT_LIMIT_EXCEEDED": self = .overdraftLimitExceeded
-        case "DEBT_OUTSTANDING": self = .debtOutstanding
-        case "TENANT_CLOSED": self = .tenantClosed
-        case "ACTION_QUOTA_EXCEEDED": self = .actionQuotaExceeded
-        case "ACTION_KIND_DENIED": self = .actionKindDenied
-        case "ACTION_KIND_NOT_ALLOWED": self = .actionKindNotAllowed
-        case "TENANT_SUSPENDED": self = .tenantSuspended
-        case "POLICY_VIOLATION": self = .policyViolation
-        default: self = .unrecognized(rawValue)
-        }
-    }
+    /// All cases but `unrecognized`.
+    public static let _known: [Self] = [
+        .budgetExceeded, .budgetFrozen, .budgetClosed, .budgetNotFound, .overdraftLimitExceeded, .debtOutstanding,
+        .tenantClosed, .actionQuotaExceeded, .actionKindDenied, .actionKindNotAllowed, .tenantSuspended,
+        .policyViolation,
+    ]
 
     /// The text of the protocol.
     public var rawValue: String {
@@ -253,7 +222,7 @@ public enum ReasonCode: OpenEnumeration {
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
-public enum ErrorCode: OpenEnumeration {
+public enum ErrorCode: _OpenEnumeration {
     /// The request breaks a rule of the specification (400).
     case invalidRequest
     /// The key is missing or wrong (401).
@@ -297,32 +266,13 @@ public enum ErrorCode: OpenEnumeration {
     /// A code that this version of the client does not know.
     case unrecognized(String)
 
-    /// The known code for a known text.
-    public init(rawValue: String) {
-        switch rawValue {
-        case "INVALID_REQUEST": self = .invalidRequest
-        case "UNAUTHORIZED": self = .unauthorized
-        case "FORBIDDEN": self = .forbidden
-        case "NOT_FOUND": self = .notFound
-        case "BUDGET_EXCEEDED": self = .budgetExceeded
-        case "BUDGET_FROZEN": self = .budgetFrozen
-        case "BUDGET_CLOSED": self = .budgetClosed
-        case "RESERVATION_EXPIRED": self = .reservationExpired
-        case "RESERVATION_FINALIZED": self = .reservationFinalized
-        case "IDEMPOTENCY_MISMATCH": self = .idempotencyMismatch
-        case "UNIT_MISMATCH": self = .unitMismatch
-        case "OVERDRAFT_LIMIT_EXCEEDED": self = .overdraftLimitExceeded
-        case "DEBT_OUTSTANDING": self = .debtOutstanding
-        case "MAX_EXTENSIONS_EXCEEDED": self = .maxExtensionsExceeded
-        case "LIMIT_EXCEEDED": self = .limitExceeded
-        case "TENANT_CLOSED": self = .tenantClosed
-        case "ACTION_QUOTA_EXCEEDED": self = .actionQuotaExceeded
-        case "ACTION_KIND_DENIED": self = .actionKindDenied
-        case "ACTION_KIND_NOT_ALLOWED": self = .actionKindNotAllowed
-        case "INTERNAL_ERROR": self = .internalError
-        default: self = .unrecognized(rawValue)
-        }
-    }
+    /// All cases but `unrecognized`.
+    public static let _known: [Self] = [
+        .invalidRequest, .unauthorized, .forbidden, .notFound, .budgetExceeded, .budgetFrozen, .budgetClosed,
+        .reservationExpired, .reservationFinalized, .idempotencyMismatch, .unitMismatch, .overdraftLimitExceeded,
+        .debtOutstanding, .maxExtensionsExceeded, .limitExceeded, .tenantClosed, .actionQuotaExceeded,
+        .actionKindDenied, .actionKindNotAllowed, .internalError,
+    ]
 
     /// The text of the protocol.
     public var rawValue: String {
@@ -360,7 +310,7 @@ public enum ErrorCode: OpenEnumeration {
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
-public enum EvidenceArtifact: OpenEnumeration {
+public enum EvidenceArtifact: _OpenEnumeration {
     /// A preflight decision.
     case decide
     /// A reservation.
@@ -374,17 +324,8 @@ public enum EvidenceArtifact: OpenEnumeration {
     /// An artifact that this version of the client does not know.
     case unrecognized(String)
 
-    /// The known artifact for a known text.
-    public init(rawValue: String) {
-        switch rawValue {
-        case "decide": self = .decide
-        case "reserve": self = .reserve
-        case "commit": self = .commit
-        case "release": self = .release
-        case "error": self = .error
-        default: self = .unrecognized(rawValue)
-        }
-    }
+    /// All cases but `unrecognized`.
+    public static let _known: [Self] = [.decide, .reserve, .commit, .release, .error]
 
     /// The text of the protocol.
     public var rawValue: String {
@@ -394,6 +335,28 @@ public enum EvidenceArtifact: OpenEnumeration {
         case .commit: "commit"
         case .release: "release"
         case .error: "error"
+        case .unrecognized(let text): text
+        }
+    }
+}
+
+/// Where an event stands (specification: `EventCreateResponse.status`). Switches over it need `@unknown default`.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
+public enum EventStatus: _OpenEnumeration {
+    /// Charged.
+    case applied
+    /// A status that this version of the client does not know.
+    case unrecognized(String)
+
+    /// All cases but `unrecognized`.
+    public static let _known: [Self] = [.applied]
+
+    /// The text of the protocol.
+    public var rawValue: String {
+        switch self {
+        case .applied: "APPLIED"
         case .unrecognized(let text): text
         }
     }

@@ -157,28 +157,6 @@ public struct BalanceResponse: Hashable, Sendable {
     public let hasMore: Bool
 }
 
-/// Where an event stands (specification: `EventCreateResponse.status`). Switches over it need `@unknown default`.
-#if hasAttribute(nonexhaustive)
-    @nonexhaustive
-#endif
-public enum EventStatus: OpenEnumeration {
-    /// Charged.
-    case applied
-    /// A status that this version of the client does not know.
-    case unrecognized(String)
-
-    /// The known status for a known text.
-    public init(rawValue: String) { self = rawValue == "APPLIED" ? .applied : .unrecognized(rawValue) }
-
-    /// The text of the protocol.
-    public var rawValue: String {
-        switch self {
-        case .applied: "APPLIED"
-        case .unrecognized(let text): text
-        }
-    }
-}
-
 /// The answer to an event (specification: `EventCreateResponse`).
 public struct EventCreateResponse: Hashable, Sendable {
     /// Always `applied`: an answer that says anything else is invalid.

@@ -44,7 +44,7 @@ extension Operation {
 
     private func errorAnswer(_ response: HTTPResponse, _ redactor: Redactor) -> CyclesError {
         let metadata = ResponseMetadata(response)
-        let body = ErrorBody(body: response.body)
+        let body = try? ErrorBody(body: response.body)
         let details = body?.details.map(redactor.redact)
         var error = APIError(
             operation: "\(name)",

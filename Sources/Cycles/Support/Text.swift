@@ -26,7 +26,7 @@ extension String {
     package func hasSameUTF8(as other: String) -> Bool {
         let fast = utf8.withContiguousStorageIfAvailable { left in
             other.utf8.withContiguousStorageIfAvailable { right in
-                left.count == right.count && left.elementsEqual(right)
+                left.count == right.count && left.indices.allSatisfy { left[$0] == right[$0] }
             }
         }
         if case .some(.some(let same)) = fast { return same }

@@ -1,6 +1,6 @@
 /// The body of an error answer (specification: `ErrorResponse`), read as far as it makes sense: an error that cannot
 /// be read is still an error.
-package struct ErrorBody: Sendable {
+package struct ErrorBody: WireObjectDecodable, ResponseDecodable {
     package var code: ErrorCode?
     package var message: String?
     package var requestID: String?
@@ -8,34 +8,13 @@ package struct ErrorBody: Sendable {
     package var details: JSONValue?
     package var evidence: EvidenceReference?
 
-    /// Nil if the body is no JSON object.
-    package init?(body: [UInt8]) {
-        let result = try? JSONReader.document(body) { reader throws(JSONError) in
-            try ErrorBody(from: &reader)
-        }
-        guard let result else { return nil }
-        self = result
-    }
-
-    private init(from reader: inout JSONReader) throws(JSONError) {
-        try reader.beginObject()
-        while let name = try reader.nextName() {
-            if name == "error" {
-                code = try reader.informational()
-            } else if name == "message" {
-                message = try reader.informational()
-            } else if name == "request_id" {
-                requestID = try reader.informational()
-            } else if name == "trace_id" {
-                traceID = try reader.informational()
-            } else if name == "details" {
-                details = try reader.informational()
-            } else if name == "cycles_evidence" {
-                evidence = try reader.informational()
-            } else {
-                try reader.skipValue()
-            }
-        }
+    package init(_ object: borrowing WireObject) throws(JSONError) {
+        code = try object.informational("error")
+        message = try object.informational("message")
+        requestID = try object.informational("request_id")
+        traceID = try object.informational("trace_id")
+        details = try object.informational("details")
+        evidence = try object.informational("cycles_evidence")
     }
 }
 

@@ -1,69 +1,29 @@
-extension EvidenceKey: WireDecodable {
-    package init(from reader: inout JSONReader) throws(JSONError) {
-        var kty: String?
-        var crv: String?
-        var alg: String?
-        var x: String?
-        var kid: String?
-        var notBefore: Int64?
-        var expires: Int64?
-        var status: String?
-        try reader.beginObject()
-        while let name = try reader.nextName() {
-            if name == "kty" {
-                kty = try reader.required("kty")
-            } else if name == "crv" {
-                crv = try reader.required("crv")
-            } else if name == "alg" {
-                alg = try reader.optional("alg")
-            } else if name == "x" {
-                x = try reader.required("x")
-            } else if name == "kid" {
-                kid = try reader.required("kid")
-            } else if name == "cycles_nbf_ms" {
-                notBefore = try reader.required("cycles_nbf_ms")
-            } else if name == "cycles_exp_ms" {
-                expires = try reader.optional("cycles_exp_ms")
-            } else if name == "status" {
-                status = try reader.informational()
-            } else {
-                try reader.skipValue()
-            }
-        }
+extension EvidenceKey: WireObjectDecodable {
+    package init(_ object: borrowing WireObject) throws(JSONError) {
         self.init(
-            kty: try kty.required("kty"),
-            crv: try crv.required("crv"),
-            alg: alg,
-            x: try x.required("x"),
-            kid: try kid.required("kid"),
-            cyclesNbfMilliseconds: try notBefore.required("cycles_nbf_ms"),
-            cyclesExpMilliseconds: expires,
-            status: status
+            kty: try object.required("kty"),
+            crv: try object.required("crv"),
+            alg: try object.optional("alg"),
+            x: try object.required("x"),
+            kid: try object.required("kid"),
+            cyclesNbfMilliseconds: try object.required("cycles_nbf_ms"),
+            cyclesExpMilliseconds: try object.optional("cycles_exp_ms"),
+            status: try object.informational("status")
         )
     }
 }
 
-extension EvidenceKeySet: ResponseDecodable {
+extension EvidenceKeySet: WireObjectDecodable, ResponseDecodable {
     /// A key that cannot verify evidence is left out: the rest still can.
-    package init(body: [UInt8]) throws(JSONError) {
-        self = try JSONReader.document(body) { reader throws(JSONError) in
-            var keys: [EvidenceKey]?
-            try reader.beginObject()
-            while let name = try reader.nextName() {
-                guard name == "keys" else {
-                    try reader.skipValue()
-                    continue
-                }
-                var readable: [EvidenceKey] = []
-                try reader.beginArray()
-                while try reader.nextElement() {
-                    let key: EvidenceKey? = try reader.informational()
-                    if let key, key.canVerify { readable.append(key) }
-                }
-                keys = readable
-            }
-            return EvidenceKeySet(keys: try keys.required("keys"))
-        }
+    private struct Entry: WireDecodable {
+        let key: EvidenceKey?
+
+        init(from reader: inout JSONReader) throws(JSONError) { key = try reader.informational() }
+    }
+
+    package init(_ object: borrowing WireObject) throws(JSONError) {
+        let entries: [Entry] = try object.required("keys")
+        self.init(keys: entries.compactMap(\.key).filter(\.canVerify))
     }
 }
 

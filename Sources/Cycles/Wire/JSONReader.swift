@@ -52,42 +52,59 @@ package struct JSONReader {
     package static let maximumDepth = JSONValue.maximumDepth
 
     private let bytes: UnsafeRawBufferPointer
+    /// The members of the objects that have been read, in memory that all copies of the reader share.
+    package let members: UnsafeMutablePointer<JSONMembers>
     private let isTolerant: Bool
     private var position = 0
     private var depth = 0
     /// Whether the next element or member is the first of its container, and so has no comma before it.
     private var isFirst = false
 
+    /// Reads a whole document: its bytes must be UTF-8, and nothing but white space may follow the value.
     /// - Parameter isTolerant: Whether lone surrogates and nesting of up to 1000 levels are accepted. Other clients of the
     ///   protocol write both; they are for values that are passed on as bytes.
-    package init(_ bytes: UnsafeRawBufferPointer, isTolerant: Bool = false) {
-        self.bytes = bytes
-        self.isTolerant = isTolerant
-    }
-
-    /// Reads a whole document: its bytes must be UTF-8, and nothing but white space may follow the value.
     package static func document<Value>(
         _ body: [UInt8],
         isTolerant: Bool = false,
         _ read: (inout JSONReader) throws(JSONError) -> Value
     ) throws(JSONError) -> Value {
-        let result: Result<Value, JSONError> = body.withUnsafeBytes { bytes in
-            do throws(JSONError) {
+        try body.withUnsafeBytes { bytes in
+            JSONReader.value(in: bytes, isTolerant: isTolerant) { reader throws(JSONError) in
                 try requireUTF8(bytes)
-                var reader = JSONReader(bytes, isTolerant: isTolerant)
                 let value = try read(&reader)
                 try reader.finish()
-                return .success(value)
+                return value
+            }
+        }.get()
+    }
+
+    /// Reads a value in bytes that have been checked.
+    package static func value<Value>(
+        in bytes: UnsafeRawBufferPointer,
+        isTolerant: Bool = false,
+        _ read: (inout JSONReader) throws(JSONError) -> Value
+    ) -> Result<Value, JSONError> {
+        var members = JSONMembers()
+        return withUnsafeMutablePointer(to: &members) { members in
+            var reader = JSONReader(bytes: bytes, members: members, isTolerant: isTolerant)
+            do throws(JSONError) {
+                return .success(try read(&reader))
             } catch {
                 return .failure(error)
             }
         }
-        return try result.get()
+    }
+
+    private init(bytes: UnsafeRawBufferPointer, members: UnsafeMutablePointer<JSONMembers>, isTolerant: Bool) {
+        self.bytes = bytes
+        self.members = members
+        self.isTolerant = isTolerant
     }
 
     // MARK: Structure
 
     /// Where the next value begins, once white space is skipped.
+    @inline(__always)
     package mutating func valueStart() -> Int {
         skipWhiteSpace()
         return position
@@ -96,7 +113,15 @@ package struct JSONReader {
     /// Where the last value ended.
     package var offset: Int { position }
 
+    /// A reader of the same document before another value.
+    package func moved(to position: Int) -> JSONReader {
+        var copy = self
+        copy.position = position
+        return copy
+    }
+
     /// The first byte of the next value; nil at the end.
+    @inline(__always)
     package mutating func peek() -> UInt8? {
         skipWhiteSpace()
         return position < bytes.count ? bytes[position] : nil
@@ -107,6 +132,7 @@ package struct JSONReader {
     package mutating func beginArray() throws(JSONError) { try begin(UInt8(ascii: "["), expected: "an array") }
 
     /// The name of the next member; nil at the end of the object, which is consumed. The value comes next.
+    @inline(__always)
     package mutating func nextName() throws(JSONError) -> JSONName? {
         guard try advance(until: UInt8(ascii: "}"), what: "a member") else { return nil }
         guard peek() == UInt8(ascii: "\"") else { throw malformed("expected a member's name") }
@@ -118,6 +144,7 @@ package struct JSONReader {
     }
 
     /// Whether another element follows; at the end of the array it is consumed.
+    @inline(__always)
     package mutating func nextElement() throws(JSONError) -> Bool {
         try advance(until: UInt8(ascii: "]"), what: "an element")
     }
@@ -217,14 +244,20 @@ package struct JSONReader {
 
     /// Passes over any value, checking that it is valid, without recursion.
     package mutating func skipValue() throws(JSONError) {
+        switch peek() {
+        case UInt8(ascii: "{"), UInt8(ascii: "["): try skipContainer()
+        default: try skipScalar()
+        }
+    }
+
+    private mutating func skipContainer() throws(JSONError) {
         // One bit for each open container, set for an object; full words go to `outer`.
         var kinds: UInt128 = 0
         var outer: [UInt128] = []
         var open = 0
         repeat {
             if open > 0 {
-                let isObject = kinds & 1 == 1
-                let hasNext = isObject ? try nextName() != nil : try nextElement()
+                let hasNext = kinds & 1 == 1 ? try nextName() != nil : try nextElement()
                 if !hasNext {
                     kinds >>= 1
                     open -= 1
@@ -232,22 +265,40 @@ package struct JSONReader {
                     continue
                 }
             }
-            switch peek() {
-            case UInt8(ascii: "{"), UInt8(ascii: "["):
-                let isObject = bytes[position] == UInt8(ascii: "{")
-                if isObject { try beginObject() } else { try beginArray() }
-                if open > 0, open.isMultiple(of: 128) { outer.append(kinds) }
-                kinds = kinds << 1 | (isObject ? 1 : 0)
-                open += 1
-            case UInt8(ascii: "\""): _ = try scanString()
-            case UInt8(ascii: "t"): try literal("true")
-            case UInt8(ascii: "f"): try literal("false")
-            case UInt8(ascii: "n"): try literal("null")
-            default:
-                guard let end = JSONNumber.end(in: bytes, from: position) else { throw malformed("expected a value") }
-                position = end
+            let next = peek()
+            guard next == UInt8(ascii: "{") || next == UInt8(ascii: "[") else {
+                try skipScalar()
+                continue
             }
+            let isObject = next == UInt8(ascii: "{")
+            if isObject { try beginObject() } else { try beginArray() }
+            if open > 0, open.isMultiple(of: 128) { outer.append(kinds) }
+            kinds = kinds << 1 | (isObject ? 1 : 0)
+            open += 1
         } while open > 0
+    }
+
+    @inline(__always)
+    private mutating func skipScalar() throws(JSONError) {
+        switch peek() {
+        case UInt8(ascii: "\""): _ = try scanString()
+        case UInt8(ascii: "t"): try literal("true")
+        case UInt8(ascii: "f"): try literal("false")
+        case UInt8(ascii: "n"): try literal("null")
+        default:
+            guard let end = plainNumberEnd ?? JSONNumber.end(in: bytes, from: position) else {
+                throw malformed("expected a value")
+            }
+            position = end
+        }
+    }
+
+    /// The end of a number that is nothing but digits, as most are.
+    private var plainNumberEnd: Int? {
+        var end = position
+        while end < bytes.count, bytes[end] &- 0x30 < 10 { end += 1 }
+        guard end > position, bytes[position] != UInt8(ascii: "0") else { return nil }
+        return end == bytes.count || !JSONReader.continuesNumber(bytes[end]) ? end : nil
     }
 
     /// Reads a value; if it is valid JSON but not what was expected, passes over it and returns nil.
@@ -275,6 +326,7 @@ package struct JSONReader {
         isFirst = true
     }
 
+    @inline(__always)
     private mutating func advance(until bracket: UInt8, what: StaticString) throws(JSONError) -> Bool {
         guard let byte = peek() else { throw malformed("the text ends within a value") }
         if byte == bracket {
@@ -293,6 +345,7 @@ package struct JSONReader {
         return true
     }
 
+    @inline(__always)
     private mutating func skipWhiteSpace() {
         while position < bytes.count {
             switch bytes[position] {
@@ -304,15 +357,14 @@ package struct JSONReader {
 
     private mutating func literal(_ text: StaticString) throws(JSONError) {
         let length = text.utf8CodeUnitCount
-        guard position + length <= bytes.count,
-            bytes[position..<(position + length)].elementsEqual(
-                UnsafeBufferPointer(start: text.utf8Start, count: length)
-            )
+        let word = UnsafeRawBufferPointer(start: text.utf8Start, count: length)
+        guard position + length <= bytes.count, (0..<length).allSatisfy({ bytes[position + $0] == word[$0] })
         else { throw malformed("expected a value") }
         position += length
     }
 
     /// Passes over a string. Its bytes are checked, its escapes are not resolved yet.
+    @inline(__always)
     private mutating func scanString() throws(JSONError) -> JSONName {
         position += 1
         let start = position
@@ -509,9 +561,22 @@ package struct JSONName {
         if left.hasEscapes { return left.text == "\(right)" }
         let length = right.utf8CodeUnitCount
         guard left.content.count == length else { return false }
-        for index in 0..<length where left.content[index] != right.utf8Start[index] { return false }
+        var index = 0
+        while index + 8 <= length {
+            let word = left.content.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            guard word == UnsafeRawPointer(right.utf8Start).loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            else { return false }
+            index += 8
+        }
+        while index < length {
+            guard left.content[index] == right.utf8Start[index] else { return false }
+            index += 1
+        }
         return true
     }
+
+    @inline(__always)
+    package static func ~= (pattern: StaticString, name: JSONName) -> Bool { name == pattern }
 
     /// The text, its escapes resolved.
     package var text: String {

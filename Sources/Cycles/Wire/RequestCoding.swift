@@ -1,117 +1,105 @@
 extension ReservationCreateRequest {
     /// The body that is sent.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.member("idempotency_key", key.rawValue)
-        writer.name("subject")
-        subject.write(to: &writer)
-        writer.name("action")
-        action.write(to: &writer)
-        writer.name("estimate")
-        estimate.write(to: &writer)
-        writer.member("ttl_ms", timeToLive.wholeMilliseconds)
-        if let gracePeriod { writer.member("grace_period_ms", gracePeriod.wholeMilliseconds) }
-        if let overagePolicy { writer.member("overage_policy", overagePolicy.rawValue) }
-        if dryRun {
-            writer.name("dry_run")
-            writer.bool(true)
+        JSONWriter.body(512, key) { writer in
+            writer.subjectAndAction(subject, action)
+            writer.member("estimate", estimate)
+            writer.member("ttl_ms", timeToLive.wholeMilliseconds)
+            writer.member("grace_period_ms", gracePeriod?.wholeMilliseconds)
+            writer.member("overage_policy", overagePolicy?.rawValue)
+            if dryRun {
+                writer.name("dry_run")
+                writer.bool(true)
+            }
+            writer.member("metadata", metadata)
         }
-        writer.metadata(metadata)
-        writer.endObject()
-        return writer.bytes
     }
 }
 
 extension CommitRequest {
     /// The body that is sent.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
-        var writer = JSONWriter(capacity: 256)
-        writer.beginObject()
-        writer.member("idempotency_key", key.rawValue)
-        writer.name("actual")
-        actual.write(to: &writer)
-        writer.metrics(metrics)
-        writer.metadata(metadata)
-        writer.endObject()
-        return writer.bytes
+        JSONWriter.body(256, key) { writer in
+            writer.member("actual", actual)
+            writer.member("metrics", metrics)
+            writer.member("metadata", metadata)
+        }
     }
 }
 
 extension ReleaseRequest {
     /// The body that is sent.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
-        var writer = JSONWriter(capacity: 128)
-        writer.beginObject()
-        writer.member("idempotency_key", key.rawValue)
-        if let reason { writer.member("reason", reason) }
-        writer.endObject()
-        return writer.bytes
+        JSONWriter.body(128, key) { writer in writer.member("reason", reason) }
     }
 }
 
 extension ExtendRequest {
     /// The body that is sent.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
-        var writer = JSONWriter(capacity: 128)
-        writer.beginObject()
-        writer.member("idempotency_key", key.rawValue)
-        writer.member("extend_by_ms", extendBy.wholeMilliseconds)
-        writer.metadata(metadata)
-        writer.endObject()
-        return writer.bytes
+        JSONWriter.body(128, key) { writer in
+            writer.member("extend_by_ms", extendBy.wholeMilliseconds)
+            writer.member("metadata", metadata)
+        }
     }
 }
 
 extension DecisionRequest {
     /// The body that is sent.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.member("idempotency_key", key.rawValue)
-        writer.name("subject")
-        subject.write(to: &writer)
-        writer.name("action")
-        action.write(to: &writer)
-        writer.name("estimate")
-        estimate.write(to: &writer)
-        writer.metadata(metadata)
-        writer.endObject()
-        return writer.bytes
+        JSONWriter.body(512, key) { writer in
+            writer.subjectAndAction(subject, action)
+            writer.member("estimate", estimate)
+            writer.member("metadata", metadata)
+        }
     }
 }
 
 extension EventCreateRequest {
     /// The body that is sent.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.member("idempotency_key", key.rawValue)
-        writer.name("subject")
-        subject.write(to: &writer)
-        writer.name("action")
-        action.write(to: &writer)
-        writer.name("actual")
-        actual.write(to: &writer)
-        if let overagePolicy { writer.member("overage_policy", overagePolicy.rawValue) }
-        writer.metrics(metrics)
-        if let clientTimeMilliseconds { writer.member("client_time_ms", clientTimeMilliseconds) }
-        writer.metadata(metadata)
-        writer.endObject()
-        return writer.bytes
+        JSONWriter.body(512, key) { writer in
+            writer.subjectAndAction(subject, action)
+            writer.member("actual", actual)
+            writer.member("overage_policy", overagePolicy?.rawValue)
+            writer.member("metrics", metrics)
+            writer.member("client_time_ms", clientTimeMilliseconds)
+            writer.member("metadata", metadata)
+        }
     }
 }
 
 extension JSONWriter {
-    fileprivate mutating func metadata(_ metadata: [String: JSONValue]) {
-        guard !metadata.isEmpty else { return }
-        name("metadata")
-        object(metadata)
+    /// A request's body, which begins with its idempotency key.
+    @inline(__always)
+    fileprivate static func body(
+        _ capacity: Int,
+        _ key: IdempotencyKey,
+        _ writeMembers: (inout JSONWriter) -> Void
+    ) -> [UInt8] {
+        var writer = JSONWriter(capacity: capacity)
+        writer.beginObject()
+        writer.member("idempotency_key", key.rawValue)
+        writeMembers(&writer)
+        writer.endObject()
+        return writer.bytes
     }
 
-    fileprivate mutating func metrics(_ metrics: CyclesMetrics?) {
+    fileprivate mutating func subjectAndAction(_ subject: Subject, _ action: Action) {
+        name("subject")
+        subject.write(to: &self)
+        name("action")
+        action.write(to: &self)
+    }
+
+    fileprivate mutating func member(_ name: StaticString, _ amount: Amount) {
+        self.name(name)
+        amount.write(to: &self)
+    }
+
+    fileprivate mutating func member(_ name: StaticString, _ metrics: CyclesMetrics?) {
         guard let metrics else { return }
-        name("metrics")
+        self.name(name)
         metrics.write(to: &self)
     }
 }

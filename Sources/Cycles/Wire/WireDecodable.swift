@@ -19,7 +19,7 @@ extension JSONValue: WireDecodable {
     package init(from reader: inout JSONReader) throws(JSONError) { self = try reader.readValue() }
 }
 
-extension WireDecodable where Self: OpenEnumeration {
+extension WireDecodable where Self: _OpenEnumeration {
     package init(from reader: inout JSONReader) throws(JSONError) { self.init(rawValue: try reader.readString()) }
 }
 
@@ -31,7 +31,7 @@ extension ReasonCode: WireDecodable {}
 extension ErrorCode: WireDecodable {}
 extension EvidenceArtifact: WireDecodable {}
 
-extension WireDecodable where Self: CyclesIdentifier {
+extension WireDecodable where Self: _CyclesIdentifier {
     package init(from reader: inout JSONReader) throws(JSONError) { self.init(try reader.readString()) }
 }
 
@@ -62,12 +62,10 @@ extension Dictionary: WireDecodable where Key == String, Value: WireDecodable {
     }
 }
 
-/// A span in milliseconds, zero or more.
-package struct WireMilliseconds: WireDecodable {
-    package let duration: Duration
-
+/// In whole milliseconds, zero or more.
+extension Duration: WireDecodable {
     package init(from reader: inout JSONReader) throws(JSONError) {
-        duration = .milliseconds(try reader.readNonNegative("zero or more milliseconds"))
+        self = .milliseconds(try reader.readNonNegative("zero or more milliseconds"))
     }
 }
 
@@ -80,10 +78,26 @@ package struct WireCount: WireDecodable {
     }
 }
 
-/// How members are read. What has to be there and is not, or is something else, makes the answer invalid; so does a
-/// member that decides what a caller may do, if it is there at all. `null` stands for absence.
+/// The names of scopes: each entry is a text, or an object that has the name as `scope`.
+package struct WireScopes: WireDecodable {
+    private struct Entry: WireDecodable {
+        let name: String
+
+        init(from reader: inout JSONReader) throws(JSONError) {
+            let isObject = reader.peek() == UInt8(ascii: "{")
+            name = isObject ? try WireObject(from: &reader).required("scope") : try reader.readString()
+        }
+    }
+
+    package let names: [String]
+
+    package init(from reader: inout JSONReader) throws(JSONError) {
+        names = try [Entry](from: &reader).map(\.name)
+    }
+}
+
 extension JSONReader {
-    /// A member that has to be there.
+    /// A value that makes the document invalid if it is not what it should be. Errors name it.
     @inline(__always)
     package mutating func required<Value: WireDecodable>(_ name: StaticString) throws(JSONError) -> Value {
         do throws(JSONError) {
@@ -93,22 +107,39 @@ extension JSONReader {
         }
     }
 
-    /// A member that may be missing or null, but must not be anything else.
+    /// As required; null stands for absence.
     @inline(__always)
     package mutating func optional<Value: WireDecodable>(_ name: StaticString) throws(JSONError) -> Value? {
         if try readNullIfPresent() { return nil }
         return try required(name)
     }
 
-    /// A member for information only: anything unexpected counts as absent, so that it cannot turn what the server
-    /// has done into a failure.
+    /// A value of which anything unexpected counts as absent.
     package mutating func informational<Value: WireDecodable>() throws(JSONError) -> Value? {
         try lenient { reader throws(JSONError) in try Value(from: &reader) }
     }
 
-    /// Passes over a member and returns where it stands, to be decoded when somebody asks; nil for `null`.
-    package mutating func deferredRange() throws(JSONError) -> Range<Int>? {
-        if try readNullIfPresent() { return nil }
+    /// As informational; a blank text counts as absent, too.
+    package mutating func informationalText() throws(JSONError) -> String? {
+        let text: String? = try informational()
+        return text.flatMap { $0.isBlank ? nil : $0 }
+    }
+
+    /// A value that has to be the expected one: any other does not report success.
+    package mutating func required<Value: WireDecodable & _OpenEnumeration>(
+        _ name: StaticString,
+        expecting expected: Value
+    ) throws(JSONError) -> Value {
+        let start = valueStart()
+        let value: Value = try required(name)
+        guard value == expected else {
+            throw JSONError(reason: .mismatch(expected: expected.rawValue), offset: start, path: ["\(name)"])
+        }
+        return value
+    }
+
+    /// Passes over a value, which may be decoded later.
+    package mutating func skippedRange() throws(JSONError) -> Range<Int> {
         let start = valueStart()
         try skipValue()
         return start..<offset
@@ -119,14 +150,5 @@ extension JSONReader {
         let value = try readInt64()
         guard value >= 0 else { throw JSONError(reason: .mismatch(expected: expected), offset: start) }
         return value
-    }
-}
-
-extension Optional {
-    /// The member, or the error that it is missing.
-    @inline(__always)
-    package func required(_ name: StaticString) throws(JSONError) -> Wrapped {
-        guard let self else { throw JSONError(reason: .missing, offset: 0, path: ["\(name)"]) }
-        return self
     }
 }
