@@ -217,6 +217,7 @@ private final class QueueBench {
         let bench = QueueBench()
         #expect(bench.claim("a") == .granted && bench.claim("a") == .guarded)
         _ = bench.settle("a")
+        bench.endClaim("a")
         #expect(bench.claim("a") == .settling)
         _ = bench.succeed("a")
         #expect(bench.claim("a") == .granted)
@@ -229,11 +230,12 @@ private final class QueueBench {
     }
 
     @Test func whatIsBeingSettledIsNeitherSettledAgainNorReleased() {
-        let bench = QueueBench()
-        _ = bench.settle("a")
+        let bench = QueueBench(hasJournal: true)
+        _ = bench.settle("a") + bench.stored("a")
         #expect(bench.settle("a", isAwaited: true) == ["tell a failed, awaited"])
         #expect(bench.release("a") == ["tell a failed"])
-        #expect(bench.pending.count == 1 && bench.claim("a") == .settling)
+        // The first one stands.
+        #expect(bench.pending.map(\.isDurable) == [true] && bench.claim("a") == .settling)
     }
 
     @Test func aRecordIsReplayedThoughItsReservationHasAGuard() {
@@ -329,6 +331,13 @@ private final class QueueBench {
         #expect(bench.fail("r0", status, code).count { $0.hasPrefix("send") } == expected)
     }
 
+    @Test func eachRoundBeginsWithOne() {
+        let bench = QueueBench()
+        _ = bench.replay(ten)
+        for id in ten { _ = bench.succeed(id) }
+        #expect(bench.replay(ten.map { "next-\($0)" }) == ["send commitReservation next-r0"])
+    }
+
     @Test func aKeyThatIsNotAcceptedHoldsUpTheOthers() {
         let bench = QueueBench()
         _ = bench.replay(ten)
@@ -365,6 +374,13 @@ private final class QueueBench {
         #expect(bench.changeKey().count == 1)
     }
 
+    @Test func aSuccessWithAnEarlierKeyDoesNotProveTheNewOne() {
+        let bench = QueueBench()
+        _ = bench.replay(ten)
+        _ = bench.changeKey()
+        #expect(bench.succeed("r0") == ["tell r0 already settled", "send commitReservation r1"])
+    }
+
     @Test func aRefusalOfAnEarlierKeyIsNoReasonToWait() {
         let bench = QueueBench()
         _ = bench.replay(["a", "b"])
@@ -372,7 +388,6 @@ private final class QueueBench {
         #expect(
             bench.fail("a", 401) == ["report commitReservation a in 0 s", "send commitReservation b", "alarm at 0 s"]
         )
-        // Nor does a success with an earlier key prove the new one.
         #expect(bench.attend(at: .zero) == [])
         #expect(bench.succeed("b") == ["tell b already settled", "send commitReservation a"])
     }
@@ -410,6 +425,18 @@ private final class QueueBench {
         _ = bench.replay(["b", "c"])
         #expect(bench.shutDown() == ["tell a queued on disk"])
         #expect(bench.pending.map(\.reservationID) == ["b"] && bench.replay(["d"]) == [])
+    }
+
+    @Test func aRecordThatNobodyRefusedIsNotSetAside() {
+        let bench = QueueBench(hasJournal: true)
+        _ = bench.settle("a") + bench.stored("a", false) + bench.fail("a", 503) + bench.stored("a", false)
+        #expect(bench.shutDown() == ["tell a failed 503"])
+    }
+
+    @Test func nothingIsReplayedAfterAShutdown() {
+        let bench = QueueBench(hasJournal: true)
+        _ = bench.shutDown()
+        #expect(bench.replay(["a"]) == [] && bench.pending.isEmpty)
     }
 
     @Test func aSettlementAfterAShutdownIsAttemptedOnce() {

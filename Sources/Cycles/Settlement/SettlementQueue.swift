@@ -231,9 +231,7 @@ package struct SettlementQueue: ~Copyable {
 
     /// Makes everything that waits by its own choice due at once. What a server asked to wait for goes on waiting.
     private mutating func hurry(_ now: Duration, _ actions: inout SettlementActions) {
-        for job in scheduled.all {
-            if let time = job.nextAttempt, job.floor < time { park(job, until: max(now, job.floor)) }
-        }
+        for job in scheduled.all where job.nextAttempt != nil { park(job, until: max(now, job.floor)) }
         attend(now, &actions)
     }
 
