@@ -175,7 +175,10 @@ public struct LeaseExtension: Hashable, Sendable {
 
 /// An attempt to extend a lease that failed.
 public struct LeaseAttemptFailure: Hashable, Sendable {
-    /// What happens next.
+    /// What happens next. Switches over it need `@unknown default`.
+    #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+    #endif
     public enum Disposition: Hashable, Sendable {
         /// It is attempted again, after that long.
         case retrying(after: Duration)

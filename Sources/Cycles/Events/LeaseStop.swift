@@ -1,4 +1,8 @@
 /// Why a lease is not extended any more. It may still last for a while, and its work can still be settled.
+/// Switches over it need `@unknown default`.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
 public enum LeaseStop: Hashable, Sendable, CustomStringConvertible {
     /// The server will not extend the reservation: it has expired, was finalized, is not known, has been extended as
     /// often as it may be, or its tenant was closed.
@@ -38,7 +42,10 @@ public enum LeaseStop: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Why a lease may run out although nothing has failed.
+/// Why a lease may run out although nothing has failed. Switches over it need `@unknown default`.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
 public enum LeaseRisk: String, Hashable, Sendable, CaseIterable, CustomStringConvertible {
     /// It is too short for an attempt to extend it, a retry and a margin: under about three seconds.
     case tooShort

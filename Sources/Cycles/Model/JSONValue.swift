@@ -140,3 +140,18 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, Expre
         self = .object(Dictionary(elements, uniquingKeysWith: { $1 }))
     }
 }
+
+extension Redactor {
+    package func redact(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .string(let text): .string(redact(text))
+        case .array(let elements): .array(elements.map(redact))
+        case .object(let members): .object(redact(members))
+        case .null, .bool, .number: value
+        }
+    }
+
+    package func redact(_ members: [String: JSONValue]) -> [String: JSONValue] {
+        Dictionary(members.map { (redact($0.key), redact($0.value)) }, uniquingKeysWith: { $1 })
+    }
+}

@@ -1,4 +1,8 @@
-/// By what a list of reservations is sorted (specification: `sort_by` of `listReservations`).
+/// The sort key for a list of reservations (specification: `sort_by` of `listReservations`).
+/// Switches over it need `@unknown default`.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
 public enum ReservationSortKey: String, Hashable, Sendable, CaseIterable {
     /// By id.
     case reservationID = "reservation_id"
@@ -16,7 +20,7 @@ public enum ReservationSortKey: String, Hashable, Sendable, CaseIterable {
     case expiresAt = "expires_at_ms"
 }
 
-/// In which direction a list is sorted (specification: `SortDirection`).
+/// The direction in which a list is sorted (specification: `SortDirection`).
 public enum SortDirection: String, Hashable, Sendable, CaseIterable {
     /// Smallest first.
     case ascending = "asc"
@@ -25,6 +29,10 @@ public enum SortDirection: String, Hashable, Sendable, CaseIterable {
 }
 
 /// A member of a reservation that a list carries only when asked (specification: `include` of `listReservations`).
+/// Switches over it need `@unknown default`.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
 public enum ReservationProjection: String, Hashable, Sendable, CaseIterable {
     /// The metadata of the reservation.
     case metadata

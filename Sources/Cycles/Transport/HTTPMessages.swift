@@ -1,33 +1,3 @@
-/// An HTTP method.
-public struct HTTPMethod: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
-    /// The method as it is sent.
-    public let rawValue: String
-
-    /// A method; case matters.
-    public init(rawValue: String) { self.rawValue = rawValue }
-
-    /// A method; case matters.
-    public init(stringLiteral value: String) { rawValue = value }
-
-    /// Reads.
-    public static let get = HTTPMethod(rawValue: "GET")
-    /// Does.
-    public static let post = HTTPMethod(rawValue: "POST")
-
-    /// The method as it is sent.
-    public var description: String { rawValue }
-}
-
-/// The order of requests that wait for a connection; leases and settlements have connections of their own as well.
-package enum RequestPriority: Int, Sendable, CaseIterable {
-    /// A lease that would run out.
-    case lease
-    /// Spend that has to reach the ledger.
-    case settlement
-    /// Everything else.
-    case normal
-}
-
 /// One HTTP request, complete.
 public struct HTTPRequest: Hashable, Sendable {
     /// The method.
