@@ -1,7 +1,8 @@
 /// Why an operation did not succeed.
 ///
 /// Every description says what failed, on what, why, and what to do, and never contains an API key.
-public enum CyclesError: Error, Hashable, Sendable {
+// Indirect, so that results and typed throws on the way of a success are no larger than a pointer.
+public indirect enum CyclesError: Error, Hashable, Sendable {
     /// The exchange brought no answer.
     case transport(HTTPTransportError)
     /// The server answered with an error.
@@ -13,7 +14,7 @@ public enum CyclesError: Error, Hashable, Sendable {
     /// The answer is not what the specification promises.
     case invalidResponse(InvalidResponse)
     /// The lease ran out before its work was settled.
-    indirect case leaseLost(LeaseLoss)
+    case leaseLost(LeaseLoss)
     /// The configuration cannot be used.
     case configuration(ConfigurationIssue)
     /// A request breaks a rule of the specification; nothing was sent.

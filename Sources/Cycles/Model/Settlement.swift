@@ -1,9 +1,9 @@
 /// How a reservation was settled.
 public enum Settlement: Hashable, Sendable {
     /// The spend was committed.
-    case committed(CommitResponse)
+    indirect case committed(CommitResponse)
     /// The reservation had expired, and its spend was recorded as an event.
-    case recoveredViaEvent(EventCreateResponse)
+    indirect case recoveredViaEvent(EventCreateResponse)
     /// It had been committed before, with the same or another request.
     case alreadySettled
     /// The hold was given back, or there was nothing left to give back.

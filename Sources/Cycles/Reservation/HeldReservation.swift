@@ -19,17 +19,12 @@ package final class HeldReservation: Sendable {
         var spend: Int64?
         /// Whether spend was recorded that cannot be added: then the amount is unknown, and the estimate is charged.
         var isSpendUnknown = false
-        // Objects, since few reservations have any of these and there may be very many reservations.
+        // An object, since few reservations have any and there may be very many reservations.
         var annotations: Annotations?
-        var outcome: Outcome?
+        var outcome: Result<Settlement, CyclesError>?
 
         /// Whether the work has said that it spent something.
         var hasSpent: Bool { isSpendUnknown || (spend ?? 0) > 0 }
-    }
-
-    private final class Outcome: Sendable {
-        let result: Result<Settlement, CyclesError>
-        init(_ result: Result<Settlement, CyclesError>) { self.result = result }
     }
 
     init(
@@ -155,7 +150,7 @@ package final class HeldReservation: Sendable {
         let isOver = state.withLock { state in
             if state.hasSpent { return false }
             state.phase = .settled
-            state.outcome = Outcome(.failure(error))
+            state.outcome = .failure(error)
             return true
         }
         guard isOver else { return false }
@@ -168,7 +163,7 @@ package final class HeldReservation: Sendable {
     // MARK: Its end
 
     /// How it was settled, as far as that is known.
-    var settlement: Result<Settlement, CyclesError>? { state.withLock { $0.outcome }?.result }
+    var settlement: Result<Settlement, CyclesError>? { state.withLock { $0.outcome } }
 
     typealias Completion = @Sendable (Result<Settlement, CyclesError>) -> Void
 
@@ -299,7 +294,7 @@ package final class HeldReservation: Sendable {
             core.keeper.end(lease)
             state.withLock { state in
                 // That it is over may be known before that it was queued.
-                if isOver || state.outcome == nil { state.outcome = Outcome(result) }
+                if isOver || state.outcome == nil { state.outcome = result }
                 state.phase = .settled
             }
             if isAwaited { completion?(judged(result, loss)) }

@@ -2,12 +2,12 @@
 package enum SettlementAction: Sendable {
     /// Write the record, then call ``SettlementQueue/stored(_:isWritten:)``. For `floor` from now on the server does not
     /// want to be asked.
-    case store(SettlementJob, SettlementRecord, floor: Duration?)
+    indirect case store(SettlementJob, SettlementRecord, floor: Duration?)
     /// Send the request, then call ``SettlementQueue/answered(_:_:now:randomness:)``.
     case send(SettlementJob, SettlementStateMachine.Request)
     case tell(SettlementJob, SettlementJob.Progress)
     /// Tell the observer, then call ``SettlementQueue/reported(_:)``.
-    case reportRetry(SettlementJob, ScheduledRetry)
+    indirect case reportRetry(SettlementJob, ScheduledRetry)
     /// Remove the record, or set it aside with the reason of a failure, then call ``SettlementQueue/forgotten(_:)``.
     case forget(SettlementJob, Result<Settlement, CyclesError>)
     /// Tell whoever waits for a flush.

@@ -3,7 +3,7 @@ package struct SettlementStateMachine: Sendable {
     /// How the reservation is to end.
     package enum Work: Sendable {
         /// Its spend is recorded.
-        case settle(SettlementRecord)
+        indirect case settle(SettlementRecord)
         /// Its hold is released. `leaseEnd` is when nothing is left to release, if that is known.
         case release(ReleaseRequest, leaseEnd: Duration?)
     }
