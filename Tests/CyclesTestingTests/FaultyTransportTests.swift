@@ -2,7 +2,7 @@ import Cycles
 import CyclesTesting
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct FaultyTransportTests {
+@Suite(.timeLimit(.minutes(5))) struct FaultyTransportTests {
     private typealias Outcome = Result<HTTPResponse, HTTPTransportError>
 
     private let body = #"{"decision":"ALLOW","affected_scopes":["tenant:acme"]}"#

@@ -30,7 +30,7 @@ private final class ClosureTransport: BlockingHTTPTransport {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct LoopbackServerTests {
+@Suite(.timeLimit(.minutes(5))) struct LoopbackServerTests {
     private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 
     private func started(

@@ -2,7 +2,7 @@ import Cycles
 import CyclesTesting
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct MockTransportTests {
+@Suite(.timeLimit(.minutes(5))) struct MockTransportTests {
     private func request(_ path: String, method: HTTPMethod = .post) -> HTTPRequest {
         HTTPRequest(method: method, url: "http://host:1" + path, headers: ["X": path], body: [1])
     }
