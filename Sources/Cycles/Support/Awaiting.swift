@@ -2,9 +2,14 @@
 package func awaiting<Value: Sendable>(
     _ begin: (_ done: @escaping @Sendable (Value) -> Void) -> Void
 ) async -> Value {
-    await withUnsafeContinuation { (continuation: UnsafeContinuation<Value, Never>) in
-        begin { value in continuation.resume(returning: value) }
+    typealias Arrival = (value: Value, others: Resumptions?)
+    let arrival = await withUnsafeContinuation { (continuation: UnsafeContinuation<Arrival, Never>) in
+        begin { value in
+            Resumptions.resume { others in continuation.resume(returning: (value, others)) }
+        }
     }
+    arrival.others?.resumeAll()
+    return arrival.value
 }
 
 /// Waits, on this thread, for the value that `begin` hands to its argument: once, from any thread. The thread must be one

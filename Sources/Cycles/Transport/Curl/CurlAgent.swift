@@ -54,6 +54,9 @@ final class CurlAgent: Sendable {
         }
     }
 
+    /// The longest time that tasks wait to be resumed by another task.
+    private static let longestHandOver = Duration.milliseconds(2)
+
     private enum Phase { case notStarted, running, ending, ended }
 
     private let mailbox = Lock(Mailbox())
@@ -184,6 +187,7 @@ final class CurlAgent: Sendable {
     private func run() {
         mailbox.withLock { $0.hasThread = true }
         var worker = Worker(multi: multi, settings: settings)
+        let resumptions = Resumptions()
         var arrivals: [CurlTransfer] = []
         var cancellations: [CurlTransfer] = []
         while true {
@@ -193,13 +197,16 @@ final class CurlAgent: Sendable {
                 return (mailbox.phase == .ending, mailbox.dueErrand())
             }
             errand?()
-            for transfer in arrivals { worker.accept(transfer) }
-            for transfer in cancellations { worker.cancel(transfer) }
+            resumptions.collect {
+                for transfer in arrivals { worker.accept(transfer) }
+                for transfer in cancellations { worker.cancel(transfer) }
+                if !isEnding { worker.advance() }
+            }
             arrivals.removeAll(keepingCapacity: true)
             cancellations.removeAll(keepingCapacity: true)
             if isEnding { break }
-            worker.advance()
-            sleep(atMost: worker.longestSleep)
+            sleep(atMost: resumptions.isPending ? CurlAgent.longestHandOver : worker.longestSleep)
+            resumptions.resumeAll()
         }
         worker.abandonAll()
         let (stranded, whenEnded, errand) = mailbox.withLock { mailbox in
