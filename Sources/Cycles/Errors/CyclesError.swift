@@ -1,7 +1,7 @@
+// Indirect, so that results and typed throws on the way of a success are no larger than a pointer.
 /// Why an operation did not succeed.
 ///
 /// Every description says what failed, on what, why, and what to do, and never contains an API key.
-// Indirect, so that results and typed throws on the way of a success are no larger than a pointer.
 public indirect enum CyclesError: Error, Hashable, Sendable {
     /// The exchange brought no answer.
     case transport(HTTPTransportError)
