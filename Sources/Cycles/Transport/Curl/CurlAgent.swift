@@ -60,6 +60,7 @@ final class CurlAgent: Sendable {
     private enum Phase { case notStarted, running, ending, ended }
 
     private let mailbox = Lock(Mailbox())
+    private let resumptions = Resumptions()
     private let multi: CurlMulti
     private let settings: CurlSettings
     private let threads: ThreadSource
@@ -187,7 +188,6 @@ final class CurlAgent: Sendable {
     private func run() {
         mailbox.withLock { $0.hasThread = true }
         var worker = Worker(multi: multi, settings: settings)
-        let resumptions = Resumptions()
         var arrivals: [CurlTransfer] = []
         var cancellations: [CurlTransfer] = []
         while true {
