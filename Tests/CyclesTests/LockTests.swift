@@ -18,7 +18,7 @@ import Testing
     @Test func aChangeWakesTheThreadThatWaitsForIt() async {
         let state = WaitableLock((isWaiting: false, isOpen: false))
         let hasSeen = await withUnsafeContinuation { continuation in
-            _ = SystemThread.start {
+            let thread = SystemThread.start {
                 continuation.resume(
                     returning: state.wait(atMost: .seconds(60)) { state in
                         state.isWaiting = true
@@ -26,6 +26,7 @@ import Testing
                     }
                 )
             }
+            thread?.detach()
             while !state.withLock({ $0.isWaiting }) { SystemThread.yield() }
             state.withLock { $0.isOpen = true }
         }
@@ -34,7 +35,7 @@ import Testing
 
     @Test func aChangeThatWakesNobodyLetsTheThreadSleep() {
         let state = WaitableLock((looks: 0, isOpen: false))
-        _ = SystemThread.start {
+        let thread = SystemThread.start {
             state.wait { state in
                 state.looks += 1
                 return state.isOpen ? () : nil
@@ -48,7 +49,8 @@ import Testing
             state.isOpen = true
             wakes = true
         }
-        while state.withLock({ state, _ in state.looks >= 0 }) { SystemThread.yield() }
+        thread?.join()
+        #expect(state.withLock { $0.looks } == -1)
     }
 
     @Test func aLimitedWaitEnds() {

@@ -241,12 +241,7 @@ private final class NotSendable {
                         return isFirst
                     })
                 else { return }
-                let isStored = WaitableLock(false)
-                _ = SystemThread.start {
-                    context.updateMetadata { $0["log"] = "inner " }
-                    isStored.withLock { $0 = true }
-                }
-                isStored.wait { $0 ? () : nil }
+                SystemThread.start { context.updateMetadata { $0["log"] = "inner " } }?.join()
             }
             return ((), .tokens(4))
         }
