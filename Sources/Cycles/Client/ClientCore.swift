@@ -1,4 +1,4 @@
-/// What the facade of a client and all its guards share.
+/// The state that the facade of a client and all its guards share.
 package final class ClientCore: Sendable {
     let performer: OperationPerformer
     let defaults: RequestDefaults
@@ -49,7 +49,8 @@ package final class ClientCore: Sendable {
         flushTimeout = configuration.retry.flushTimeout
         time.prepare(shortagePlan)
         if let journal {
-            // What an earlier process left behind goes on. Finding it takes no server, and is always waited for.
+            // Settlements that an earlier process left go on. A flush always waits until the journal has been read, which
+            // needs no server.
             let errand = engine.beginErrand()
             journal.load { [engine] records in
                 engine.replay(records, after: errand)
@@ -185,10 +186,10 @@ package final class ClientCore: Sendable {
     }
 }
 
-/// What `flush` and `shutdown` waited for.
+/// The result of `flush` and `shutdown`.
 public struct FlushReport: Hashable, Sendable {
-    /// How many of the settlements and releases that were under way came to an end.
+    /// The number of settlements and releases that were under way and have ended.
     public let settled: Int
-    /// How many of them still go on.
+    /// The number of settlements and releases that were under way and have not ended.
     public let stillPending: Int
 }

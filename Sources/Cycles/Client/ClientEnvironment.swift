@@ -1,4 +1,4 @@
-/// What a client needs from outside; a test replaces any part.
+/// The parts of a client that a test can replace: transport, clock, randomness, files and threads.
 package struct ClientEnvironment: Sendable {
     package var transport: ClientTransport
     /// The clock of leases and retries.

@@ -175,7 +175,7 @@ public struct LeaseExtension: Hashable, Sendable {
 
 /// An attempt to extend a lease that failed.
 public struct LeaseAttemptFailure: Hashable, Sendable {
-    /// What happens next. Switches over it need `@unknown default`.
+    /// The next step after the failure. Switches over it need `@unknown default`.
     #if hasAttribute(nonexhaustive)
         @nonexhaustive
     #endif

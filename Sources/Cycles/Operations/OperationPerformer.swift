@@ -89,7 +89,7 @@ package final class OperationPerformer: Sendable {
     private struct Departure {
         let request: HTTPRequest
         let time: Duration
-        /// What the observer was told; nil if it is told nothing.
+        /// The event that the observer received; nil without an observer.
         let report: AttemptStart?
     }
 

@@ -54,6 +54,9 @@ package enum FailureClass: Hashable, Sendable {
 }
 
 extension CyclesError {
+    /// Whether the server does not accept the key.
+    var isAboutKey: Bool { status == 401 || status == 403 }
+
     /// Whether the server itself gave the answer, after it had accepted the key: a refusal for another reason than the
     /// key, in the protocol's form. Whatever a gateway refuses says nothing about the key.
     package var provesKey: Bool {

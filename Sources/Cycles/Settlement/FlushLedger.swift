@@ -14,7 +14,7 @@ struct FlushLedger {
         let completion: @Sendable (FlushReport) -> Void
         fileprivate let last: UInt64
         fileprivate let includesReplays: Bool
-        /// How much of what it waits for is not over.
+        /// The number of jobs and errands that the flush still waits for.
         fileprivate var left: Int
         fileprivate var ended = 0
         fileprivate var isExpired = false

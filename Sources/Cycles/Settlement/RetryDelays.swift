@@ -7,7 +7,7 @@ package struct RetryDelays: Hashable, Sendable {
     /// The longest that a server is believed when it asks to wait.
     package static let longestFloor = Duration.seconds(3_600)
 
-    /// How long the server asks to wait, as far as it is believed.
+    /// The wait that the server asks for, at most ``longestFloor``.
     package static func floor(_ error: CyclesError) -> Duration {
         min(max(.zero, error.retryAfter ?? .zero), longestFloor)
     }

@@ -1,4 +1,4 @@
-/// What ``SettlementEngine`` performs.
+/// A step that ``SettlementEngine`` performs for ``SettlementQueue``.
 package enum SettlementAction: Sendable {
     /// Write the record, then call ``SettlementQueue/stored(_:isWritten:)``. For `floor` from now on the server does not
     /// want to be asked.

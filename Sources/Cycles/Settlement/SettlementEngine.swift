@@ -6,12 +6,12 @@ package final class SettlementEngine: Sendable {
 
     private struct State: ~Copyable {
         var queue: SettlementQueue
-        /// What waits keeps the engine, even when the client and all guards are gone.
+        /// Keeps the engine while jobs wait, even when the client and all guards are gone.
         var keepAlive: SettlementEngine?
         var flushes: UInt64 = 0
     }
 
-    /// On whose behalf actions are performed: nobody's, or a caller's who begins a settlement.
+    /// The caller that begins a settlement; the default stands for an alarm or an answer.
     private struct Caller {
         /// Whether the caller waits for the first attempt.
         var isAwaited = false

@@ -3,7 +3,7 @@
 /// Unchecked since its variables belong to the queue that it is in: they are touched by that queue's methods only, one
 /// thread at a time.
 package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
-    /// How a job stands, for whoever asked for the settlement.
+    /// The progress of a job, for the caller that asked for the settlement.
     package enum Progress: Sendable {
         /// It goes on in the background. Sent at most once, to whoever waits; `isDurable` says whether it survives the
         /// end of the process.
@@ -39,7 +39,7 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     var floor = Duration.zero
     /// Whether a journal has the record.
     var isDurable = false
-    /// How many writes of its record are under way.
+    /// The number of writes of the record that are under way.
     var writes = 0
     /// Whether its quick retries are over, so that it takes a place among the slow ones.
     var isSlow = false

@@ -12,12 +12,12 @@ package struct SettlementQueue: ~Copyable {
     var scheduled = DeadlineHeap<SettlementJob>()
     private var claims = ReservationClaims()
     private var slowLane = SlowLane()
-    /// How many API keys there have been.
+    /// The number of API keys that the client has had.
     private var keyGeneration = 0
     private var isShutDown = false
     /// The time that the alarm is set to, as far as it has not passed.
     private var alarm: Duration?
-    /// What flushes wait for.
+    /// The running work that flushes wait for.
     var ledger = FlushLedger()
 
     package init(_ policy: RetryPolicy, hasJournal: Bool) {
@@ -105,7 +105,7 @@ package struct SettlementQueue: ~Copyable {
     package mutating func stored(_ job: SettlementJob, isWritten: Bool) -> SettlementActions {
         act { queue, actions in
             job.writes -= 1
-            // What is on disk once stays there, even if writing it anew fails.
+            // A record on disk stays there, even if a second write fails.
             if isWritten { job.isDurable = true }
             if case .storing = job.phase, job.writes == 0 { queue.send(job, &actions) }
             queue.tellIfLate(job, &actions)
@@ -302,7 +302,7 @@ package struct SettlementQueue: ~Copyable {
         )
         actions.append(.reportRetry(job, retry))
         if hasJournal, floor > .zero || !job.isDurable, let record = job.machine.record {
-            // What the server asks for holds after a restart, too; and what could not be written may be by now.
+            // The time that the server asks for holds after a restart, too, and a write that failed may succeed now.
             store(job, record, floor: floor > .zero ? floor : nil, &actions)
         }
         leavePlace(job, .failure(error), holdsUp: isOutdated ? nil : now + delay)
@@ -387,11 +387,6 @@ package struct SettlementQueue: ~Copyable {
         job.awaitedUntil = nil
         schedule(job)
     }
-}
-
-extension CyclesError {
-    /// Whether the server does not accept the key.
-    fileprivate var isAboutKey: Bool { status == 401 || status == 403 }
 }
 
 extension ValidationIssue {

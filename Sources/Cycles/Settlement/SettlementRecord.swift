@@ -159,7 +159,7 @@ package struct SettlementRecord: Sendable {
         return body.idempotencyKey.map { event.encoded(key: $0) }
     }
 
-    /// How long the server does not want to be asked from now on.
+    /// The time from now on during which the server does not want to be asked.
     ///
     /// A server is believed for an hour from the time of the file, so that restarts do not prolong the wait. A file whose
     /// time lies in the future was written by a clock that was wrong: the hour counts from the time of the record, and the

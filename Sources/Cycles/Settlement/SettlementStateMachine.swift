@@ -1,6 +1,6 @@
 /// Settles or releases one reservation: a value that takes the answer to each request and returns the next step.
 package struct SettlementStateMachine: Sendable {
-    /// How the reservation is to end.
+    /// The intended end of the reservation.
     package enum Work: Sendable {
         /// Its spend is recorded.
         indirect case settle(SettlementRecord)
@@ -34,7 +34,7 @@ package struct SettlementStateMachine: Sendable {
         case found(ReservationStatus)
     }
 
-    /// What to do next.
+    /// The next step.
     package enum Step: Sendable {
         /// Send ``request`` now.
         case send

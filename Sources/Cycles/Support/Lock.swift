@@ -40,11 +40,4 @@ package struct Lock<State: ~Copyable>: ~Copyable, @unchecked Sendable {
         defer { pthread_mutex_unlock(&storage.pointee.mutex) }
         return try body(&storage.pointee.state)
     }
-
-    /// The same, unless another thread holds the lock; nil then.
-    package func withLockIfAvailable<Result>(_ body: (inout State) -> Result) -> Result? {
-        guard pthread_mutex_trylock(&storage.pointee.mutex) == 0 else { return nil }
-        defer { pthread_mutex_unlock(&storage.pointee.mutex) }
-        return body(&storage.pointee.state)
-    }
 }

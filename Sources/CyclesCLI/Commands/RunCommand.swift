@@ -146,7 +146,7 @@ enum RunCommand {
         return status
     }
 
-    /// How long the answer to a reservation is waited for once its command is called off.
+    /// The longest wait for the answer to a reservation whose command is called off.
     private static let patience = Duration.milliseconds(2_500)
 
     /// Carries out what a signal means.

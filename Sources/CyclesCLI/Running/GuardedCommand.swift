@@ -132,7 +132,7 @@ final class GuardedCommand: Sendable {
         return child
     }
 
-    /// How the command ended, once it has.
+    /// Waits for the end of the command and returns it.
     func ending() async -> ChildProcess.Ending {
         await withCheckedContinuation { waiter in
             let ending = state.withLock { state in

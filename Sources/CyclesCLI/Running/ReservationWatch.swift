@@ -40,7 +40,7 @@ final class ReservationWatch: CyclesObserver {
         return error.status.map { $0 >= 500 } ?? true
     }
 
-    /// What became of the reservation, for a message.
+    /// The end of the reservation in words, for a message.
     /// - Parameter isOver: Whether nothing goes on any more.
     func outcome(isOver: Bool) -> String {
         let state = state.withLock { $0 }

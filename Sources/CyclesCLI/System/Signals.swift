@@ -210,7 +210,7 @@ enum Signals {
             #else
                 sender = information._sifields._kill.si_pid
             #endif
-            // What processes send has codes of zero and less.
+            // Signals that processes send have codes of zero and less.
             isFromKernel = information.si_code > 0
         }
     }

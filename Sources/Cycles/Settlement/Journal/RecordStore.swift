@@ -14,7 +14,7 @@ package struct RecordStore: Sendable {
     /// Folders of earlier keys, in which records may have been left that are settled now.
     private var previous: [String] = []
 
-    // What follows lasts for a batch.
+    // The properties below last for a batch.
     /// The folder, or nil if there is none that can be used; nil before it is looked for.
     private var usableFolder: String??
     private var needsSync = false
