@@ -7,9 +7,15 @@ package final class LeaseKeeper: Sendable {
         var waiting = DeadlineHeap<Lease>()
         /// Those that stopped because the key was not accepted, whether they wait for their end or none is known.
         var unauthorized: [ObjectIdentifier: Lease] = [:]
-        /// How many API keys there have been.
+        /// The number of API keys that the client has had.
         var keyGeneration = 0
         var isShutDown = false
+        /// The time that the alarm is set to, as far as it has not passed.
+        var alarm: Duration?
+
+        mutating func removeUnauthorized(_ lease: Lease) {
+            if !unauthorized.isEmpty { unauthorized[ObjectIdentifier(lease)] = nil }
+        }
     }
 
     /// What a step leads to.
@@ -118,8 +124,11 @@ package final class LeaseKeeper: Sendable {
         var effects: [Effect] = []
         state.withLock { state in
             body(&state, &effects)
-            // Within the lock: the alarm must not be set by what has become old in between.
-            alarm.set(to: state.waiting.nextDeadline)
+            // An alarm that is set too early finds nothing due; setting it anew for each lease would cost more.
+            guard let next = state.waiting.nextDeadline, state.alarm.map({ next < $0 }) ?? true else { return }
+            state.alarm = next
+            // Within the lock, so that an older time does not replace a newer one.
+            alarm.set(to: next)
         }
         for effect in effects { carryOut(effect) }
     }
@@ -154,6 +163,7 @@ package final class LeaseKeeper: Sendable {
     private func attend() {
         let now = performer.time.monotonic
         change { state, effects in
+            if let time = state.alarm, time <= now { state.alarm = nil }
             while let lease = state.waiting.popFirst(dueAt: now) {
                 switch lease.phase {
                 case .waiting: attempt(lease, &state, &effects)
@@ -221,13 +231,14 @@ package final class LeaseKeeper: Sendable {
         case .attempt(let time, let withFreshKey):
             if withFreshKey { lease.key = nil }
             lease.phase = .waiting
-            state.unauthorized[ObjectIdentifier(lease)] = nil
+            state.removeUnauthorized(lease)
             wait(lease, until: time, &state)
         case .stop(let reason):
             lease.phase = .stopped
             lease.key = nil
             // One that stops for another reason by now is not helped by a key.
-            state.unauthorized[ObjectIdentifier(lease)] = if case .refused(401, _) = reason { lease } else { nil }
+            state.removeUnauthorized(lease)
+            if case .refused(401, _) = reason { state.unauthorized[ObjectIdentifier(lease)] = lease }
             effects.append(.tell(.leaseStopped(lease.reservationID, reason)))
             if reason.isLoss {
                 state.waiting.remove(lease)
@@ -256,8 +267,7 @@ package final class LeaseKeeper: Sendable {
     private func wait(_ lease: Lease, until time: Duration?, _ state: inout State) {
         state.waiting.remove(lease)
         guard let time, lease.phase == .waiting || lease.lossMessage == nil else { return }
-        lease.deadline = time
-        state.waiting.insert(lease)
+        state.waiting.insert(lease, until: time)
     }
 
     private func note(_ response: ExtendResponse, _ lease: Lease, _ effects: inout [Effect]) {
@@ -290,7 +300,7 @@ package final class LeaseKeeper: Sendable {
         lease.key = nil
         lease.whenLost = nil
         state.waiting.remove(lease)
-        state.unauthorized[ObjectIdentifier(lease)] = nil
+        state.removeUnauthorized(lease)
     }
 }
 
@@ -323,8 +333,7 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
     /// How it was lost; nil unless it was.
     fileprivate var lossMessage: String?
     fileprivate var whenLost: (@Sendable (LeaseLoss) -> Void)?
-    package var deadline: Duration = .zero
-    package var heapPosition: Int?
+    var heapPosition: Int?
 
     package init(
         _ reservationID: ReservationID,

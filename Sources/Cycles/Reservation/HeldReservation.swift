@@ -36,7 +36,7 @@ package final class HeldReservation: Sendable {
     ) {
         self.core = core
         reservationID = grant.reservationID
-        subject = core.defaults.completing(request.subject)
+        subject = request.subject
         action = request.action
         estimate = request.estimate
         answer = grant.answer
@@ -192,7 +192,10 @@ package final class HeldReservation: Sendable {
             metrics = timed
         }
         let terms = SettlementTerms(
-            (actual, metrics, (annotated?.metadata ?? [:]).merging(metadata) { $1 }, key),
+            actual: actual,
+            metrics: metrics,
+            metadata: annotated.map { $0.metadata.merging(metadata) { $1 } } ?? metadata,
+            key: key,
             recorded: recorded,
             isUnknown: isUnknown,
             estimate: estimate

@@ -21,6 +21,8 @@ final class Reserving: Sendable {
     private let state: Lock<State>
 
     init(_ core: ClientCore, _ request: ReservationCreateRequest, trace: TraceContext?) throws(CyclesError) {
+        var request = request
+        core.defaults.complete(&request.subject)
         self.core = core
         self.request = request
         self.trace = trace

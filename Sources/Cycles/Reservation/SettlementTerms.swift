@@ -8,30 +8,31 @@ package struct SettlementTerms: Sendable {
     package private(set) var ignored: [String] = []
 
     /// - Parameters:
-    ///   - requested: What the caller gave; the actual amount is nil if it could not say.
+    ///   - actual: The amount that the caller gave; nil if it could not say.
     ///   - recorded: The spend that was recorded, in the unit of the estimate.
     ///   - isUnknown: Whether spend was recorded that could not be added: at least the estimate is charged.
     package init(
-        _ requested: (
-            actual: Amount?, metrics: CyclesMetrics?, metadata: [String: JSONValue], key: IdempotencyKey?
-        ),
+        actual: Amount?,
+        metrics: CyclesMetrics?,
+        metadata: [String: JSONValue],
+        key: IdempotencyKey?,
         recorded: Int64?,
         isUnknown: Bool = false,
         estimate: Amount
     ) {
         commit = CommitRequest(actual: estimate)
         var isEstimate = false
-        if let actual = requested.actual, actual.unit == estimate.unit, actual.amount >= 0 {
+        if let actual, actual.unit == estimate.unit, actual.amount >= 0 {
             commit.actual = actual
         } else {
             let recorded = max(0, recorded ?? 0)
             isEstimate = isUnknown || recorded == 0
             commit.actual.amount = isEstimate ? max(recorded, estimate.amount) : recorded
-            if let actual = requested.actual {
+            if let actual {
                 ignored.append("the actual amount \(actual), since the reservation is in \(estimate.unit), 0 or more")
             }
         }
-        if let metrics = requested.metrics {
+        if let metrics {
             do throws(CyclesError) {
                 try RequestValidation.metrics(metrics)
                 commit.metrics = metrics
@@ -39,7 +40,7 @@ package struct SettlementTerms: Sendable {
                 ignored.append("the metrics: \(error)")
             }
         }
-        for (name, value) in requested.metadata {
+        for (name, value) in metadata {
             do throws(CyclesError) {
                 try RequestValidation.metadata("metadata", [name: value])
                 commit.metadata[name] = value
@@ -48,7 +49,7 @@ package struct SettlementTerms: Sendable {
             }
         }
         if isEstimate { commit.metadata["actual_source"] = "estimate" }
-        if let key = requested.key {
+        if let key {
             do throws(CyclesError) {
                 try RequestValidation.idempotencyKey(key)
                 commit.idempotencyKey = key

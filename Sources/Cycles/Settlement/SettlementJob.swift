@@ -50,8 +50,7 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     var number: UInt64 = 0
     /// Whether an earlier process began it.
     let isReplay: Bool
-    package var deadline = Duration.zero
-    package var heapPosition: Int?
+    var heapPosition: Int?
 
     package init(
         _ reservationID: ReservationID,

@@ -265,11 +265,9 @@ package struct SettlementQueue: ~Copyable {
     /// Has the queue look at a job again at the time of its next event.
     private mutating func schedule(_ job: SettlementJob) {
         let time = job.nextEvent
-        if job.heapPosition != nil, job.deadline == time { return }
+        if scheduled.deadline(of: job) == time { return }
         scheduled.remove(job)
-        guard let time else { return }
-        job.deadline = time
-        scheduled.insert(job)
+        if let time { scheduled.insert(job, until: time) }
     }
 
     private mutating func park(_ job: SettlementJob, until time: Duration) {

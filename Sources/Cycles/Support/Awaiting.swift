@@ -1,4 +1,5 @@
 /// Waits, as a task, for the value that `begin` hands to its argument: once, from any thread.
+@inline(__always)
 package func awaiting<Value: Sendable>(
     _ begin: (_ done: @escaping @Sendable (Value) -> Void) -> Void
 ) async -> Value {

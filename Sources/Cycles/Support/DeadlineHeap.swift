@@ -1,79 +1,79 @@
-/// What can wait in a ``DeadlineHeap``, and in no more than one.
-package protocol DeadlineHeapElement: AnyObject {
-    /// When it is due. Not to be changed while it waits.
-    var deadline: Duration { get }
-    /// Where it stands in the heap; nil while it is in none. Belongs to the heap.
+/// An object that can wait in a ``DeadlineHeap``, and in no more than one.
+protocol DeadlineHeapElement: AnyObject {
+    /// Its index in the heap; nil outside. Belongs to the heap.
     var heapPosition: Int? { get set }
 }
 
-/// Things with deadlines, the earliest first. Whoever owns the heap sees to it that one thread at a time touches it and
-/// its elements.
-package struct DeadlineHeap<Element: DeadlineHeapElement> {
-    private var elements: [Element] = []
-
-    package init() {}
-
-    package var count: Int { elements.count }
-
-    /// The earliest deadline.
-    package var nextDeadline: Duration? { elements.first?.deadline }
-
-    package var all: [Element] { elements }
-
-    /// Takes an element in, which must not be in already.
-    package mutating func insert(_ element: Element) {
-        precondition(element.heapPosition == nil, "an element waits once")
-        elements.append(element)
-        siftUp(elements.count - 1)
+/// Objects with deadlines, the earliest first. The owner of the heap sees to it that one thread at a time touches the heap
+/// and its elements.
+struct DeadlineHeap<Element: DeadlineHeapElement> {
+    private struct Entry {
+        var deadline: Duration
+        var element: Element
     }
 
-    /// Takes the earliest out if it is due.
-    package mutating func popFirst(dueAt now: Duration) -> Element? {
-        guard let first = elements.first, first.deadline <= now else { return nil }
-        remove(first)
-        return first
+    private var entries: [Entry] = []
+
+    var count: Int { entries.count }
+
+    /// The earliest deadline.
+    var nextDeadline: Duration? { entries.first?.deadline }
+
+    var all: [Element] { entries.map(\.element) }
+
+    /// The deadline of an element; nil if it does not wait.
+    func deadline(of element: Element) -> Duration? { element.heapPosition.map { entries[$0].deadline } }
+
+    /// Takes an element in, which must not be in already.
+    mutating func insert(_ element: Element, until deadline: Duration) {
+        precondition(element.heapPosition == nil, "an element waits once")
+        let entry = Entry(deadline: deadline, element: element)
+        entries.append(entry)
+        siftUp(entry, from: entries.count - 1)
+    }
+
+    /// Takes the earliest element out if it is due.
+    mutating func popFirst(dueAt now: Duration) -> Element? {
+        guard let first = entries.first, first.deadline <= now else { return nil }
+        remove(first.element)
+        return first.element
     }
 
     /// Takes an element out, if it is in.
-    package mutating func remove(_ element: Element) {
+    mutating func remove(_ element: Element) {
         guard let position = element.heapPosition else { return }
         element.heapPosition = nil
-        let last = elements.removeLast()
-        guard position < elements.count else { return }
-        elements[position] = last
-        last.heapPosition = position
-        siftDown(position)
-        siftUp(position)
+        let last = entries.removeLast()
+        if position < entries.count { siftUp(last, from: siftDown(last, from: position)) }
     }
 
-    private mutating func siftUp(_ start: Int) {
-        let element = elements[start]
+    /// Puts an entry into a free position, or above it: entries that are due after it move down.
+    private mutating func siftUp(_ entry: Entry, from start: Int) {
         var position = start
         while position > 0 {
             let parent = (position - 1) / 2
-            guard element.deadline < elements[parent].deadline else { break }
-            place(elements[parent], at: position)
+            guard entry.deadline < entries[parent].deadline else { break }
+            place(entries[parent], at: position)
             position = parent
         }
-        place(element, at: position)
+        place(entry, at: position)
     }
 
-    private mutating func siftDown(_ start: Int) {
-        let element = elements[start]
+    /// Moves entries that are due before `entry` up, and returns the position that becomes free.
+    private mutating func siftDown(_ entry: Entry, from start: Int) -> Int {
         var position = start
         while true {
             var child = 2 * position + 1
-            guard child < elements.count else { break }
-            if child + 1 < elements.count, elements[child + 1].deadline < elements[child].deadline { child += 1 }
-            guard elements[child].deadline < element.deadline else { break }
-            place(elements[child], at: position)
+            guard child < entries.count else { return position }
+            if child + 1 < entries.count, entries[child + 1].deadline < entries[child].deadline { child += 1 }
+            guard entries[child].deadline < entry.deadline else { return position }
+            place(entries[child], at: position)
             position = child
         }
-        place(element, at: position)
     }
 
-    private mutating func place(_ element: Element, at position: Int) {
-        elements[position] = element
-        element.heapPosition = position
+    private mutating func place(_ entry: Entry, at position: Int) {
+        entries[position] = entry
+        entry.element.heapPosition = position
     }
 }

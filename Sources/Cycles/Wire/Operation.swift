@@ -50,15 +50,13 @@ package struct RequestDefaults: Sendable {
         usesOperatorKey = configuration.adminAPIKey != nil
     }
 
-    /// The subject of a request, its gaps filled.
-    package func completing(_ subject: Subject) -> Subject {
-        var result = subject
-        result.tenant = subject.tenant ?? self.subject.tenant
-        result.workspace = subject.workspace ?? self.subject.workspace
-        result.app = subject.app ?? self.subject.app
-        result.workflow = subject.workflow ?? self.subject.workflow
-        result.agent = subject.agent ?? self.subject.agent
-        result.toolset = subject.toolset ?? self.subject.toolset
-        return result
+    /// Fills the gaps in the subject of a request.
+    package func complete(_ subject: inout Subject) {
+        if subject.tenant == nil { subject.tenant = self.subject.tenant }
+        if subject.workspace == nil { subject.workspace = self.subject.workspace }
+        if subject.app == nil { subject.app = self.subject.app }
+        if subject.workflow == nil { subject.workflow = self.subject.workflow }
+        if subject.agent == nil { subject.agent = self.subject.agent }
+        if subject.toolset == nil { subject.toolset = self.subject.toolset }
     }
 }

@@ -3,7 +3,7 @@ extension Operation where Output == DecisionResponse {
     /// `decide`: POST `/v1/decide`.
     package static func decide(_ request: DecisionRequest, _ defaults: RequestDefaults) throws(CyclesError) -> Self {
         var request = request
-        request.subject = defaults.completing(request.subject)
+        defaults.complete(&request.subject)
         try RequestValidation.subject(request.subject)
         try RequestValidation.action(request.action)
         try RequestValidation.amount("estimate", request.estimate)
@@ -29,7 +29,7 @@ extension Operation where Output == ReservationCreateResponse {
         _ defaults: RequestDefaults
     ) throws(CyclesError) -> Self {
         var request = request
-        request.subject = defaults.completing(request.subject)
+        defaults.complete(&request.subject)
         try RequestValidation.subject(request.subject)
         try RequestValidation.action(request.action)
         try RequestValidation.amount("estimate", request.estimate)
@@ -117,7 +117,7 @@ extension Operation where Output == EventCreateResponse {
         _ defaults: RequestDefaults
     ) throws(CyclesError) -> Self {
         var request = request
-        request.subject = defaults.completing(request.subject)
+        defaults.complete(&request.subject)
         try RequestValidation.subject(request.subject)
         try RequestValidation.action(request.action)
         try RequestValidation.amount("actual", request.actual)
