@@ -17,6 +17,7 @@ final class Reserving: Sendable {
     private let core: ClientCore
     private let request: ReservationCreateRequest
     private let operation: Operation<ReservationCreateResponse>
+    private let key: IdempotencyKey?
     private let trace: TraceContext?
     private let state: Lock<State>
 
@@ -26,10 +27,10 @@ final class Reserving: Sendable {
         self.core = core
         self.request = request
         self.trace = trace
-        operation = try core.reserveOperation(request)
-        state = Lock(
-            State(machine: ReserveStateMachine(key: operation.idempotencyKey, redactor: core.performer.redactor))
-        )
+        let operation = try core.reserveOperation(request)
+        self.operation = operation
+        key = operation.idempotencyKey
+        state = Lock(State(machine: ReserveStateMachine(key: key, redactor: core.performer.redactor)))
     }
 
     func start(_ completion: @escaping Completion) {
@@ -56,7 +57,7 @@ final class Reserving: Sendable {
             switch state.withLock({ $0.machine.attempted(attempt) }) {
             case .sendAgain: send()
             case .granted(let grant):
-                if let refusal = core.claim(grant, key: operation.idempotencyKey) {
+                if let refusal = core.claim(grant, key: key) {
                     finish(.failure(refusal))
                 } else {
                     finish(.success(grant))
@@ -76,11 +77,13 @@ final class Reserving: Sendable {
             defer { state.completion = nil }
             return (state.completion, state.errand)
         }
-        if let completion {
-            completion(result.map { grant in core.hold(grant, request, trace: trace) })
-        } else if case .success(let grant) = result {
+        switch (result, completion) {
+        case (.success(let grant), let completion?):
+            completion(.success(core.hold(grant, request, trace: trace)))
+        case (.success(let grant), nil):
             let reason = "the reserving task was cancelled"
             core.giveBack(grant.reservationID, reason: reason, trace: trace, after: errand)
+        case (.failure(let error), let completion): completion?(.failure(error))
         }
         if let errand { core.engine.endErrand(errand) }
     }

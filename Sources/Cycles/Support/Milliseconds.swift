@@ -1,19 +1,16 @@
 extension Duration {
+    private static var attosecondsInAMillisecond: Int128 { 1_000_000_000_000_000 }
+
     /// Whole milliseconds, rounded down; saturates at the ends of `Int64`.
     package var wholeMilliseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
-        if overflow { return seconds < 0 ? .min : .max }
-        // The attoseconds have the sign of the whole: rounding down takes one more below zero.
-        let (fraction, rest) = attoseconds.quotientAndRemainder(dividingBy: 1_000_000_000_000_000)
-        let (sum, carried) = product.addingReportingOverflow(rest < 0 ? fraction - 1 : fraction)
-        return carried ? (product < 0 ? .min : .max) : sum
+        let (milliseconds, rest) = attoseconds.quotientAndRemainder(dividingBy: Duration.attosecondsInAMillisecond)
+        return Int64(clamping: rest < 0 ? milliseconds - 1 : milliseconds)
     }
 
     /// Whole milliseconds, rounded up; saturates at the ends of `Int64`.
     package var wholeMillisecondsRoundedUp: Int64 {
-        let floor = wholeMilliseconds
-        return Duration.milliseconds(floor) < self ? floor.saturatingAdding(1) : floor
+        let (milliseconds, rest) = attoseconds.quotientAndRemainder(dividingBy: Duration.attosecondsInAMillisecond)
+        return Int64(clamping: rest > 0 ? milliseconds + 1 : milliseconds)
     }
 
     /// Milliseconds for people: `5 s`, `1.5 s`, `250 ms`.
