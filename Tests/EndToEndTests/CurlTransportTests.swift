@@ -115,7 +115,8 @@ private final class TimedExchange: Sendable {
         let transport = CurlTransport(configuration: configuration())
         let plan: [(HTTPMethod, String, String)] = [
             (.post, server.baseURL + "/p?q=1", "a"), (.get, server.baseURL + "/g", ""),
-            ("PUT", server.baseURL + "/put", "b"), ("DELETE", server.baseURL + "/d", ""),
+            ("PUT", server.baseURL + "/put", "b"), ("PUT", server.baseURL + "/empty", ""),
+            ("DELETE", server.baseURL + "/d", ""),
             (.post, other.baseURL, "c"), (.get, other.baseURL + "?x=1", ""), (.post, server.baseURL + "/", ""),
             (.post, server.baseURL + "/../x/./y", "d"),
         ]

@@ -333,7 +333,8 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
     /// How it was lost; nil unless it was.
     fileprivate var lossMessage: String?
     fileprivate var whenLost: (@Sendable (LeaseLoss) -> Void)?
-    var heapPosition: Int?
+    // Sound: only the heap uses it, one statement at a time.
+    @exclusivity(unchecked) var heapPosition: Int?
 
     package init(
         _ reservationID: ReservationID,

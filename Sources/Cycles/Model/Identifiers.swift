@@ -73,16 +73,16 @@ public struct IdempotencyKey: _CyclesIdentifier {
         let high = high & 0xffff_ffff_ffff_0fff | 0x4000
         let low = low & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000
         let text = String(unsafeUninitializedCapacity: 36) { buffer in
-            var position = 0
-            for index in 0..<32 {
-                if index == 8 || index == 12 || index == 16 || index == 20 {
+            var rest = high
+            for position in 0..<36 {
+                if position == 8 || position == 13 || position == 18 || position == 23 {
                     buffer[position] = UInt8(ascii: "-")
-                    position += 1
+                    if position == 18 { rest = low }
+                } else {
+                    let digit = UInt8(truncatingIfNeeded: rest >> 60)
+                    buffer[position] = digit &+ (digit < 10 ? 0x30 : 0x57)
+                    rest <<= 4
                 }
-                let word = index < 16 ? high : low
-                let nibble = UInt8(truncatingIfNeeded: word >> UInt64(60 - (index % 16) * 4)) & 0xf
-                buffer[position] = nibble < 10 ? 0x30 + nibble : 0x61 + nibble - 10
-                position += 1
             }
             return 36
         }

@@ -78,7 +78,15 @@ package struct RequestAssembly: Sendable {
 
 extension IdempotencyKey {
     /// Whether the key can be sent as a header: visible ASCII without spaces. The body carries it in any case.
-    fileprivate var fitsHeader: Bool { rawValue.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f } }
+    fileprivate var fitsHeader: Bool {
+        var text = rawValue
+        return text.withUTF8 { bytes in
+            // Without an early exit the compiler checks several bytes at once.
+            var defects: UInt8 = 0
+            for byte in bytes { defects |= byte &- 0x21 < 0x5e ? 0 : 1 }
+            return defects == 0
+        }
+    }
 }
 
 /// The version of this package.

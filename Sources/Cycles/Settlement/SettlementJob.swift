@@ -50,7 +50,8 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     var number: UInt64 = 0
     /// Whether an earlier process began it.
     let isReplay: Bool
-    var heapPosition: Int?
+    // Sound: only the heap uses it, one statement at a time.
+    @exclusivity(unchecked) var heapPosition: Int?
 
     package init(
         _ reservationID: ReservationID,

@@ -36,8 +36,11 @@ package struct SystemTime: Sendable {
         withUnsafeMutablePointer { _ = clock_gettime(clock, $0) }
     }
 
-    /// Since whenever the clock began.
+    /// The time since the clock began.
     package var duration: Duration { .seconds(seconds) + .nanoseconds(nanoseconds) }
+
+    /// The same in nanoseconds, which cost much less than a `Duration` to take and to compare.
+    package var wholeNanoseconds: Int64 { Int64(seconds) &* 1_000_000_000 &+ Int64(nanoseconds) }
 
     mutating func withUnsafeMutablePointer(_ body: (UnsafeMutablePointer<timespec>) -> Void) {
         assert(MemoryLayout<timespec>.size == MemoryLayout<SystemTime>.size)

@@ -2,9 +2,10 @@
 ///
 /// Printing, dumping or reflecting them hides the values of fields that carry credentials.
 public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
-    /// One buffer for all fields keeps an exchange at one allocation: for each field the length of its name (two
-    /// bytes), that of its value (four bytes), then both.
+    /// One buffer for all fields keeps an exchange at one allocation. Its layout is that of ``FieldLayout``.
     private var storage: [UInt8] = []
+    /// Whether no field has a defect. If false, nothing is known.
+    private var isSound = true
 
     /// No fields.
     public init() {}
@@ -43,14 +44,18 @@ public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
     }
 
     /// Adds the fields of others at the end.
-    public mutating func append(contentsOf other: HTTPHeaders) { storage += other.storage }
+    public mutating func append(contentsOf other: HTTPHeaders) {
+        storage += other.storage
+        isSound = isSound && other.isSound
+    }
 
     /// Removes all fields with this name, in any case.
     public mutating func remove(name: String) {
-        let kept = fields.filter { !HTTPHeaders.isSame($0.name, name) }
-        guard kept.count != count else { return }
-        storage.removeAll()
-        for field in kept { append(name: field.name, value: field.value) }
+        var kept = HTTPHeaders()
+        for field in fields where !HTTPHeaders.isSame(field.name, name) {
+            kept.append(name: field.name, value: field.value)
+        }
+        self = kept
     }
 
     /// How many fields there are.
@@ -74,51 +79,28 @@ public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
 
     package var byteCount: Int { storage.count }
 
-    package mutating func reserveCapacity(_ bytes: Int) { storage.reserveCapacity(bytes) }
+    /// The bytes of all fields, in the layout of ``FieldLayout``.
+    package func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        storage.withUnsafeBytes(body)
+    }
 
-    package mutating func removeAll(keepingCapacity: Bool) { storage.removeAll(keepingCapacity: keepingCapacity) }
-
-    /// The same fields in memory of their exact size.
-    package var compact: HTTPHeaders {
-        var result = HTTPHeaders()
-        result.storage = storage.withUnsafeBytes { Array($0) }
-        return result
+    /// Fields that a server sent, in the layout of ``FieldLayout``.
+    init(received bytes: UnsafeRawBufferPointer) {
+        storage = Array(bytes)
+        isSound = false
     }
 
     package mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-        guard name.count <= Int(UInt16.max), value.count <= Int(Int32.max) else { return }
-        let lengths = (UInt64(name.count) | UInt64(value.count) << 16).littleEndian
-        withUnsafeBytes(of: lengths) { storage.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<6])) }
-        storage.append(contentsOf: name)
-        storage.append(contentsOf: value)
-    }
-
-    /// Continues the value of the last field, after a space: what a folded line means.
-    package mutating func appendToLastValue(_ text: UnsafeRawBufferPointer) {
-        guard let last = fields.last else { return }
-        let kept = fields.dropLast()
-        storage.removeAll()
-        for field in kept { append(name: field.name, value: field.value) }
-        append(name: last.name, value: last.value + " " + String(decoding: text, as: UTF8.self))
+        guard let size = FieldLayout.size(name, value) else { return }
+        isSound = isSound && HTTPHeaders.defect(name, value) == nil
+        withUnsafeTemporaryAllocation(byteCount: size, alignment: 1) { memory in
+            FieldLayout.write(name, value, to: memory.baseAddress!)
+            storage.append(contentsOf: UnsafeRawBufferPointer(memory))
+        }
     }
 
     package func forEachField(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
-        storage.withUnsafeBytes { bytes in
-            var position = 0
-            while position + 6 <= bytes.count {
-                let nameLength = Int(bytes[position]) | Int(bytes[position + 1]) << 8
-                let valueLength =
-                    Int(bytes[position + 2]) | Int(bytes[position + 3]) << 8 | Int(bytes[position + 4]) << 16
-                    | Int(bytes[position + 5]) << 24
-                let name = position + 6
-                let value = name + nameLength
-                position = value + valueLength
-                body(
-                    UnsafeRawBufferPointer(rebasing: bytes[name..<value]),
-                    UnsafeRawBufferPointer(rebasing: bytes[value..<position])
-                )
-            }
-        }
+        storage.withUnsafeBytes { FieldLayout.forEachField(in: $0, body) }
     }
 
     private func firstValue(_ name: UnsafeRawBufferPointer) -> String? {
@@ -148,34 +130,44 @@ public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
 }
 
 extension HTTPHeaders {
-    /// What makes a field unfit to be sent; nil if nothing does. A name has to be a token (RFC 9110 section 5.6.2), and
-    /// no value may carry CR, LF or NUL, which would let it forge further fields.
+    /// The name of the first field that is unfit to be sent, and the reason; nil if all are fit.
     package var firstDefect: (name: String, message: String)? {
+        if isSound { return nil }
         var result: (String, String)?
         forEachField { name, value in
-            guard result == nil else { return }
-            var breaks: UInt8 = 0
-            // Without an early exit the compiler checks several bytes at once.
-            for index in 0..<value.count {
-                let byte = value[index]
-                breaks |= (byte == 0 ? 1 : 0) | (byte == 10 ? 1 : 0) | (byte == 13 ? 1 : 0)
-            }
-            if name.isEmpty || !name.allSatisfy(HTTPHeaders.isTokenByte) {
-                result = (String(decoding: name, as: UTF8.self), "is not a valid header name")
-            } else if breaks != 0 {
-                result = (String(decoding: name, as: UTF8.self), "has a line break or NUL in its value")
-            }
+            guard result == nil, let message = HTTPHeaders.defect(name, value) else { return }
+            result = (String(decoding: name, as: UTF8.self), message)
         }
         return result
     }
 
-    /// Whether a text is a token (RFC 9110 section 5.6.2), as names and methods have to be.
-    package static func isToken(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(isTokenByte) }
+    /// The reason why a field is unfit to be sent. A name has to be a token (RFC 9110 section 5.6.2), and no value may
+    /// carry CR, LF or NUL, which would let it forge further fields.
+    private static func defect(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> String? {
+        if !isToken(name) { return "is not a valid header name" }
+        let hasBreaks = value.withMemoryRebound(to: UInt8.self) { bytes in
+            // Without an early exit the compiler checks several bytes at once.
+            var breaks: UInt8 = 0
+            for byte in bytes { breaks |= (byte == 0 ? 1 : 0) | (byte == 10 ? 1 : 0) | (byte == 13 ? 1 : 0) }
+            return breaks != 0
+        }
+        return hasBreaks ? "has a line break or NUL in its value" : nil
+    }
 
-    private static func isTokenByte(_ byte: UInt8) -> Bool {
-        // A bit for each of !#$%&'*+-. and the digits, and for each of ^_`|~ and the letters.
-        let set: UInt64 = byte < 64 ? 0x03ff_6cfa_0000_0000 : 0x57ff_ffff_c7ff_fffe
-        return byte < 128 && set >> UInt64(byte & 63) & 1 == 1
+    /// Whether a text is a token (RFC 9110 section 5.6.2), as names and methods have to be.
+    package static func isToken(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { isToken(UnsafeRawBufferPointer($0)) }
+    }
+
+    private static func isToken(_ text: UnsafeRawBufferPointer) -> Bool {
+        for index in 0..<text.count {
+            let byte = text[index]
+            // A bit for each of !#$%&'*+-. and the digits, and for each of ^_`|~ and the letters.
+            let set: UInt64 = byte < 64 ? 0x03ff_6cfa_0000_0000 : 0x57ff_ffff_c7ff_fffe
+            guard byte < 128, set >> UInt64(byte & 63) & 1 == 1 else { return false }
+        }
+        return !text.isEmpty
     }
 }
 

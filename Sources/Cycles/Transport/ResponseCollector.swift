@@ -1,6 +1,6 @@
 /// Puts an answer together from the header lines and the pieces of the body as they arrive, and refuses what no client
 /// should read to its end.
-struct ResponseCollector {
+final class ResponseCollector {
     /// Why an answer is not read to its end.
     enum Refusal: Hashable {
         case bodyTooLarge
@@ -19,8 +19,11 @@ struct ResponseCollector {
     private(set) var interimAnswers = 0
     private(set) var refusal: Refusal?
     private var headBytes = 0
-    private var headers = HTTPHeaders()
-    private var body: [UInt8] = []
+    /// The fields, in the layout of ``FieldLayout``.
+    // Sound: no access to the buffer calls code that uses the collector.
+    @exclusivity(unchecked) private var fields = GrowingBuffer()
+    private var lastField = 0
+    @exclusivity(unchecked) private var body: [UInt8] = []
 
     init(maxBytes: Int) { self.maxBytes = maxBytes }
 
@@ -31,20 +34,20 @@ struct ResponseCollector {
     var isInterim: Bool { (100..<200).contains(status) }
 
     /// Forgets everything about the last answer. The memory for headers is kept.
-    mutating func reset() {
+    func reset() {
         status = 0
         hasStatusLine = false
         isHeadComplete = false
         interimAnswers = 0
         refusal = nil
         headBytes = 0
-        headers.removeAll(keepingCapacity: true)
+        fields.removeAll()
         body = []
     }
 
     /// Takes a line of a head or of trailers, with its line break.
     /// - Returns: False if the answer is refused.
-    mutating func receiveHeaderLine(_ line: UnsafeRawBufferPointer) -> Bool {
+    func receiveHeaderLine(_ line: UnsafeRawBufferPointer) -> Bool {
         headBytes += line.count
         let limit = min(maxBytes, ResponseCollector.maxHeadBytes)
         guard headBytes <= limit else { return refuse(.headTooLarge(limit: limit)) }
@@ -63,7 +66,7 @@ struct ResponseCollector {
 
     /// Takes a piece of the body.
     /// - Returns: False if the answer is refused.
-    mutating func receiveBody(_ data: UnsafeRawBufferPointer) -> Bool {
+    func receiveBody(_ data: UnsafeRawBufferPointer) -> Bool {
         guard hasStatusLine else { return refuse(.notHTTP(start: Array(data.prefix(ResponseCollector.shownBytes)))) }
         guard body.count + data.count <= maxBytes else { return refuse(.bodyTooLarge) }
         body.append(contentsOf: data)
@@ -71,12 +74,12 @@ struct ResponseCollector {
     }
 
     /// The answer. The body moves out of the collector.
-    mutating func takeResponse() -> HTTPResponse {
+    func takeResponse() -> HTTPResponse {
         defer { body = [] }
-        return HTTPResponse(status: status, headers: headers.compact, body: body)
+        return HTTPResponse(status: status, headers: HTTPHeaders(received: fields.bytes), body: body)
     }
 
-    private mutating func refuse(_ reason: Refusal) -> Bool {
+    private func refuse(_ reason: Refusal) -> Bool {
         refusal = refusal ?? reason
         return false
     }
@@ -84,35 +87,55 @@ struct ResponseCollector {
     // MARK: Lines of a head
 
     /// An interim answer leaves nothing but its count behind.
-    private mutating func beginHead(_ statusLine: UnsafeRawBufferPointer, lineBytes: Int) -> Bool {
+    private func beginHead(_ statusLine: UnsafeRawBufferPointer, lineBytes: Int) -> Bool {
         status = ResponseCollector.status(statusLine)
         if isInterim { interimAnswers += 1 }
         guard interimAnswers <= ResponseCollector.maxInterimAnswers else {
             return refuse(.interimAnswers(interimAnswers))
         }
         headBytes = lineBytes
-        headers.removeAll(keepingCapacity: true)
+        fields.removeAll()
         hasStatusLine = true
         isHeadComplete = false
         return true
     }
 
-    private mutating func addField(_ line: UnsafeRawBufferPointer) {
+    private func addField(_ line: UnsafeRawBufferPointer) {
         if ResponseCollector.isBlank(line[0]) {
-            headers.appendToLastValue(ResponseCollector.trimmed(line))
+            continueLastField(ResponseCollector.trimmed(line))
             return
         }
         var colon = 0
         while colon < line.count, line[colon] != UInt8(ascii: ":") { colon += 1 }
         guard colon > 0, colon < line.count else { return }
-        headers.append(
-            name: UnsafeRawBufferPointer(rebasing: line[..<colon]),
-            value: ResponseCollector.trimmed(UnsafeRawBufferPointer(rebasing: line[(colon + 1)...]))
+        append(
+            UnsafeRawBufferPointer(rebasing: line[..<colon]),
+            ResponseCollector.trimmed(UnsafeRawBufferPointer(rebasing: line[(colon + 1)...]))
         )
     }
 
+    private func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        guard let size = FieldLayout.size(name, value) else { return }
+        lastField = fields.count
+        FieldLayout.write(name, value, to: fields.extend(by: size))
+    }
+
+    /// A folded line continues the value of the last field, after a space.
+    private func continueLastField(_ text: UnsafeRawBufferPointer) {
+        guard fields.count > 0 else { return }
+        let last = Array(fields.bytes[lastField...])
+        fields.removeAll(after: lastField)
+        last.withUnsafeBytes { last in
+            FieldLayout.forEachField(in: last) { name, value in
+                let longer = Array(value) + [UInt8(ascii: " ")] + Array(text)
+                longer.withUnsafeBytes { append(name, $0) }
+            }
+        }
+    }
+
     private static func isStatusLine(_ line: UnsafeRawBufferPointer) -> Bool {
-        line[0] == UInt8(ascii: "H") && line.starts(with: "HTTP/".utf8)
+        line.count >= 5 && line.loadUnaligned(as: UInt32.self).littleEndian == 0x5054_5448
+            && line[4] == UInt8(ascii: "/")
     }
 
     /// The number after the version; 0 if there is none.

@@ -16,7 +16,8 @@ struct CurlAttempt {
     /// The limits of the request, for all attempts together.
     var timeout = Duration.zero
     var connectTimeout = Duration.zero
-    var began = ContinuousClock.now
+    /// The monotonic time in nanoseconds.
+    var began: Int64 = 0
     /// Whether an attempt has failed by a connection that was lost.
     var isRepeated = false
     /// Whether the connection had something to read before the request was sent.
@@ -24,7 +25,7 @@ struct CurlAttempt {
     /// Whether a request was begun to be sent, by this attempt or one before.
     var hasRequestBegun = false
 
-    var elapsed: Duration { began.duration(to: .now) }
+    var elapsed: Duration { .nanoseconds(SystemTime.monotonic.wholeNanoseconds - began) }
 }
 
 /// How a transfer gets its connection, as the handle is set to.
@@ -105,8 +106,8 @@ extension CurlHandle {
     // MARK: Attempts
 
     /// Sets the handle to the first attempt of a request.
-    func beginAttempts(_ request: HTTPRequest) {
-        attempt = CurlAttempt(timeout: request.timeout, connectTimeout: request.connectTimeout)
+    func beginAttempts(_ request: HTTPRequest, at now: Int64) {
+        attempt = CurlAttempt(timeout: request.timeout, connectTimeout: request.connectTimeout, began: now)
         options.setTimeLimits(total: request.timeout, connect: request.connectTimeout)
         // Requests that begin together share a connection if the server turns out to speak HTTP/2.
         connect(isFresh: false, waitsForOthers: options.isSecure && !settings.server.speaksHTTP1OverTLS)
@@ -126,8 +127,9 @@ extension CurlHandle {
     /// also end a connection with an answer that nobody asked for.
     /// - Returns: False if the attempt was the last.
     func prepareAgain(after code: CURLcode) -> Bool {
+        guard !attempt.isRepeated, wasConnectionLost else { return false }
         let elapsed = attempt.elapsed
-        guard !attempt.isRepeated, elapsed < attempt.timeout, wasConnectionLost else { return false }
+        guard elapsed < attempt.timeout else { return false }
         attempt.isRepeated = true
         attempt.hasRequestBegun = hasRequestBegun
         attempt.phase = .waiting
@@ -139,7 +141,7 @@ extension CurlHandle {
     }
 
     private var wasConnectionLost: Bool {
-        attempt.hadEarlyInput || (isConnectionReused && status == 408)
+        attempt.hadEarlyInput || (status == 408 && isConnectionReused)
     }
 
     var isConnectionReused: Bool { number(CURLINFO_NUM_CONNECTS) == 0 }

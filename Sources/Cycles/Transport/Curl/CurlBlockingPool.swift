@@ -29,7 +29,7 @@ final class CurlBlockingPool: Sendable {
     }
 
     func send(_ request: HTTPRequest) -> Transferred {
-        let began = ContinuousClock.now
+        let began = SystemTime.monotonic.wholeNanoseconds
         let ticket = state.withLock { state in
             state.nextTicket += 1
             state.queue.enqueue(state.nextTicket, priority: request.priority)
@@ -41,7 +41,7 @@ final class CurlBlockingPool: Sendable {
             guard state.admitted.remove(ticket) != nil else { return nil }
             return (state.idle.popLast(), state.isShutDown)
         }
-        let waited = began.duration(to: .now)
+        let now = SystemTime.monotonic.wholeNanoseconds
         var kept: CurlSession?
         defer {
             state.withLock { state in
@@ -53,7 +53,7 @@ final class CurlBlockingPool: Sendable {
         let outcome = Result { () throws(HTTPTransportError) in
             if isShutDown { throw .shutDown(wasRequestSent: false) }
             let session = if let idle { idle } else { try CurlSession(settings) }
-            try session.handle.prepare(request)
+            try session.handle.prepare(request, at: now)
             let response = try SystemThread.withoutBrokenPipeSignal {
                 session.perform { self.isShutDown.isRaised }
             }.get()
@@ -61,7 +61,7 @@ final class CurlBlockingPool: Sendable {
             kept = session
             return response
         }
-        return Transferred(outcome, waited: waited)
+        return Transferred(outcome, waited: .nanoseconds(now - began))
     }
 
     /// Makes transfers in flight fail within a second, and refuses further ones.

@@ -3,7 +3,6 @@ import CCurl
 /// The header fields of a request as the list that libcurl reads, in memory that is kept.
 struct CurlFieldList: ~Copyable {
     private var text = GrowingBuffer()
-    private var starts: [Int] = []
     private var nodes = UnsafeMutableBufferPointer<curl_slist>(start: nil, count: 0)
 
     deinit { nodes.deallocate() }
@@ -12,35 +11,34 @@ struct CurlFieldList: ~Copyable {
     /// - Parameter omitsExpect: Whether libcurl is told not to add an `Expect` field.
     /// - Returns: The list, valid until the fields are replaced; nil for none.
     mutating func set(_ headers: HTTPHeaders, omitsExpect: Bool) -> UnsafeMutablePointer<curl_slist>? {
-        text.removeAll()
-        starts.removeAll(keepingCapacity: true)
-        headers.forEachField { name, value in
-            starts.append(text.count)
-            text.append(name)
-            // libcurl takes a colon without a value for a field to leave out.
-            text.append(value.isEmpty ? ";\0" : ": ")
-            guard !value.isEmpty else { return }
-            text.append(value)
-            text.append(0)
+        headers.withUnsafeBytes { text.set($0) }
+        let size = text.count
+        if omitsExpect { text.append("Expect:\0") }
+        reserveNodes(size / FieldLayout.smallestSize + 1)
+        let nodes = nodes
+        var count = 0
+        func append(_ text: UnsafeMutablePointer<CChar>) {
+            nodes.initializeElement(at: count, to: curl_slist(data: text, next: nodes.baseAddress! + count + 1))
+            count += 1
         }
-        if omitsExpect {
-            starts.append(text.count)
-            text.append("Expect:\0")
+        FieldLayout.forEachField(in: UnsafeRawBufferPointer(rebasing: text.bytes[..<size])) { name, value in
+            let start = UnsafeMutablePointer(mutating: name.baseAddress!.assumingMemoryBound(to: CChar.self))
+            if value.isEmpty {
+                // libcurl takes a colon without a value for a field to leave out.
+                start[name.count] = CChar(bitPattern: UInt8(ascii: ";"))
+                start[name.count + 1] = 0
+            }
+            append(start)
         }
-        return linked()
+        if omitsExpect { append(text.characters + size) }
+        guard count > 0 else { return nil }
+        nodes[count - 1].next = nil
+        return nodes.baseAddress
     }
 
-    /// Links the texts once all of them are in place: appending may move them.
-    private mutating func linked() -> UnsafeMutablePointer<curl_slist>? {
-        if starts.count > nodes.count {
-            nodes.deallocate()
-            nodes = .allocate(capacity: max(16, starts.count))
-        }
-        var next: UnsafeMutablePointer<curl_slist>?
-        for (index, start) in starts.enumerated().reversed() {
-            nodes.initializeElement(at: index, to: curl_slist(data: text.characters + start, next: next))
-            next = nodes.baseAddress! + index
-        }
-        return next
+    private mutating func reserveNodes(_ count: Int) {
+        guard count > nodes.count else { return }
+        nodes.deallocate()
+        nodes = .allocate(capacity: max(64, count))
     }
 }

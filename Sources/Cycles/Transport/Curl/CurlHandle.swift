@@ -9,7 +9,7 @@ final class CurlHandle {
     let settings: CurlSettings
     let sockets: CurlSockets
     private let serverURL: OpaquePointer
-    private let collector: UnsafeMutablePointer<ResponseCollector>
+    private let collector: ResponseCollector
     private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     /// The reason why the last socket could not be opened; 0 if all could be.
     private let socketError = UnsafeMutablePointer<CInt>.allocate(capacity: 1)
@@ -37,8 +37,7 @@ final class CurlHandle {
         self.serverURL = serverURL
         self.settings = settings
         self.sockets = sockets
-        collector = .allocate(capacity: 1)
-        collector.initialize(to: ResponseCollector(maxBytes: settings.maxResponseBytes))
+        collector = ResponseCollector(maxBytes: settings.maxResponseBytes)
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         socketError.initialize(to: 0)
         options = CurlOptions(easy: easy, serverURL: serverURL, usesProxy: settings.proxy != nil)
@@ -50,29 +49,27 @@ final class CurlHandle {
     deinit {
         curl_easy_cleanup(easy)
         curl_url_cleanup(serverURL)
-        collector.deinitialize(count: 1)
-        collector.deallocate()
         errorText.deallocate()
         socketError.deallocate()
     }
 
     /// Makes the handle ready for a request.
-    func prepare(_ request: HTTPRequest) throws(HTTPTransportError) {
+    /// - Parameter now: The monotonic time in nanoseconds, at which the limits of the request begin.
+    func prepare(_ request: HTTPRequest, at now: Int64) throws(HTTPTransportError) {
         try options.set(request)
-        beginAttempts(request)
+        beginAttempts(request, at: now)
     }
 
     /// Forgets the answer of the last attempt.
     func clearAnswer() {
-        collector.pointee.reset()
+        collector.reset()
         errorText[0] = 0
         socketError.pointee = 0
     }
 
     /// The status of the answer, as far as one has come; 0 before.
-    var status: Int { collector.pointee.status }
+    var status: Int { collector.status }
 
-    @inline(__always)
     static func from(_ context: UnsafeMutableRawPointer) -> CurlHandle {
         Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue()
     }
@@ -93,7 +90,7 @@ final class CurlHandle {
             return .failure(failure(code).error)
         }
         if options.isSecure { settings.server.noteHTTPVersion(number(CURLINFO_HTTP_VERSION)) }
-        return .success(collector.pointee.takeResponse())
+        return .success(collector.takeResponse())
     }
 
     /// The error for a transfer that its caller gave up, or that ended with its transport.
@@ -117,15 +114,15 @@ final class CurlHandle {
             requestBytesSent: hasRequestBegun ? max(1, number(CURLINFO_REQUEST_SIZE)) : 0,
             bodyBytesSent: offset(CURLINFO_SIZE_UPLOAD_T),
             bodyBytesTotal: options.bodyBytes,
-            hasAnswerBegun: collector.pointee.hasStatusLine,
-            isHeadComplete: collector.pointee.isHeadComplete,
-            isInterim: collector.pointee.isInterim,
-            interimAnswers: collector.pointee.interimAnswers,
+            hasAnswerBegun: collector.hasStatusLine,
+            isHeadComplete: collector.isHeadComplete,
+            isInterim: collector.isInterim,
+            interimAnswers: collector.interimAnswers,
             isNameResolved: offset(CURLINFO_NAMELOOKUP_TIME_T) > 0,
             isConnected: offset(CURLINFO_CONNECT_TIME_T) > 0,
             isEncrypted: offset(CURLINFO_APPCONNECT_TIME_T) > 0,
             isConnectionFresh: !isConnectionReused,
-            refusal: collector.pointee.refusal,
+            refusal: collector.refusal,
             maxResponseBytes: settings.maxResponseBytes,
             elapsedMilliseconds: Int(clamping: attempt.elapsed.wholeMilliseconds)
         )

@@ -19,12 +19,18 @@ struct CurlOptions: ~Copyable {
     private(set) var isSecure = false
     private(set) var connecting = CurlConnecting()
     private var method: HTTPMethod?
-    private var timeout = -1
-    private var connectTimeout = -1
+    /// Whether libcurl sends a body, be it empty.
+    private var isPost = false
+    private var timeout: Duration?
+    private var connectTimeout: Duration?
+    private var bodySize = -1
 
     private var url = GrowingBuffer()
     private var fields = CurlFieldList()
     private var body = GrowingBuffer()
+    // libcurl keeps the addresses of both, which change only when their memory grows.
+    private var listAddress: UnsafeMutablePointer<curl_slist>?
+    private var bodyAddress: UnsafeMutablePointer<CChar>?
 
     init(easy: UnsafeMutableRawPointer, serverURL: OpaquePointer, usesProxy: Bool) {
         self.easy = easy
@@ -68,11 +74,11 @@ struct CurlOptions: ~Copyable {
     /// Sets the memory that libcurl writes to.
     ///
     /// - Parameters:
-    ///   - collector: Receives the answer.
+    ///   - collector: Receives the answer, and has to outlive the handle.
     ///   - errorText: Receives libcurl's words for an error.
     ///   - socketError: Receives the reason why a socket could not be opened.
     func setMemory(
-        collector: UnsafeMutablePointer<ResponseCollector>,
+        collector: ResponseCollector,
         errorText: UnsafeMutablePointer<CChar>,
         socketError: UnsafeMutablePointer<CInt>
     ) throws(HTTPTransportError) {
@@ -84,8 +90,9 @@ struct CurlOptions: ~Copyable {
         cycles_easy_set_data_callback(easy, CURLOPT_HEADERFUNCTION) { data, size, count, context in
             CurlOptions.receive(data, size * count, context) { $0.receiveHeaderLine($1) }
         }
-        try check(cycles_easy_set_pointer(easy, CURLOPT_WRITEDATA, collector), "WRITEDATA")
-        try check(cycles_easy_set_pointer(easy, CURLOPT_HEADERDATA, collector), "HEADERDATA")
+        let context = Unmanaged.passUnretained(collector).toOpaque()
+        try check(cycles_easy_set_pointer(easy, CURLOPT_WRITEDATA, context), "WRITEDATA")
+        try check(cycles_easy_set_pointer(easy, CURLOPT_HEADERDATA, context), "HEADERDATA")
     }
 
     /// Hands bytes to a collector. A result other than their count makes libcurl give the transfer up.
@@ -94,10 +101,13 @@ struct CurlOptions: ~Copyable {
         _ data: UnsafeMutablePointer<CChar>?,
         _ count: Int,
         _ context: UnsafeMutableRawPointer?,
-        _ body: (inout ResponseCollector, UnsafeRawBufferPointer) -> Bool
+        _ body: (ResponseCollector, UnsafeRawBufferPointer) -> Bool
     ) -> Int {
-        guard let collector = context?.assumingMemoryBound(to: ResponseCollector.self) else { return 0 }
-        if body(&collector.pointee, UnsafeRawBufferPointer(start: data, count: count)) { return count }
+        guard let context else { return 0 }
+        let isAccepted = Unmanaged<ResponseCollector>.fromOpaque(context)._withUnsafeGuaranteedRef {
+            body($0, UnsafeRawBufferPointer(start: data, count: count))
+        }
+        if isAccepted { return count }
         return count == 0 ? 1 : 0
     }
 
@@ -108,24 +118,37 @@ struct CurlOptions: ~Copyable {
             throw .unsent("the header field \"\(defect.name)\" \(defect.message)")
         }
         try setURL(request.url)
+        setBody(request.body)
         try setMethod(request.method, hasBody: !request.body.isEmpty)
         // With a larger body libcurl would wait for a permission that few servers give.
         let list = fields.set(request.headers, omitsExpect: request.body.count > 1_024)
-        cycles_easy_set_list(easy, CURLOPT_HTTPHEADER, list)
-        request.body.withUnsafeBytes { body.set($0) }
-        if request.method == .post || body.count > 0 {
-            cycles_easy_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
-            cycles_easy_set_pointer(easy, CURLOPT_POSTFIELDS, body.characters)
-        }
+        if list != listAddress { cycles_easy_set_list(easy, CURLOPT_HTTPHEADER, list) }
+        listAddress = list
+    }
+
+    private mutating func setBody(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { body.set($0) }
+        if body.count != bodySize { cycles_easy_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)) }
+        bodySize = body.count
+        let characters = body.characters
+        guard characters != bodyAddress else { return }
+        cycles_easy_set_pointer(easy, CURLOPT_POSTFIELDS, characters)
+        bodyAddress = characters
+        // Setting the address has made the request a POST.
+        method = nil
     }
 
     mutating func setTimeLimits(total: Duration, connect: Duration) {
-        // At least 1: zero would mean no limit.
-        func milliseconds(_ span: Duration) -> Int { Int(min(max(1, span.wholeMilliseconds), Int64(Int32.max))) }
-        let (total, connect) = (milliseconds(total), milliseconds(connect))
-        if total != timeout { cycles_easy_set_long(easy, CURLOPT_TIMEOUT_MS, total) }
-        if connect != connectTimeout { cycles_easy_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, connect) }
+        if total != timeout { cycles_easy_set_long(easy, CURLOPT_TIMEOUT_MS, CurlOptions.milliseconds(total)) }
+        if connect != connectTimeout {
+            cycles_easy_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, CurlOptions.milliseconds(connect))
+        }
         (timeout, connectTimeout) = (total, connect)
+    }
+
+    /// At least 1: zero would mean no limit.
+    private static func milliseconds(_ span: Duration) -> Int {
+        Int(min(max(1, span.wholeMilliseconds), Int64(Int32.max)))
     }
 
     mutating func setConnecting(_ new: CurlConnecting) {
@@ -137,28 +160,27 @@ struct CurlOptions: ~Copyable {
     }
 
     private mutating func setMethod(_ new: HTTPMethod, hasBody: Bool) throws(HTTPTransportError) {
+        let isPost = new == .post || hasBody
+        guard new != method || isPost != self.isPost else { return }
         guard new != .get || !hasBody else { throw .unsent("a GET request has a body") }
-        guard new != method else { return }
         guard HTTPHeaders.isToken(new.rawValue) else { throw .unsent("the method is not valid") }
         method = nil
         cycles_easy_set_string(easy, CURLOPT_CUSTOMREQUEST, nil)
-        cycles_easy_set_long(easy, new == .post || hasBody ? CURLOPT_POST : CURLOPT_HTTPGET, 1)
-        if new == .get || new == .post {
-            method = new
-        } else {
-            try set(CURLOPT_CUSTOMREQUEST, new.rawValue, "the method")
-        }
+        cycles_easy_set_long(easy, isPost ? CURLOPT_POST : CURLOPT_HTTPGET, 1)
+        if new != .get, new != .post { try set(CURLOPT_CUSTOMREQUEST, new.rawValue, "the method") }
+        (method, self.isPost) = (new, isPost)
     }
 
     /// Parses the URL when the server changes. Otherwise only the target of the request is set, which costs next to nothing
     /// and is sent as it was built.
     private mutating func setURL(_ text: String) throws(HTTPTransportError) {
-        url.set(text)
-        let isSameServer = isURLOfServer
-        guard CurlOptions.isPlain(url.bytes, from: isSameServer ? origin.count : 0) else {
+        var text = text
+        text.withUTF8 { url.set(UnsafeRawBufferPointer($0)) }
+        guard CurlOptions.isPlain(url.bytes) else {
             throw .unsent("the URL has a fragment, white space, or a character that has to be encoded")
         }
-        if !isSameServer || usesProxy { try setServer() }
+        url.append("\0")
+        if usesProxy || !isURLOfServer { try setServer() }
         guard !usesProxy else { return }
         let path = url.characters + origin.count
         if path[0] == CChar(bitPattern: UInt8(ascii: "/")) {
@@ -194,20 +216,21 @@ struct CurlOptions: ~Copyable {
     /// Whether `url` has the scheme, host and port that are set.
     private var isURLOfServer: Bool {
         let bytes = url.bytes
-        guard !origin.isEmpty, bytes.count > origin.count else { return false }
+        guard !origin.isEmpty, bytes.count > origin.count, CurlOptions.endsHost(bytes[origin.count]) else {
+            return false
+        }
         for index in origin.indices where bytes[index] != origin[index] { return false }
-        return CurlOptions.endsHost(bytes[origin.count])
+        return true
     }
 
-    /// Whether a URL, which a NUL ends, consists of visible ASCII characters other than `#` from a position on.
-    private static func isPlain(_ url: UnsafeRawBufferPointer, from start: Int) -> Bool {
-        var defects: UInt8 = 0
-        // Without an early exit the compiler checks several bytes at once.
-        for index in start..<(url.count - 1) {
-            let isPlain = url[index] &- 0x21 < 0x5e && url[index] != UInt8(ascii: "#")
-            defects |= isPlain ? 0 : 1
+    /// Whether a URL consists of visible ASCII characters other than `#`.
+    private static func isPlain(_ url: UnsafeRawBufferPointer) -> Bool {
+        url.withMemoryRebound(to: UInt8.self) { bytes in
+            // Without an early exit the compiler checks several bytes at once.
+            var defects: UInt8 = 0
+            for byte in bytes { defects |= (byte &- 0x21 < 0x5e ? 0 : 1) | (byte == UInt8(ascii: "#") ? 1 : 0) }
+            return defects == 0
         }
-        return defects == 0
     }
 
     /// The position where the host of an http or https URL ends; nil for other URLs.

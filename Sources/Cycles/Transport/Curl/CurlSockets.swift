@@ -15,42 +15,36 @@ final class CurlSockets {
     /// Whether a transfer has begun to make a connection since somebody looked and set this to false.
     var hasNewConnections = false
 
-    /// Sockets that have no local port yet, or none that was asked for.
-    private var unnamed: Set<Int32> = []
-    /// `ambiguous` where several sockets, to different servers, have the same local port.
-    private var byPort: [UInt16: Int32] = [:]
-    private var ports: [Int32: UInt16] = [:]
+    /// The local port is 0 until it is looked up: a socket gets it while it connects.
+    private var open: [(descriptor: Int32, port: UInt16)] = []
 
-    private static let ambiguous: Int32 = -1
-
-    func insert(_ socket: Int32) { unnamed.insert(socket) }
+    func insert(_ socket: Int32) { open.append((socket, 0)) }
 
     /// Closes a socket for libcurl.
     func close(_ socket: Int32) -> Int32 {
-        unnamed.remove(socket)
-        if let port = ports.removeValue(forKey: socket) { byPort[port] = nil }
+        open.removeAll { $0.descriptor == socket }
         return closeDescriptor(socket)
     }
 
     /// Whether the socket with a local port has bytes to read, has been closed by the peer, or is broken. False if there
-    /// is no such socket.
+    /// is no such socket, or several with different servers.
     func hasInput(localPort: UInt16) -> Bool {
-        guard let socket = socket(localPort: localPort), socket != CurlSockets.ambiguous else { return false }
+        guard localPort > 0 else { return false }
+        if sockets(localPort).count == 0 {
+            for index in open.indices where open[index].port == 0 {
+                open[index].port = CurlSockets.localPort(of: open[index].descriptor) ?? 0
+            }
+        }
+        let (count, descriptor) = sockets(localPort)
+        guard count == 1 else { return false }
         var byte: UInt8 = 0
-        let count = recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
-        return count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+        let length = recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        return length >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
     }
 
-    private func socket(localPort: UInt16) -> Int32? {
-        if let known = byPort[localPort] { return known }
-        // A socket gets its port while it connects, so the ports of new sockets are read at their first request.
-        for socket in unnamed {
-            guard let port = CurlSockets.localPort(of: socket), port > 0 else { continue }
-            unnamed.remove(socket)
-            byPort[port] = byPort[port] == nil ? socket : CurlSockets.ambiguous
-            ports[socket] = port
-        }
-        return byPort[localPort]
+    /// The number of sockets with a local port, and the last of them.
+    private func sockets(_ port: UInt16) -> (count: Int, last: Int32) {
+        open.reduce((0, -1)) { $1.port == port ? ($0.count + 1, $1.descriptor) : $0 }
     }
 
     private static func localPort(of socket: Int32) -> UInt16? {

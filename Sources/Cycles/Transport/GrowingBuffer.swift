@@ -22,35 +22,33 @@ struct GrowingBuffer: ~Copyable {
         append(data)
     }
 
-    /// Replaces the bytes by a text and the NUL that ends it.
-    mutating func set(_ text: String) {
-        count = 0
-        var text = text
-        text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
-        append(0)
+    mutating func append(_ data: UnsafeRawBufferPointer) {
+        guard let start = data.baseAddress, !data.isEmpty else { return }
+        extend(by: data.count).copyMemory(from: start, byteCount: data.count)
     }
-
-    mutating func removeAll() { count = 0 }
 
     mutating func append(_ text: StaticString) {
         append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    mutating func append(_ byte: UInt8) {
-        reserve(count + 1)
-        memory[count] = byte
-        count += 1
+    /// Removes the bytes from a position on.
+    mutating func removeAll(after position: Int = 0) { count = position }
+
+    /// Takes further bytes into use, which the caller initializes.
+    @inline(__always)
+    mutating func extend(by size: Int) -> UnsafeMutableRawPointer {
+        reserve(count + size)
+        defer { count += size }
+        return memory.baseAddress! + count
     }
 
-    mutating func append(_ data: UnsafeRawBufferPointer) {
-        guard !data.isEmpty else { return }
-        reserve(count + data.count)
-        UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: data)
-        count += data.count
+    @inline(__always)
+    private mutating func reserve(_ capacity: Int) {
+        if capacity > memory.count { grow(to: capacity) }
     }
 
-    mutating func reserve(_ capacity: Int) {
-        guard capacity > memory.count else { return }
+    @inline(never)
+    private mutating func grow(to capacity: Int) {
         let grown = UnsafeMutableRawBufferPointer.allocate(
             byteCount: max(512, capacity, memory.count * 2),
             alignment: 8

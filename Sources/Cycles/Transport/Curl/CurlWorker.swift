@@ -1,0 +1,183 @@
+import CCurl
+import Synchronization
+
+/// One request on its way through the agent.
+final class CurlTransfer: @unchecked Sendable {
+    // Unchecked: `done` is set before the transfer is submitted, and the rest of what changes belongs to the I/O thread.
+    let request: HTTPRequest
+    var done: (@Sendable (Transferred) -> Void)?
+    private let cancellation = Atomic<Bool>(false)
+    // Monotonic times in nanoseconds.
+    private let submitted = SystemTime.monotonic.wholeNanoseconds
+    fileprivate var began: Int64?
+    fileprivate var handle: CurlHandle?
+
+    init(_ request: HTTPRequest, _ done: (@Sendable (Transferred) -> Void)? = nil) {
+        self.request = request
+        self.done = done
+    }
+
+    var isCancelled: Bool { cancellation.load(ordering: .acquiring) }
+
+    func cancel() { cancellation.store(true, ordering: .releasing) }
+
+    func complete(_ outcome: Result<HTTPResponse, HTTPTransportError>) {
+        done?(Transferred(outcome, waited: .nanoseconds((began ?? submitted) - submitted)))
+    }
+}
+
+/// Something that the I/O thread does for others at a time.
+struct CurlErrand: Sendable {
+    let time: ContinuousClock.Instant
+    let work: @Sendable () -> Void
+}
+
+/// The state of the I/O thread.
+struct CurlWorker {
+    let multi: CurlMulti
+    let settings: CurlSettings
+    private var queue: TransferQueue<CurlTransfer>
+    /// All handles. Those with a transfer are active.
+    private var handles: [CurlHandle] = []
+    private var idleHandles: [CurlHandle] = []
+    /// The active handles that have no connection yet.
+    private var connectingHandles: [CurlHandle] = []
+    var errand: CurlErrand?
+
+    init(multi: CurlMulti, settings: CurlSettings) {
+        self.multi = multi
+        self.settings = settings
+        queue = TransferQueue(limit: settings.maxConnections, reserved: settings.reservedConnections)
+    }
+
+    mutating func accept(_ transfer: CurlTransfer) {
+        if transfer.isCancelled {
+            transfer.complete(.failure(.cancelledInLine))
+        } else {
+            queue.enqueue(transfer, priority: transfer.request.priority)
+        }
+    }
+
+    mutating func cancel(_ transfer: CurlTransfer) {
+        if let handle = transfer.handle {
+            let error = handle.interruption(.cancelled) { "The request to \($0) was cancelled" }
+            finish(handle, .failure(error))
+        } else if !queue.removeAll(where: { $0 === transfer }).isEmpty {
+            transfer.complete(.failure(.cancelledInLine))
+        }
+    }
+
+    /// The errand if it is due.
+    mutating func takeDueErrand() -> CurlErrand? {
+        guard let next = errand, next.time <= .now else { return nil }
+        errand = nil
+        return next
+    }
+
+    /// The longest time that the thread may sleep.
+    var longestSleep: Duration {
+        let limit = connectingHandles.isEmpty ? .seconds(3_600) : CurlHandle.longestSleepWhileConnecting
+        return errand.map { min(limit, ContinuousClock.now.duration(to: $0.time)) } ?? limit
+    }
+
+    /// Starts what can be started, moves everything on, and hands out what has finished.
+    mutating func advance() {
+        repeat {
+            startTransfers()
+            guard idleHandles.count < handles.count else { return }
+            multi.perform()
+            lookAfterConnecting()
+        } while completeTransfers() && !queue.isEmpty
+    }
+
+    /// Fails everything that has not finished.
+    mutating func abandonAll() {
+        for transfer in queue.removeAll(where: { _ in true }) {
+            transfer.complete(.failure(.shutDown(wasRequestSent: false)))
+        }
+        for handle in handles where handle.transfer != nil {
+            let error = handle.interruption(.other) {
+                "The transport was shut down while the request to \($0) was in flight"
+            }
+            finish(handle, .failure(error))
+        }
+    }
+
+    private mutating func startTransfers() {
+        guard queue.hasNext else { return }
+        let now = SystemTime.monotonic.wholeNanoseconds
+        while let transfer = queue.next() {
+            do throws(HTTPTransportError) {
+                let handle = if let idle = idleHandles.last { idle } else { try makeHandle() }
+                try handle.prepare(transfer.request, at: now)
+                try multi.add(handle)
+                idleHandles.removeLast()
+                handle.transfer = transfer
+                transfer.handle = handle
+                transfer.began = now
+                connectingHandles.append(handle)
+            } catch {
+                queue.finishOne(transfer.request.priority)
+                transfer.complete(.failure(error))
+            }
+        }
+    }
+
+    private mutating func makeHandle() throws(HTTPTransportError) -> CurlHandle {
+        let handle = try CurlHandle(settings, multi.sockets)
+        handles.append(handle)
+        idleHandles.append(handle)
+        return handle
+    }
+
+    /// Whether any transfer has finished.
+    private mutating func completeTransfers() -> Bool {
+        var hasCompleted = false
+        while let (easy, code) = multi.nextFinished() {
+            hasCompleted = true
+            guard let handle = CurlHandle.of(easy: easy) else { continue }
+            if handle.prepareAgain(after: code) {
+                restart(handle)
+            } else {
+                finish(handle, handle.result(code))
+            }
+        }
+        return hasCompleted
+    }
+
+    /// Notes which transfers have got their connection, and ends waiting that takes too long.
+    private mutating func lookAfterConnecting() {
+        if multi.sockets.hasNewConnections {
+            multi.sockets.hasNewConnections = false
+            // libcurl may have replaced a connection that turned out to be dead.
+            connectingHandles = handles.filter { $0.transfer != nil && $0.isConnecting }
+        } else if !connectingHandles.isEmpty {
+            connectingHandles.removeAll { !$0.isConnecting }
+        }
+        for handle in connectingHandles where handle.hasWaitedEnough {
+            handle.stopWaiting()
+            restart(handle)
+        }
+    }
+
+    private mutating func restart(_ handle: CurlHandle) {
+        multi.remove(handle)
+        do throws(HTTPTransportError) {
+            try multi.add(handle)
+            if !connectingHandles.contains(where: { $0 === handle }) { connectingHandles.append(handle) }
+        } catch {
+            finish(handle, .failure(error))
+        }
+    }
+
+    private mutating func finish(_ handle: CurlHandle, _ result: Result<HTTPResponse, HTTPTransportError>) {
+        multi.remove(handle)
+        if !connectingHandles.isEmpty { connectingHandles.removeAll { $0 === handle } }
+        idleHandles.append(handle)
+        guard let transfer = handle.transfer else { return }
+        handle.transfer = nil
+        transfer.handle = nil
+        queue.finishOne(transfer.request.priority)
+        transfer.complete(result)
+    }
+}
