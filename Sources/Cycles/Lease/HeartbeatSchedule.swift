@@ -1,27 +1,27 @@
-/// When to extend one lease next, or that it is given up (specification: `extendReservation`, HEARTBEAT GUIDANCE).
+/// Schedules the extensions of one lease (specification: `extendReservation`, HEARTBEAT GUIDANCE).
 ///
-/// A value: it is told what came of each attempt and the time, and answers with the next step. Milliseconds throughout;
-/// times and margins that must not be underestimated are rounded up, leads and delays down, and sums saturate.
+/// A value that takes the result and time of each attempt and returns the next step. All numbers are milliseconds.
+/// Times and margins are rounded up, leads and delays down; sums saturate.
 ///
-/// While answers say how long the lease lasts, the primary algorithm of the specification applies; while they do not,
-/// the fallback, which has to guess. Both keep their books at all times, so that answers may change in between.
+/// The primary algorithm applies while answers carry the remaining time of the lease, the fallback otherwise. The state
+/// of both is always kept up to date, since answers may change between the two forms.
 package struct HeartbeatSchedule: Hashable, Sendable {
-    /// What to do next.
+    /// The next step.
     package enum Step: Hashable, Sendable {
-        /// Extend at that time, with a fresh key for a new extension, or with the last one again.
+        /// Extend at a time, with a fresh key for a new extension, or with the last key for a retry.
         case attempt(at: Duration, withFreshKey: Bool)
-        /// Do not extend any more.
+        /// Stop extending the lease.
         case stop(LeaseStop)
     }
 
-    /// By how much each extension asks the lease to be prolonged: the time to live that was first asked for.
+    /// The time that each extension asks for: the time to live that was requested with the reservation.
     package let extensionMilliseconds: Int64
-    /// The longest that an attempt may take.
+    /// The upper limit of an attempt's timeout.
     private let longestTimeout: Int64
-    /// Whether attempts always take that limit, however short the lease.
+    /// Whether every attempt uses ``longestTimeout``, even if the lease is short.
     private let hasFixedTimeout: Bool
 
-    /// Whether the last valid answer said how long the lease lasts.
+    /// Whether the last valid answer carried the remaining time of the lease.
     private(set) package var isPrimary = false
     private var maxRoundTrip: Int64 = 0
 
@@ -39,8 +39,7 @@ package struct HeartbeatSchedule: Hashable, Sendable {
     private var grantSum: Int64 = 0
     private var lastGrant: Int64 = 0
     private var interval: Int64
-    /// Whether the server seems to limit how far ahead a lease may end, which the fallback cannot keep up with for
-    /// ever.
+    /// Whether the server seems to limit how far ahead a lease may end. The fallback may then lose the lease.
     private(set) package var suspectsLeadLimit = false
 
     private struct Failure: Hashable, Sendable {
@@ -48,13 +47,13 @@ package struct HeartbeatSchedule: Hashable, Sendable {
         var window: Int64
     }
 
-    /// The schedule of a lease that was just granted, and its first step.
+    /// Returns the schedule of a lease that was just granted, and its first step.
     /// - Parameters:
-    ///   - extending: The time to live that was asked for.
-    ///   - grant: What the valid answer said; its timing is that of the attempt which brought it.
-    ///   - longestTimeout: The longest that an attempt to extend may take.
-    ///   - hasFixedTimeout: Whether attempts always take that limit. Otherwise it shrinks with the lease, to a sixth of
-    ///     its lead but no less than a second, so that short leases can be kept.
+    ///   - extending: The time to live that was requested.
+    ///   - grant: The lease in the valid answer, with the times of the attempt that was answered.
+    ///   - longestTimeout: The upper limit of an attempt's timeout.
+    ///   - hasFixedTimeout: Whether every attempt uses that limit. Otherwise the timeout is a sixth of the lead, at
+    ///     least a second and at most that limit, so that short leases can be kept.
     package static func begin(
         extending timeToLive: Duration,
         grant: LeaseReport,
@@ -63,7 +62,7 @@ package struct HeartbeatSchedule: Hashable, Sendable {
     ) -> (schedule: HeartbeatSchedule, first: Step) {
         var schedule = HeartbeatSchedule(timeToLive, grant, longestTimeout, hasFixedTimeout)
         guard let remaining = grant.remainingMilliseconds else {
-            // Nothing bounds how short the lease may have been cut.
+            // The server may have granted any shorter time.
             return (schedule, .attempt(at: grant.received, withFreshKey: true))
         }
         let first = schedule.establish(remaining: remaining, grant)
@@ -80,20 +79,20 @@ package struct HeartbeatSchedule: Hashable, Sendable {
         interval = min(timeToLive.wholeMilliseconds / 2, HeartbeatSchedule.heldInterval)
     }
 
-    // MARK: What can be asked
+    // MARK: Properties
 
-    /// The enforced time limit of the next attempt.
+    /// The timeout of the next attempt.
     package var attemptTimeout: Duration { .milliseconds(timeoutMilliseconds) }
 
-    /// When the lease runs out by what is known; nil while no answer says how long it lasts.
+    /// The earliest possible end of the lease; nil while answers do not carry its remaining time.
     package var knownEnd: Duration? { isPrimary ? established + .milliseconds(leadFloor) : nil }
 
-    /// Whether the lease is too short to be kept by anyone: an attempt, one retry and a margin do not fit.
+    /// Whether the lease is shorter than an attempt, one retry and a margin together.
     package var isTooShortToKeep: Bool { isPrimary && leadFloor <= retryReserve }
 
-    // MARK: What happened
+    // MARK: Results of attempts
 
-    /// An attempt was answered with a valid 200.
+    /// Takes a valid 200.
     package mutating func succeeded(_ report: LeaseReport) -> Step {
         let grant = report.expiresAtMilliseconds.saturatingSubtracting(expiresAt)
         let sinceLast = HeartbeatSchedule.elapsed(from: lastExtended, to: report.received)
@@ -110,14 +109,14 @@ package struct HeartbeatSchedule: Hashable, Sendable {
         return .attempt(at: nextBeat(after: report.received), withFreshKey: true)
     }
 
-    /// Somebody else had the lease extended. That starts the count of zero delays over: it was no attempt of the
-    /// schedule's.
+    /// Takes the answer to an extension that the caller requested. Resets the count of zero delays, which applies to
+    /// the schedule's own attempts.
     package mutating func extendedByHand(_ report: LeaseReport) -> Step {
         zeroDelays = 0
         return succeeded(report)
     }
 
-    /// An attempt failed, which was known at a time.
+    /// Takes the failure of an attempt.
     package mutating func failed(_ failure: ExtendFailure, at now: Duration) -> Step {
         switch failure {
         case .permanent(let code): return .stop(.ended(code))
@@ -190,14 +189,14 @@ package struct HeartbeatSchedule: Hashable, Sendable {
 
     private static let heldInterval: Int64 = 30_000
 
-    /// Whether a grant measures the time between two extensions rather than the lease.
+    /// Whether a grant is about as long as the time between two extensions, which suggests a limit of the lead.
     private static func echoes(_ grant: Int64, of elapsed: Int64, asked: Int64) -> Bool {
         if grant <= 0 { return true }
         let (grant, elapsed, asked) = (Double(grant), Double(elapsed), Double(asked))
         return grant < 0.9 * asked && 0.75 * elapsed <= grant && grant <= 1.25 * elapsed
     }
 
-    /// The first beat that is not skipped because the lease is known to last much longer.
+    /// The next beat. Beats at which the lease has lead to spare are skipped.
     private func nextBeat(after now: Duration) -> Duration {
         let beat = now + .milliseconds(interval)
         guard lastGrant > 0, interval > 0 else { return beat }
@@ -216,7 +215,7 @@ package struct HeartbeatSchedule: Hashable, Sendable {
 
     // MARK: Time
 
-    /// Whole milliseconds between two moments, rounded up; zero if time seems to go back.
+    /// The whole milliseconds between two times, rounded up; zero if `end` is before `start`.
     private static func elapsed(from start: Duration, to end: Duration) -> Int64 {
         max(0, (end - start).wholeMillisecondsRoundedUp)
     }

@@ -1,16 +1,16 @@
-/// Keeps the leases of a client alive: all of them with one heap of deadlines and one alarm.
+/// Extends the leases of a client, with one heap of deadlines and one alarm.
 ///
-/// It carries out what each lease's ``HeartbeatSchedule`` decides: sends, waits, and tells. Every change of a lease is one
-/// step under the lock; what it leads to happens after that.
+/// Performs the steps of each lease's ``HeartbeatSchedule``. Leases change under the lock; the resulting effects are
+/// performed without it.
 package final class LeaseKeeper: Sendable {
     private struct State {
         var waiting = DeadlineHeap<Lease>()
-        /// Those that stopped because the key was not accepted, whether they wait for their end or none is known.
+        /// The leases whose extension stopped with a 401.
         var unauthorized: [ObjectIdentifier: Lease] = [:]
-        /// The number of API keys that the client has had.
+        /// The number of changes of the API key.
         var keyGeneration = 0
         var isShutDown = false
-        /// The time that the alarm is set to, as far as it has not passed.
+        /// The pending time of the alarm; nil once it has passed.
         var alarm: Duration?
 
         mutating func removeUnauthorized(_ lease: Lease) {
@@ -18,7 +18,7 @@ package final class LeaseKeeper: Sendable {
         }
     }
 
-    /// What a step leads to.
+    /// A consequence of a change, performed without the lock.
     private enum Effect {
         case send(Lease, ExtendRequest, timeout: Duration)
         case tell(CyclesEvent)
@@ -36,9 +36,9 @@ package final class LeaseKeeper: Sendable {
         target.value = self
     }
 
-    // MARK: From the lifecycle
+    // MARK: Calls of reservations
 
-    /// Begins to keep a lease.
+    /// Begins to extend a lease.
     package func keep(_ lease: Lease, _ first: HeartbeatSchedule.Step) {
         change { state, effects in
             lease.isKept = true
@@ -47,16 +47,15 @@ package final class LeaseKeeper: Sendable {
         }
     }
 
-    /// Ends it: what it protects is settled, or needs no protection any more.
+    /// Ends a lease, when its reservation is settled or abandoned.
     package func end(_ lease: Lease) {
         change { state, _ in finish(lease, &state) }
     }
 
-    /// What it protects is about to be settled. It is kept until that is over, but that the server calls the
-    /// reservation finalized is no news from now on.
+    /// Marks a lease as being settled. It is still extended, but RESERVATION_FINALIZED ends it without a report.
     package func beginSettling(_ lease: Lease) { state.withLock { _ in lease.isSettling = true } }
 
-    /// How a lease was lost, if it is by now: the server said so, or what was known of it has run out.
+    /// The loss of a lease; nil while it lasts. A lease is lost if the server said so, or if its known end has passed.
     package func loss(_ lease: Lease) -> LeaseLoss? {
         let now = performer.time.monotonic
         return state.withLock { _ in
@@ -67,13 +66,13 @@ package final class LeaseKeeper: Sendable {
         }
     }
 
-    /// Takes an extension into account that somebody else asked for.
+    /// Takes the answer to an extension that the caller requested.
     package func extended(_ lease: Lease, _ response: ExtendResponse, _ report: LeaseReport) {
         change { state, effects in
             guard lease.phase != .ended else { return }
             note(response, lease, &effects)
             let step = lease.schedule.extendedByHand(report)
-            // An attempt on its way goes on: what becomes of it is judged by the new lease.
+            // An attempt in flight continues; its result applies to the extended lease.
             if lease.phase == .attempting {
                 wait(lease, until: lease.knownEnd, &state)
             } else if lease.isKept {
@@ -82,7 +81,7 @@ package final class LeaseKeeper: Sendable {
         }
     }
 
-    /// Lets somebody know when a lease is lost, possibly at once.
+    /// Calls `whenLost` once when a lease is lost; immediately if it is lost already.
     package func notify(_ lease: Lease, whenLost: @escaping @Sendable (LeaseLoss) -> Void) {
         let message = state.withLock { _ in
             if lease.lossMessage == nil, lease.phase != .ended { lease.whenLost = whenLost }
@@ -91,13 +90,13 @@ package final class LeaseKeeper: Sendable {
         if let message { whenLost(LeaseLoss(reservationID: lease.reservationID, message: message)) }
     }
 
-    /// When a lease runs out by the server's clock, as last heard.
+    /// The end of a lease in the latest answer: milliseconds since 1970, by the server's clock.
     package func expiry(_ lease: Lease) -> Int64 { state.withLock { _ in lease.expiresAtMilliseconds } }
 
-    /// When a lease will have run out by what is known; nil if nothing is.
+    /// The earliest possible end of a lease; nil if it is not known.
     package func knownEnd(_ lease: Lease) -> Duration? { state.withLock { _ in lease.knownEnd } }
 
-    /// Goes on with the leases whose extension was refused for want of a key that is accepted, and that still last.
+    /// Resumes the leases that stopped with a 401 and have not run out.
     package func resumeAfterNewKey() {
         let now = performer.time.monotonic
         change { state, effects in
@@ -109,7 +108,7 @@ package final class LeaseKeeper: Sendable {
         attend()
     }
 
-    /// Extends nothing any more.
+    /// Ends all leases.
     package func shutDown() {
         change { state, _ in
             state.isShutDown = true
@@ -119,15 +118,16 @@ package final class LeaseKeeper: Sendable {
 
     // MARK: Driving
 
-    /// Changes leases in one step, sets the alarm accordingly, and carries out what that leads to.
+    /// Changes leases under the lock, sets the alarm, and then performs the effects.
     private func change(_ body: (inout State, inout [Effect]) -> Void) {
         var effects: [Effect] = []
         state.withLock { state in
             body(&state, &effects)
-            // An alarm that is set too early finds nothing due; setting it anew for each lease would cost more.
+            // The alarm is set only to earlier times: one that comes too early costs less than setting it for each
+            // change.
             guard let next = state.waiting.nextDeadline, state.alarm.map({ next < $0 }) ?? true else { return }
             state.alarm = next
-            // Within the lock, so that an older time does not replace a newer one.
+            // Under the lock, so that no older time replaces a newer one.
             alarm.set(to: next)
         }
         for effect in effects { carryOut(effect) }
@@ -152,7 +152,7 @@ package final class LeaseKeeper: Sendable {
             return
         }
         performer.start(operation, CallOptions(timeout: timeout), trace: lease.trace) { [weak self] attempt in
-            // Without a keeper nobody holds the reservation any more.
+            // The keeper is gone once the client and all its guards are.
             switch attempt.result {
             case .success(let response): self?.succeeded(lease, response.value, attempt)
             case .failure(let error): self?.failed(lease, error)
@@ -191,14 +191,14 @@ package final class LeaseKeeper: Sendable {
     private func failed(_ lease: Lease, _ error: CyclesError) {
         let now = performer.time.monotonic
         change { state, effects in
-            // A settlement that was faster makes the answer meaningless.
+            // Ignores the answer if the lease has ended meanwhile.
             guard lease.phase == .attempting else { return }
             if lease.isSettling, error.errorCode == .reservationFinalized {
                 finish(lease, &state)
                 return
             }
             var step = lease.schedule.failed(ExtendFailure(error), at: now)
-            // What an earlier key was refused for is attempted at once with the one that there is now.
+            // The attempt carried an earlier key: retry immediately with the present key.
             if case .stop(.refused(401, _)) = step, lease.keyGeneration < state.keyGeneration, !lease.hasRunOut(at: now)
             {
                 step = .attempt(at: now, withFreshKey: true)
@@ -236,7 +236,7 @@ package final class LeaseKeeper: Sendable {
         case .stop(let reason):
             lease.phase = .stopped
             lease.key = nil
-            // One that stops for another reason by now is not helped by a key.
+            // A new key helps only if the latest stop was a 401.
             state.removeUnauthorized(lease)
             if case .refused(401, _) = reason { state.unauthorized[ObjectIdentifier(lease)] = lease }
             effects.append(.tell(.leaseStopped(lease.reservationID, reason)))
@@ -255,7 +255,7 @@ package final class LeaseKeeper: Sendable {
         lease.key = key
         lease.keyGeneration = state.keyGeneration
         lease.phase = .attempting
-        // That the lease runs out meanwhile must not go unnoticed.
+        // The lease may run out during the attempt.
         wait(lease, until: lease.knownEnd, &state)
         let extending = Duration.milliseconds(lease.schedule.extensionMilliseconds)
         effects.append(
@@ -263,7 +263,7 @@ package final class LeaseKeeper: Sendable {
         )
     }
 
-    /// Waits for a moment, instead of the one before; for none if the lease is lost already.
+    /// Replaces the deadline of a lease. A lease that is lost and not due for an attempt gets none.
     private func wait(_ lease: Lease, until time: Duration?, _ state: inout State) {
         state.waiting.remove(lease)
         guard let time, lease.phase == .waiting || lease.lossMessage == nil else { return }
@@ -272,7 +272,7 @@ package final class LeaseKeeper: Sendable {
 
     private func note(_ response: ExtendResponse, _ lease: Lease, _ effects: inout [Effect]) {
         lease.expiresAtMilliseconds = response.expiresAtMilliseconds
-        // The server has extended it: what was known of it was too little.
+        // An extended lease was not lost, even if its known end had passed.
         lease.lossMessage = nil
         effects.append(
             .tell(
@@ -304,19 +304,21 @@ package final class LeaseKeeper: Sendable {
     }
 }
 
-/// One lease. What changes belongs to its keeper, and is touched under the keeper's lock only.
+/// The lease of one reservation.
+///
+/// Unchecked Sendable: its variables are accessed only by its keeper, under the keeper's lock.
 package final class Lease: DeadlineHeapElement, @unchecked Sendable {
     fileprivate enum Phase {
-        /// For the next attempt, or, before it is kept, for nothing.
+        /// Waits for the next attempt; or, before ``LeaseKeeper/keep(_:_:)``, for nothing.
         case waiting
         case attempting
-        /// It is not extended any more.
+        /// Is no longer extended, and may still run out.
         case stopped
         case ended
     }
 
     package let reservationID: ReservationID
-    /// The trace that extensions belong to.
+    /// The trace of its extensions.
     let trace: TraceContext?
 
     fileprivate var schedule: HeartbeatSchedule
@@ -324,13 +326,13 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
     /// The key of the extension that has not succeeded yet.
     fileprivate var key: IdempotencyKey?
     fileprivate var phase = Phase.waiting
-    /// Whether it is extended at all.
+    /// Whether the keeper extends it; false if heartbeats are disabled.
     fileprivate var isKept = false
     fileprivate var isSettling = false
     fileprivate var hasReportedLimit = false
-    /// Which API key its last attempt carried.
+    /// The generation of the API key in its last attempt.
     fileprivate var keyGeneration = 0
-    /// How it was lost; nil unless it was.
+    /// The description of its loss; nil if it is not lost.
     fileprivate var lossMessage: String?
     fileprivate var whenLost: (@Sendable (LeaseLoss) -> Void)?
     // Sound: only the heap uses it, one statement at a time.
@@ -361,7 +363,7 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
 }
 
 extension LeaseReport {
-    /// What a successful extension says.
+    /// The lease in a successful answer to an extension.
     package init(_ response: ExtendResponse, _ attempt: Attempt<ExtendResponse>) {
         self.init(
             remainingMilliseconds: response.remainingTimeToLive?.wholeMilliseconds,
@@ -380,7 +382,7 @@ extension ExtendFailure {
             self.init(status: answer.status, code: answer.code, retryAfter: answer.retryAfter)
         case .denied(let denial):
             self.init(status: denial.status, code: denial.errorCode, retryAfter: denial.retryAfter)
-        // The request could not even be made: asking again would change nothing.
+        // The request could not be encoded: a retry would fail again.
         case .validation, .configuration: self = .refused(status: 0, nil)
         }
     }

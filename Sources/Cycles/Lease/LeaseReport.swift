@@ -1,12 +1,12 @@
-/// What a valid answer says of a lease, and when it was asked for and received by the client's own clock.
+/// The state of a lease in a valid answer, with the times of the attempt by the client's monotonic clock.
 package struct LeaseReport: Hashable, Sendable {
-    /// How long the lease lasts from the moment the answer was made, in milliseconds; nil on older servers.
+    /// The remaining time of the lease when the server answered, in milliseconds; nil on older servers.
     package var remainingMilliseconds: Int64?
-    /// When the lease ends by the server's clock. Never compared with the client's.
+    /// The end of the lease by the server's clock, in milliseconds since 1970. Never compared with the client's clock.
     package var expiresAtMilliseconds: Int64
-    /// When the attempt that brought the answer was sent.
+    /// The time at which the answered attempt was sent.
     package var sent: Duration
-    /// When its answer had been received.
+    /// The time at which the answer had been received.
     package var received: Duration
 
     package init(remainingMilliseconds: Int64?, expiresAtMilliseconds: Int64, sent: Duration, received: Duration) {
@@ -17,16 +17,16 @@ package struct LeaseReport: Hashable, Sendable {
     }
 }
 
-/// Why an attempt to extend a lease was no success.
+/// The kinds of failure of an attempt to extend a lease.
 package enum ExtendFailure: Hashable, Sendable {
-    /// The lease may have been extended or not, or the answer came from something between client and server: a
-    /// transport failure, a 5xx, a 408, a 2xx or 3xx that is no success, a 4xx that is no error of the protocol.
+    /// The lease may have been extended, or an intermediary answered: a transport failure, a 5xx, a 408, a 2xx or 3xx
+    /// that is no success, a 4xx whose body is no error of the protocol.
     case transient
-    /// A 429, or LIMIT_EXCEEDED: not before that many seconds, if the server said so.
+    /// A 429 or LIMIT_EXCEEDED, with the `Retry-After` of the answer.
     case throttled(retryAfterSeconds: Int64?)
-    /// The server will not extend this reservation any more.
+    /// The server will never extend this reservation again.
     case permanent(ErrorCode)
-    /// Any other answer: asking again would change nothing.
+    /// Any other refusal: a retry would get the same answer.
     case refused(status: Int, ErrorCode?)
 
     package init(status: Int, code: ErrorCode?, retryAfter: Duration?) {
@@ -40,7 +40,7 @@ package enum ExtendFailure: Hashable, Sendable {
         }
         let isOfProtocol = code?.isOfProtocol ?? false
         switch (status, code) {
-        // A gateway that limits requests says for how long in the same header.
+        // A rate limit of a gateway counts as one of the server if it has a Retry-After.
         case (429, _) where isOfProtocol || retryAfter != nil, (_, .limitExceeded):
             self = .throttled(retryAfterSeconds: retryAfter?.components.seconds)
         case (401, _): self = .refused(status: status, code)

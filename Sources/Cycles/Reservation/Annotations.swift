@@ -7,7 +7,7 @@ final class Annotations: Sendable {
 
     private struct State {
         var values = Values()
-        /// The changes under way, the innermost of each thread last.
+        /// The changes in progress; of each thread the innermost is last.
         var changes: [(thread: SystemThread.ID, isStale: Bool)] = []
     }
 
@@ -15,8 +15,8 @@ final class Annotations: Sendable {
 
     var values: Values { state.withLock { $0.values } }
 
-    /// Runs `body` on a copy of the values, without a lock, and stores the copy. Repeats both if another thread has
-    /// stored values meanwhile. A change that `body` itself makes is overwritten.
+    /// Runs `body` on a copy of the values without holding the lock, then stores the copy. Repeats both steps if
+    /// another thread has stored values meanwhile. A change made by a nested call in `body` is overwritten.
     func update(_ body: (inout Values) -> Void) {
         let thread = SystemThread.currentID
         while true {

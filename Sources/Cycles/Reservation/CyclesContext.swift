@@ -1,17 +1,18 @@
-/// What guarded work knows of its reservation, and says about itself. Safe to use from any task; it cannot finish the
-/// reservation.
+/// Gives guarded work access to its reservation, and records its spend, metrics and metadata.
+///
+/// A context can be used from any task. It cannot commit or release the reservation.
 public struct CyclesContext: Sendable {
     private let held: HeldReservation
 
     init(_ held: HeldReservation) { self.held = held }
 
-    /// The context of the innermost `withCycles` around the current task; nil outside.
+    /// The context of the innermost `withCycles` or metered stream around the current task; nil outside.
     @TaskLocal public static var current: CyclesContext?
 
-    /// The reservation.
+    /// The server's identifier of the reservation.
     public var reservationID: ReservationID { held.reservationID }
 
-    /// What was decided: `allow` or `allowWithCaps`.
+    /// The decision: `allow` or `allowWithCaps`.
     public var decision: Decision { held.response.decision }
 
     /// The limits that come with ALLOW_WITH_CAPS. Decoded at each access: keep the result.
@@ -20,40 +21,41 @@ public struct CyclesContext: Sendable {
     /// The scopes that the reservation holds budget on, in canonical order. Decoded at each access: keep the result.
     public var affectedScopes: [String] { held.response.affectedScopes }
 
-    /// What was recorded as spent so far; nil if nothing was.
+    /// The recorded spend; nil if none was recorded.
     public var recordedSpend: Amount? { held.recordedSpend }
 
     /// Adds to the recorded spend, up to `Int64.max`.
     ///
-    /// An amount below zero or in another unit than the estimate is reported, and makes the spend unknown: unless an actual
-    /// amount is committed, or ``setSpend(_:)`` says what was spent, the estimate is charged, or the recorded spend if that
-    /// is more, marked `actual_source = "estimate"`. Spend that comes once the settlement has begun is reported and ignored.
+    /// A negative amount, or one in another unit than the estimate, is reported and makes the spend unknown. The larger
+    /// of the estimate and the recorded spend is then charged, marked `actual_source = "estimate"`, unless an actual
+    /// amount is committed or ``setSpend(_:)`` replaces the spend. Spend added after settlement has begun is reported
+    /// and ignored.
     public func addSpend(_ amount: Amount) { held.addSpend(amount) }
 
-    /// Replaces the recorded spend. An amount below zero or in another unit than the estimate leaves it as it is, and has
-    /// the same consequence as in ``addSpend(_:)``.
+    /// Replaces the recorded spend. A negative amount, or one in another unit than the estimate, leaves the recorded
+    /// amount unchanged and makes the spend unknown, as in ``addSpend(_:)``.
     public func setSpend(_ amount: Amount) { held.setSpend(amount) }
 
-    /// What the work used, sent with its commit. Several tasks that change parts of it use ``updateMetrics(_:)``.
+    /// Metrics to send with the commit. Use ``updateMetrics(_:)`` where several tasks change them.
     public var metrics: CyclesMetrics {
         get { held.metrics ?? CyclesMetrics() }
         nonmutating set { held.updateMetrics { $0 = newValue } }
     }
 
-    /// Whatever is worth keeping with the commit. Several tasks that change parts of it use ``updateMetadata(_:)``.
+    /// Metadata to send with the commit. Use ``updateMetadata(_:)`` where several tasks change it.
     public var metadata: [String: JSONValue] {
         get { held.metadata }
         nonmutating set { held.updateMetadata { $0 = newValue } }
     }
 
-    /// Changes the metrics atomically. `body` runs again if another thread has changed metrics or metadata meanwhile;
-    /// inside, the context answers with the metrics from before the change.
+    /// Changes the metrics atomically. `body` runs again if another thread has changed metrics or metadata meanwhile.
+    /// While `body` runs, ``metrics`` returns the unchanged values.
     public func updateMetrics(_ body: (inout CyclesMetrics) -> Void) { held.updateMetrics(body) }
 
-    /// Changes the metadata atomically. `body` runs again if another thread has changed metrics or metadata meanwhile;
-    /// inside, the context answers with the metadata from before the change.
+    /// Changes the metadata atomically. `body` runs again if another thread has changed metrics or metadata meanwhile.
+    /// While `body` runs, ``metadata`` returns the unchanged values.
     public func updateMetadata(_ body: (inout [String: JSONValue]) -> Void) { held.updateMetadata(body) }
 
-    /// How the work was settled, or why it could not be; nil before that.
+    /// The settlement of the work, or the error that prevented it; nil before an outcome is known.
     public var settlement: Result<Settlement, CyclesError>? { held.settlement }
 }

@@ -1,27 +1,28 @@
-/// What work is guarded by: the request for budget, and what to do when it cannot say what it cost.
+/// The reservation request of guarded work, and the policies for work that fails or reports no cost.
 public struct CyclesOptions: Hashable, Sendable {
-    /// What the work will cost, 0 or more.
+    /// The amount to reserve, 0 or more.
     public var estimate: Amount
-    /// What is about to happen.
+    /// The action that the work performs.
     public var action: Action
-    /// On whose budget; fields left out come from the client's configuration.
+    /// The subject whose budgets are charged. Missing fields are taken from the client's configuration.
     public var subject: Subject
-    /// How long the hold lasts unless extended: 1 second to 24 hours. It is extended for as long as the work takes.
+    /// The time to live of the reservation: 1 second to 24 hours. The client extends it while the work runs.
     public var timeToLive: Duration
-    /// How long after that a commit is still accepted: 0 to 60 seconds; nil leaves it to the server (5 seconds).
+    /// The time after expiry during which the server accepts a commit: 0 to 60 seconds; nil for the server's default (5
+    /// seconds).
     public var gracePeriod: Duration?
-    /// What happens when more is spent than reserved; nil leaves it to the server (ALLOW_IF_AVAILABLE).
+    /// The policy for spend above the estimate; nil for the server's default (ALLOW_IF_AVAILABLE).
     public var overagePolicy: CommitOveragePolicy?
-    /// Whatever is worth keeping with the reservation.
+    /// Additional data to store with the reservation.
     public var metadata: [String: JSONValue]
-    /// The key under which budget is reserved once; nil means a fresh one for each call.
+    /// The idempotency key of the reservation; nil generates a new key for each call.
     public var idempotencyKey: IdempotencyKey?
-    /// What happens when the work ends without saying what it cost.
+    /// The policy for work that ends without reporting its cost.
     public var whenActualUnknown: UnknownActualPolicy
-    /// The end of work that throws without having recorded spend above zero.
+    /// The policy for work that throws without having recorded spend above zero.
     public var whenBodyFails: FailedBodyPolicy
 
-    /// Options; whatever is left out is as the protocol's defaults have it.
+    /// Creates options. The defaults are the protocol's.
     public init(
         estimate: Amount,
         action: Action,
@@ -60,20 +61,20 @@ public struct CyclesOptions: Hashable, Sendable {
     }
 }
 
-/// What happens when work ends without saying what it cost, and nothing was recorded.
+/// The treatment of work that ends without reporting its cost and without recorded spend above zero.
 public enum UnknownActualPolicy: Hashable, Sendable, CaseIterable {
     /// The estimate is committed, marked `actual_source = "estimate"` in the commit's metadata.
     case commitEstimate
-    /// Nothing is sent and nothing is released: the hold runs out, and the caller gets a `validation` error.
+    /// Nothing is sent: the hold expires, and the caller gets a `validation` error.
     case fail
 }
 
-/// The end of work that throws, or of a stream that fails before its first element. Recorded spend above zero is settled
-/// under either policy.
+/// The treatment of work that throws, or of a stream that fails before its first element. Recorded spend above zero is
+/// committed under either policy.
 public enum FailedBodyPolicy: Hashable, Sendable, CaseIterable {
-    /// The hold is released: nothing was spent.
+    /// The hold is released.
     case release
-    /// The estimate is committed, marked `actual_source = "estimate"` in the commit's metadata: for providers that charge
-    /// for calls that fail.
+    /// The estimate is committed, marked `actual_source = "estimate"` in the commit's metadata: for providers that
+    /// charge for calls that fail.
     case commitEstimate
 }

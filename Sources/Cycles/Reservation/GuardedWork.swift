@@ -1,4 +1,4 @@
-/// Work between a reservation and its settlement: what `withCycles` and its like have in common.
+/// The work between a reservation and its settlement; shared by `withCycles`, `withCyclesOutcome` and `metered`.
 struct GuardedWork {
     private let core: ClientCore
     let held: HeldReservation
@@ -12,20 +12,22 @@ struct GuardedWork {
         began = core.time.monotonic
     }
 
-    // MARK: How it ends
+    // MARK: Ending
 
-    /// What is to be done when the work has ended.
+    /// The action that ends the work.
     enum Ending {
-        /// What was spent is known, or made up for.
+        /// Commit `actual`; nil commits the recorded spend, or the estimate.
         case settle(actual: Amount?)
-        /// It cannot be said what was spent, and nothing may be made up.
+        /// Let the hold expire and fail with the error: the cost is unknown, and the policy forbids charging the
+        /// estimate.
         case letGo(CyclesError)
-        /// Nothing was spent.
+        /// Release the hold, or commit the recorded spend if that is above zero.
         case release
     }
 
-    /// The end of work that returned.
-    /// - Parameter actual: What it cost, if it could say.
+    /// The ending of work that returned.
+    /// - Parameter actual: The cost as the work reported it, or the error of the `actual` closure; nil if it reported
+    ///   none.
     func ending(actual: Result<Amount, any Error>?) -> Ending {
         var problem = "the work did not say what it cost"
         switch actual {
@@ -51,7 +53,7 @@ struct GuardedWork {
         )
     }
 
-    /// The end of work that failed. Recorded spend is settled in both cases.
+    /// The ending of work that failed. Recorded spend is committed under either policy.
     var endingAfterFailure: Ending {
         switch options.whenBodyFails {
         case .release: .release
@@ -61,12 +63,12 @@ struct GuardedWork {
 
     private var mustLetGo: Bool { options.whenActualUnknown == .fail && !held.hasSpent }
 
-    /// Ends the work and returns its settlement. Does not obey cancellation: what was spent gets settled.
+    /// Ends the work and returns its settlement. Cancelling the task has no effect.
     func end(_ ending: Ending) async -> Result<Settlement, CyclesError> {
         await awaiting { done in end(ending, done) }
     }
 
-    /// Ends the work from this thread and returns its settlement.
+    /// Ends the work on this thread and returns its settlement.
     func endBlocking(_ ending: Ending) -> Result<Settlement, CyclesError> {
         held.latest(blocking { done in end(ending, done) })
     }
@@ -86,7 +88,8 @@ struct GuardedWork {
         }
     }
 
-    /// What a caller has to be told even though the work returned a value: nil for everything that must not cost it.
+    /// The error to throw although the work returned a value: `leaseLost`, or an unknown cost under
+    /// ``UnknownActualPolicy/fail``. Nil for all others: a failed settlement does not discard the value.
     static func failure(_ result: Result<Settlement, CyclesError>, _ ending: Ending) -> CyclesError? {
         if case .failure(let error) = result {
             if case .leaseLost = error { return error }
@@ -95,17 +98,17 @@ struct GuardedWork {
         return nil
     }
 
-    // MARK: Cancelling it
+    // MARK: Cancellation
 
-    /// Runs work so that it is cancelled, and nothing else is, when its lease is lost. A cancellation that this caused
-    /// comes out as `leaseLost`.
+    /// Runs work in a task of its own, which is cancelled when the lease is lost. The resulting cancellation error is
+    /// replaced by `leaseLost`.
     static func runCancellable<Value>(
         _ held: HeldReservation,
         isolation: isolated (any Actor)?,
         _ body: () async throws -> Value
     ) async throws -> Value {
         try await withoutActuallyEscaping(body) { body in
-            // The task runs where its caller waits for it, so that nothing is used in two places at once.
+            // The task inherits the caller's isolation, and the caller waits for it: `body` is never used concurrently.
             let work = Unchecked(body)
             let task = Task { () -> Unchecked<Value> in
                 _ = isolation
@@ -131,7 +134,7 @@ struct GuardedWork {
     }
 }
 
-/// Carries something into a task whose creator waits for it.
+/// Carries a value into or out of a task. Sound since the creator of the task waits for it with the same isolation.
 private struct Unchecked<Value>: @unchecked Sendable {
     let value: Value
 

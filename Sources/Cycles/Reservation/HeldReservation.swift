@@ -1,11 +1,11 @@
-/// One reservation that is held: what its guard, its contexts and the background share.
+/// The state of one held reservation, shared by its guard, its contexts and the background engines.
 package final class HeldReservation: Sendable {
     package let reservationID: ReservationID
     let core: ClientCore
     private let subject: Subject
     private let action: Action
     let estimate: Amount
-    /// The body of the answer that granted it.
+    /// The body of the answer that granted the reservation.
     private let answer: [UInt8]
     private let lease: Lease
     private let trace: TraceContext?
@@ -17,13 +17,13 @@ package final class HeldReservation: Sendable {
     private struct State {
         var phase = Phase.held
         var spend: Int64?
-        /// Whether spend was recorded that cannot be added: then the amount is unknown, and the estimate is charged.
+        /// Whether an unusable amount was recorded. The spend is then unknown, and at least the estimate is charged.
         var isSpendUnknown = false
-        // An object, since few reservations have any and there may be very many reservations.
+        // An object, to keep reservations small: most have no annotations.
         var annotations: Annotations?
         var outcome: Result<Settlement, CyclesError>?
 
-        /// Whether the work has said that it spent something.
+        /// Whether recorded spend is above zero or unknown.
         var hasSpent: Bool { isSpendUnknown || (spend ?? 0) > 0 }
     }
 
@@ -44,9 +44,9 @@ package final class HeldReservation: Sendable {
         self.trace = trace
     }
 
-    // MARK: What was granted
+    // MARK: The grant
 
-    /// The answer, decoded anew. It was valid when it came.
+    /// The answer, decoded at each access.
     var response: ReservationCreateResponse {
         do throws(JSONError) {
             return try ReservationCreateResponse(body: answer)
@@ -59,11 +59,11 @@ package final class HeldReservation: Sendable {
         core.keeper.expiry(lease)
     }
 
-    // MARK: What is known of the spend
+    // MARK: Spend and annotations
 
     var recordedSpend: Amount? { state.withLock { $0.spend }.map { Amount($0, estimate.unit) } }
 
-    /// Whether the work has said that it spent something.
+    /// Whether recorded spend is above zero or unknown.
     var hasSpent: Bool { state.withLock { $0.hasSpent } }
 
     func addSpend(_ amount: Amount) { record(amount) { ($0 ?? 0).saturatingAdding($1) } }
@@ -92,11 +92,11 @@ package final class HeldReservation: Sendable {
         }
     }
 
-    private var said: Annotations.Values? { state.withLock { $0.annotations }?.values }
+    private var annotationValues: Annotations.Values? { state.withLock { $0.annotations }?.values }
 
-    var metrics: CyclesMetrics? { said?.metrics }
+    var metrics: CyclesMetrics? { annotationValues?.metrics }
 
-    var metadata: [String: JSONValue] { said?.metadata ?? [:] }
+    var metadata: [String: JSONValue] { annotationValues?.metadata ?? [:] }
 
     func updateMetrics(_ body: (inout CyclesMetrics) -> Void) {
         annotations.update { values in
@@ -118,16 +118,16 @@ package final class HeldReservation: Sendable {
 
     private func ignore(_ what: String) { core.observer.observe(.valueIgnored(reservationID, what: what)) }
 
-    // MARK: Its lease
+    // MARK: The lease
 
-    /// How the lease was lost, if it is.
+    /// The loss of the lease; nil while the lease lasts.
     var loss: LeaseLoss? { core.keeper.loss(lease) }
 
     func notify(whenLost: @escaping @Sendable (LeaseLoss) -> Void) {
         core.keeper.notify(lease, whenLost: whenLost)
     }
 
-    /// Extends the lease once, on the caller's behalf.
+    /// Extends the lease once, at the caller's request.
     func extend(by span: Duration, _ done: @escaping @Sendable (Result<Void, CyclesError>) -> Void) {
         let operation: Operation<ExtendResponse>
         do throws(CyclesError) {
@@ -144,8 +144,8 @@ package final class HeldReservation: Sendable {
         }
     }
 
-    /// Leaves the lease to run out: for work whose cost is not known, and which must be neither charged nor released.
-    /// - Returns: Whether that is how it ends; not if spend was recorded in the last moment.
+    /// Lets the hold expire instead of charging or releasing it, since the cost of the work is unknown.
+    /// - Returns: False if spend has been recorded, which has to be settled.
     func letGo(_ error: CyclesError) -> Bool {
         let isOver = state.withLock { state in
             if state.hasSpent { return false }
@@ -160,18 +160,19 @@ package final class HeldReservation: Sendable {
         return true
     }
 
-    // MARK: Its end
+    // MARK: Settlement
 
-    /// How it was settled, as far as that is known.
+    /// The latest known outcome of the settlement; nil before one is known.
     var settlement: Result<Settlement, CyclesError>? { state.withLock { $0.outcome } }
 
     typealias Completion = @Sendable (Result<Settlement, CyclesError>) -> Void
 
-    /// Settles what was spent.
+    /// Commits the spend.
     /// - Parameters:
-    ///   - actual: What was spent, if the caller can say; what was recorded, or the estimate, otherwise.
-    ///   - latency: How long the work took, unless the metrics say so already.
-    ///   - completion: Is told once, when it is settled, refused or goes on in the background; nil if nobody waits.
+    ///   - actual: The amount to charge; nil charges the recorded spend, or the estimate.
+    ///   - latency: The duration of the work, used if the metrics have no latency.
+    ///   - completion: Called once, when the reservation is settled or refused, or its settlement continues in the
+    ///     background; nil if no caller waits.
     func settle(
         actual: Amount?,
         metrics: CyclesMetrics? = nil,
@@ -220,7 +221,7 @@ package final class HeldReservation: Sendable {
         )
     }
 
-    /// Settles what a request says.
+    /// Commits the amount, metrics and metadata of a request.
     func settle(_ request: CommitRequest, _ completion: @escaping Completion) {
         settle(
             actual: request.actual,
@@ -231,14 +232,14 @@ package final class HeldReservation: Sendable {
         )
     }
 
-    /// Gives the hold back, or settles the spend if the work has recorded any.
+    /// Releases the hold, or commits the recorded spend if that is above zero or unknown.
     func release(
         _ request: ReleaseRequest,
         latency: Duration? = nil,
         _ completion: Completion?
     ) {
         let hasSpend = state.withLock { state in
-            // From here on nothing is recorded any more that would be lost.
+            // Closes recording, so that no spend is added after the decision to release.
             state.phase = .settling
             return state.hasSpent
         }
@@ -264,12 +265,12 @@ package final class HeldReservation: Sendable {
         )
     }
 
-    /// The trace of the task that settles, if one does; else the one that the reservation was made in.
+    /// The trace of the settling task; the reservation's own trace if no task settles.
     private func currentTrace(_ completion: Completion?) -> TraceContext? {
         completion == nil ? trace : TraceContext.current ?? trace
     }
 
-    /// Its guard ended without settling it.
+    /// Settles or releases a reservation whose guard ended without doing so.
     func abandon() {
         let spent: Int64?? = state.withLock { state in
             guard state.phase == .held else { return nil }
@@ -281,7 +282,7 @@ package final class HeldReservation: Sendable {
         release(ReleaseRequest(reason: "the guard was dropped"), nil)
     }
 
-    /// Takes the engine's progress on its way to the caller.
+    /// Returns a handler that records the engine's progress and passes it on to the caller.
     private func progressed(
         _ completion: Completion?,
         judgesLoss: Bool
@@ -292,11 +293,11 @@ package final class HeldReservation: Sendable {
                 case .queued(let isDurable): (.success(.queued(isDurable: isDurable)), false, true)
                 case .finished(let result, let isAwaited): (result, true, isAwaited)
                 }
-            // The loss counts as of now: afterwards the lease is not looked after any more.
+            // Read now: once it is no longer extended, the lease may still run out without being a loss.
             let loss = isAwaited && judgesLoss && core.failsLostLeases ? loss : nil
             core.keeper.end(lease)
             state.withLock { state in
-                // That it is over may be known before that it was queued.
+                // The final result may arrive before the report that the settlement was queued.
                 if isOver || state.outcome == nil { state.outcome = result }
                 state.phase = .settled
             }
@@ -304,7 +305,7 @@ package final class HeldReservation: Sendable {
         }
     }
 
-    /// A policy may make a failure of a settlement, for the lease that was lost before it.
+    /// Turns a settlement into a `leaseLost` failure if its lease was lost; the failure carries the settlement.
     private func judged(_ result: Result<Settlement, CyclesError>, _ loss: LeaseLoss?) -> Result<
         Settlement, CyclesError
     > {

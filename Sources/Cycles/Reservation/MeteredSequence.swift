@@ -1,20 +1,20 @@
-/// What an element of a metered stream says about what was used.
+/// The usage that an element of a metered stream reports.
 public enum Usage: Hashable, Sendable {
-    /// So much more was used.
+    /// An amount to add to the recorded spend.
     case added(Amount)
-    /// So much was used in all, up to now.
+    /// The amount used so far; replaces the recorded spend.
     case total(Amount)
 }
 
-/// The elements of a stream whose use is metered and charged.
+/// The elements of a stream whose usage is recorded and charged.
 ///
-/// Each iteration is a reservation of its own. Budget is reserved at the first element; only then is the stream made,
-/// so that the caps are known before a model is called. Elements are passed through unchanged, each when it is asked
-/// for. What they say they used is recorded, and committed when the stream ends.
+/// Each iteration makes its own reservation. The first call of `next()` reserves budget and then creates the stream, so
+/// that the caps are known before a model is called. Elements are passed through unchanged, one per call. The usage
+/// that they report is recorded, and committed when the stream ends.
 ///
-/// A stream that fails is charged for what it used until then, and its error is thrown on. One that is abandoned, by
-/// letting go of the iterator, is charged in the background. If there was no word of usage, the hold is released if
-/// there was no element either; otherwise ``CyclesOptions/whenActualUnknown`` decides.
+/// A stream that fails is charged for the usage up to then, and its error is rethrown. If the iterator is discarded
+/// before the end, the usage is charged in the background. Without any reported usage, the hold is released if there
+/// was no element; otherwise ``CyclesOptions/whenActualUnknown`` applies.
 public struct MeteredSequence<Base: AsyncSequence>: AsyncSequence {
     /// The stream's elements.
     public typealias Element = Base.Element
@@ -36,22 +36,22 @@ public struct MeteredSequence<Base: AsyncSequence>: AsyncSequence {
         self.makeStream = makeStream
     }
 
-    /// Starts an iteration. Nothing is reserved before its first element is asked for.
+    /// Starts an iteration. Budget is reserved at the first call of `next()`.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(meter: Meter(core, options, usage: usage, makeStream))
     }
 
-    /// Goes from element to element.
+    /// An iteration over the elements, with its own reservation.
     public struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate let meter: Meter<Base>
 
-        /// The next element; nil after the last, once what was used is settled.
-        /// - Throws: What the stream throws; ``CyclesError`` if budget is not granted, `validation` if the stream ends
-        ///   without a word of usage under ``UnknownActualPolicy/fail``, and `leaseLost` under the policies
+        /// Returns the next element; nil after the last, once the usage is settled.
+        /// - Throws: Errors of the stream; ``CyclesError`` if budget is not granted, `validation` if the stream ends
+        ///   without reported usage under ``UnknownActualPolicy/fail``, and `leaseLost` under the policies
         ///   ``HeartbeatPolicy/failOnFinalize`` and ``HeartbeatPolicy/cancel``.
         public mutating func next() async throws -> Base.Element? { try await meter.next(isolation: #isolation) }
 
-        /// The next element; nil after the last, once what was used is settled.
+        /// Returns the next element; nil after the last, once the usage is settled.
         /// - Throws: As ``next()``.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws -> Base.Element? {
             try await meter.next(isolation: actor)
@@ -59,7 +59,7 @@ public struct MeteredSequence<Base: AsyncSequence>: AsyncSequence {
     }
 }
 
-/// One iteration. Belongs to whoever iterates; letting go of it ends it.
+/// The state of one iteration. Deinitialization settles the usage so far.
 private final class Meter<Base: AsyncSequence> {
     private enum State {
         case idle
@@ -102,7 +102,7 @@ private final class Meter<Base: AsyncSequence> {
             loss.settlement = try? await end(work).get()
             throw CyclesError.leaseLost(loss)
         }
-        // The only copy of the iterator is the one that is used.
+        // Drops the copy in `state`, so that the iterator is uniquely referenced.
         state = .ended
         let element: Base.Element?
         do {
@@ -154,7 +154,7 @@ private final class Meter<Base: AsyncSequence> {
 }
 
 extension GuardedWork {
-    /// The end of a stream, whichever way it came.
+    /// The ending of a stream that finished, or was discarded.
     fileprivate func ending(ofStreamWithElements hasElements: Bool) -> Ending {
         if held.hasSpent { return .settle(actual: nil) }
         if let recorded = held.recordedSpend { return ending(actual: .success(recorded)) }

@@ -1,36 +1,37 @@
-/// A reservation that is yours to settle, once.
+/// A held reservation, to be settled exactly once by `commit` or `release`.
 ///
-/// Committing or releasing consumes the guard: a second one does not compile, and neither does a release after a commit
-/// that threw. The lease is kept alive in the background until then.
+/// Committing or releasing consumes the guard: a second call does not compile, nor does a release after a commit that
+/// threw. The client extends the lease in the background until the reservation is settled.
 ///
-/// A guard that ends unfinished gives its hold back; if spend above zero was recorded, that is settled instead. Both
-/// happen in the background and need no running task; ``CyclesClient/shutdown(timeout:includesReplays:)`` waits for them.
+/// A guard that goes out of scope unsettled releases its hold, or commits the recorded spend if that is above zero.
+/// Both happen in the background and need no running task; ``CyclesClient/shutdown(timeout:includesReplays:)`` waits
+/// for them.
 ///
-/// To hand a guard to another task, put it into a ``GuardBox``. Child tasks that only record spend use ``context``.
+/// Use a ``GuardBox`` to transfer a guard to another task. Child tasks that only record spend use ``context``.
 public struct ReservationGuard: ~Copyable, Sendable {
     private let held: HeldReservation
 
     init(_ held: HeldReservation) { self.held = held }
 
-    // Does nothing once the guard is consumed by settling it.
+    // Has no effect after commit or release.
     deinit { held.abandon() }
 
-    /// The reservation.
+    /// The server's identifier of the reservation.
     public var reservationID: ReservationID { held.reservationID }
 
-    /// What was decided: `allow` or `allowWithCaps`.
+    /// The decision: `allow` or `allowWithCaps`.
     public var decision: Decision { held.response.decision }
 
     /// The limits that come with ALLOW_WITH_CAPS. Decoded at each access: keep the result.
     public var caps: Caps? { held.response.caps }
 
-    /// Whether there are limits.
+    /// Whether the reservation has ``caps``.
     public var isCapped: Bool { caps != nil }
 
     /// The scopes that the reservation holds budget on, in canonical order. Decoded at each access: keep the result.
     public var affectedScopes: [String] { held.response.affectedScopes }
 
-    /// When the hold runs out by the server's clock as last heard, in milliseconds since 1970.
+    /// The end of the lease in the server's latest answer: milliseconds since 1970, by the server's clock.
     public var expiresAtMilliseconds: Int64 { held.expiresAtMilliseconds }
 
     /// The balances of the scopes when budget was reserved, if the server sent them. Decoded at each access.
@@ -39,40 +40,39 @@ public struct ReservationGuard: ~Copyable, Sendable {
     /// The evidence of the reservation, if the server keeps any. Decoded at each access.
     public var evidence: EvidenceReference? { held.response.cyclesEvidence }
 
-    /// A handle to record spend with, for child tasks and for what must not finish the guard.
+    /// A handle that records spend but cannot settle the reservation, for child tasks and helpers.
     public var context: CyclesContext { CyclesContext(held) }
 
-    // MARK: Spend known so far
+    // MARK: Recording spend
 
-    /// What was recorded as spent so far; nil if nothing was.
+    /// The recorded spend; nil if none was recorded.
     public var recordedSpend: Amount? { held.recordedSpend }
 
     /// Adds to the recorded spend, up to `Int64.max`.
     ///
-    /// An amount below zero or in another unit than the estimate is reported, and makes the spend unknown: unless an actual
-    /// amount is committed, or ``setSpend(_:)`` says what was spent, the estimate is charged, or the recorded spend if that
-    /// is more, marked `actual_source = "estimate"`.
+    /// A negative amount, or one in another unit than the estimate, is reported and makes the spend unknown. The larger
+    /// of the estimate and the recorded spend is then charged, marked `actual_source = "estimate"`, unless an actual
+    /// amount is committed or ``setSpend(_:)`` replaces the spend.
     public func addSpend(_ amount: Amount) { held.addSpend(amount) }
 
-    /// Replaces the recorded spend. An amount below zero or in another unit than the estimate leaves it as it is, and has
-    /// the same consequence as in ``addSpend(_:)``.
+    /// Replaces the recorded spend. A negative amount, or one in another unit than the estimate, leaves the recorded
+    /// amount unchanged and makes the spend unknown, as in ``addSpend(_:)``.
     public func setSpend(_ amount: Amount) { held.setSpend(amount) }
 
     // MARK: Settling
 
-    /// Settles the reservation at what was really spent; the rest of the hold is freed (specification:
-    /// `commitReservation`).
+    /// Commits the actual spend and frees the rest of the hold (specification: `commitReservation`).
     ///
-    /// The spend gets to the server whatever happens to this task, whose cancellation changes nothing: a commit that does
-    /// not get through is repeated with the same key, and one that comes too late is recorded as an event. After two
-    /// seconds (``RetryPolicy/inlineBudget``) that goes on in the background, and the answer is
-    /// ``Settlement/queued(isDurable:)``.
+    /// Cancelling the task does not stop the settlement. A commit that fails is retried with the same key; a commit
+    /// that arrives after the reservation expired is recorded as an event. The call waits for retries up to
+    /// ``RetryPolicy/inlineBudget`` (2 seconds). After that, settlement continues in the background and the call
+    /// returns ``Settlement/queued(isDurable:)``.
     /// - Parameters:
-    ///   - actual: What was spent, in the unit of the estimate, 0 or more. Anything else commits what was recorded, or
-    ///     the estimate if nothing was, marked `actual_source = "estimate"`.
-    ///   - metrics: What the work used. Metrics that cannot be sent are left out and reported.
-    ///   - metadata: Whatever is worth keeping with the commit.
-    /// - Throws: ``CyclesError``: what the server refuses for good; `leaseLost` under ``HeartbeatPolicy/failOnFinalize``.
+    ///   - actual: The amount spent, in the unit of the estimate, 0 or more. For an invalid amount, the recorded spend
+    ///     is committed, or the estimate if none was recorded, marked `actual_source = "estimate"`.
+    ///   - metrics: Measurements of the work. Invalid metrics are left out and reported.
+    ///   - metadata: Additional data to store with the commit. Invalid entries are left out and reported.
+    /// - Throws: ``CyclesError``: the server's final refusal; `leaseLost` under ``HeartbeatPolicy/failOnFinalize``.
     @discardableResult
     public consuming func commit(
         _ actual: Amount,
@@ -85,7 +85,7 @@ public struct ReservationGuard: ~Copyable, Sendable {
         }.get()
     }
 
-    /// Settles the reservation with a request, as ``commit(_:metrics:metadata:)`` does.
+    /// Commits the amount, metrics and metadata of a request, as ``commit(_:metrics:metadata:)`` does.
     /// - Throws: ``CyclesError``.
     @discardableResult
     public consuming func commit(_ request: CommitRequest) async throws(CyclesError) -> Settlement {
@@ -93,21 +93,23 @@ public struct ReservationGuard: ~Copyable, Sendable {
         return try await awaiting { done in held.settle(request, done) }.get()
     }
 
-    /// Gives the whole hold back (specification: `releaseReservation`). If spend above zero was recorded, that is settled
-    /// instead.
+    /// Releases the whole hold (specification: `releaseReservation`), or commits the recorded spend if that is above
+    /// zero.
     ///
-    /// A release that does not get through is repeated until the lease ends, after two seconds in the background.
-    /// - Parameter reason: Why, at most 256 Unicode scalars.
-    /// - Throws: ``CyclesError``: what the server refuses for good. That nothing is held any more is no failure.
+    /// A release that fails is retried until the lease ends, after ``RetryPolicy/inlineBudget`` (2 seconds) in the
+    /// background.
+    /// - Parameter reason: The reason to store, at most 256 Unicode scalars.
+    /// - Throws: ``CyclesError``: the server's final refusal. A reservation that expired or was finalized is no
+    ///   failure.
     @discardableResult
     public consuming func release(reason: String? = nil) async throws(CyclesError) -> Settlement {
         let held = held
         return try await awaiting { done in held.release(ReleaseRequest(reason: reason), done) }.get()
     }
 
-    /// Asks for the lease to last longer, counted from its present expiry (specification: `extendReservation`).
+    /// Extends the lease, counted from its present expiry (specification: `extendReservation`).
     ///
-    /// Not needed to keep the lease alive. Sent once.
+    /// The client's heartbeat extends leases by itself. The request is sent once, without retries.
     /// - Parameter span: 1 millisecond to 24 hours.
     /// - Throws: ``CyclesError``.
     public borrowing func extend(by span: Duration) async throws(CyclesError) {
@@ -118,13 +120,13 @@ public struct ReservationGuard: ~Copyable, Sendable {
 
 /// Transfers a guard to another task. The first call of ``take()`` receives it.
 ///
-/// A box that is deallocated with its guard inside ends the guard.
+/// A guard that is still in its box when the box is deallocated goes out of scope.
 public final class GuardBox: Sendable {
     private let content: Lock<ReservationGuard?>
 
-    /// Puts a guard into a box.
+    /// Creates a box that holds a guard.
     public init(_ reservation: consuming ReservationGuard) { content = Lock(reservation) }
 
-    /// Returns the guard the first time, nil afterwards.
+    /// Returns the guard at the first call, nil afterwards.
     public func take() -> ReservationGuard? { content.withLock { $0.take() } }
 }

@@ -1,22 +1,22 @@
-/// Whether an answer to a request for budget becomes a guard: a value that is told what came of each attempt.
+/// Decides from the result of each create attempt whether the reservation is granted, failed, or requested again.
 ///
-/// One retry, at once and with the same key, follows an attempt that may or may not have held budget (specification:
-/// HEARTBEAT GUIDANCE, on CREATE).
+/// An attempt that may have held budget is retried once, immediately and with the same key (specification: HEARTBEAT
+/// GUIDANCE, on CREATE).
 package struct ReserveStateMachine: Sendable {
-    /// What to do next.
+    /// The action that follows an attempt.
     package enum Step: Sendable {
-        /// Send the same request again, at once.
+        /// Send the same request again immediately.
         case sendAgain
         /// Budget is held.
         case granted(ReservationGrant)
-        /// There is no guard. If an answer named a reservation all the same, its hold has to be given back.
+        /// Return the error. `holding` is a reservation that an answer named nevertheless; its hold has to be released.
         case failed(CyclesError, holding: ReservationID?)
     }
 
     private let key: IdempotencyKey?
-    /// Takes secrets out of what errors quote.
+    /// Removes secrets from the texts that errors quote.
     private let redactor: Redactor
-    /// What came of the first attempt, if that does not tell whether budget is held.
+    /// The result of the first attempt, if it leaves open whether budget is held.
     private var doubt: (error: CyclesError, holding: ReservationID?)?
 
     package init(key: IdempotencyKey?, redactor: Redactor) {
@@ -43,7 +43,7 @@ package struct ReserveStateMachine: Sendable {
             return .failed(invalid(response, message), holding: response.reservationID)
         }
         guard let id = response.reservationID else {
-            // Asking again would not hold budget, either.
+            // A retry would not hold budget either.
             let message = "it allows without a reservation_id: the decision was only observed, and nothing is held"
             let advice = "set observe_mode of the tenant to ENFORCE to have budget held"
             return .failed(invalid(response, message, advice: advice), holding: doubt?.holding)
@@ -78,13 +78,13 @@ package struct ReserveStateMachine: Sendable {
             let named = attempt.body.flatMap { try? JSONValue(parsing: $0) }?["reservation_id"]?.string
             return mayHaveHeld(error, named.map { ReservationID($0) })
         case .denied: return .failed(error, holding: doubt?.holding)
-        // Such an answer says nothing about what the attempt before may have done.
+        // An inconclusive answer does not tell whether the first attempt held budget.
         case _ where mayBeHeld && FailureClass(error).isInconclusive: return mayHaveHeld(error, nil)
         default: return .failed(error, holding: doubt?.holding)
         }
     }
 
-    /// Whether the attempt before may have held budget.
+    /// Whether the first attempt may have held budget.
     private var mayBeHeld: Bool {
         guard let doubt else { return false }
         if case .transport(let cause) = doubt.error { return cause.wasRequestSent != false }
@@ -98,7 +98,7 @@ package struct ReserveStateMachine: Sendable {
         }
         let holding = id ?? first.holding
         if case .transport(let cause) = error, cause.wasRequestSent == false, !mayBeHeld {
-            // Neither attempt left: nothing is in doubt.
+            // Neither attempt was sent, so no budget is held.
             return .failed(error, holding: nil)
         }
         let outcome = AmbiguousOutcome(
@@ -131,10 +131,10 @@ package struct ReserveStateMachine: Sendable {
     }
 }
 
-/// Budget that is held.
+/// A granted reservation.
 package struct ReservationGrant: Sendable {
     package let reservationID: ReservationID
     package let lease: LeaseReport
-    /// The body of the answer, of which the rarer members are decoded when somebody asks.
+    /// The body of the answer. Its less used members are decoded on access.
     package let answer: [UInt8]
 }

@@ -1,16 +1,16 @@
-/// Asks for budget on behalf of a caller, which may give up at any time if it is a task.
+/// Reserves budget for a caller by performing the steps of a ``ReserveStateMachine``.
 ///
-/// A request that may have left is not aborted: if its caller is gone by the time it is answered, its hold is released.
-/// Carries out what ``ReserveStateMachine`` decides.
+/// A cancelled caller returns at once. Its request is not aborted, since it may have been sent; a hold that it obtains
+/// is released.
 final class Reserving: Sendable {
     typealias Completion = @Sendable (Result<HeldReservation, CyclesError>) -> Void
 
     private struct State {
         var machine: ReserveStateMachine
-        /// The caller that waits.
+        /// Resumes the caller; nil before the start, and after the caller was answered.
         var completion: Completion?
         var isAbandoned = false
-        /// The background work that the request becomes once the caller has given up.
+        /// The background work that finishes the request after the caller was cancelled.
         var errand: Errand?
     }
 
@@ -44,7 +44,7 @@ final class Reserving: Sendable {
     func abandon() {
         let completion = state.withLock { state in
             state.isAbandoned = true
-            // With a caller that waits the request is on its way, and is seen through.
+            // A completion means that the request was started, so it has to be finished in the background.
             if state.completion != nil { state.errand = core.engine.beginErrand() }
             defer { state.completion = nil }
             return state.completion
@@ -90,7 +90,7 @@ final class Reserving: Sendable {
 }
 
 extension ClientCore {
-    /// Asks for budget on behalf of the task, which may be cancelled.
+    /// Reserves budget for the current task. Cancelling the task returns at once.
     func reserve(_ request: ReservationCreateRequest) async throws(CyclesError) -> HeldReservation {
         let reserving = try Reserving(self, request, trace: .current)
         let result = await withTaskCancellationHandler {
@@ -101,7 +101,7 @@ extension ClientCore {
         return try result.get()
     }
 
-    /// Asks for budget on the caller's thread.
+    /// Reserves budget on the caller's thread.
     func reserveBlocking(_ request: ReservationCreateRequest) throws(CyclesError) -> HeldReservation {
         let reserving = try Reserving(self, request, trace: .current)
         return try blocking { done in reserving.start(done) }.get()

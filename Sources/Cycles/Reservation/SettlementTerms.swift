@@ -1,16 +1,16 @@
-/// What a settlement charges, from what its caller gave: nothing that a caller passes stands in its way.
+/// Computes a valid commit request from the caller's values, which never prevent settlement.
 ///
-/// What cannot be sent is replaced or left out, and named.
+/// Invalid values are replaced or left out, and listed in ``ignored``.
 package struct SettlementTerms: Sendable {
-    /// What to commit, valid in every part.
+    /// The commit request; all its values are valid.
     package private(set) var commit: CommitRequest
-    /// What was left out or replaced, and why.
+    /// The values that were left out or replaced, each with the reason.
     package private(set) var ignored: [String] = []
 
     /// - Parameters:
-    ///   - actual: The amount that the caller gave; nil if it could not say.
+    ///   - actual: The caller's amount; nil if it is not known.
     ///   - recorded: The spend that was recorded, in the unit of the estimate.
-    ///   - isUnknown: Whether spend was recorded that could not be added: at least the estimate is charged.
+    ///   - isUnknown: Whether an unusable amount was recorded: at least the estimate is charged.
     package init(
         actual: Amount?,
         metrics: CyclesMetrics?,
