@@ -1,22 +1,22 @@
 /// A client of one Cycles server for threads that may block.
 ///
-/// The same as ``CyclesClient``, without Swift concurrency: each call is performed on the thread that makes it, and needs
-/// neither a task nor a free thread of the concurrency runtime to make progress. Heartbeats, retries and what dropped
-/// guards leave behind happen on the client's own threads: those of ``CurlTransport``, or at most eight for any other
+/// The counterpart of ``CyclesClient`` without Swift concurrency. Each call is performed on the calling thread, and
+/// needs neither a task nor a free thread of the concurrency runtime. Heartbeats, retries and the settlements of
+/// dropped guards happen on the client's own threads: those of ``CurlTransport``, or at most eight for any other
 /// transport.
 ///
 /// A client can be used by any number of threads at once.
 public final class BlockingCyclesClient: Sendable {
-    /// What the client was made from.
+    /// The configuration that the client was created with.
     public let configuration: CyclesConfiguration
 
     private let core: ClientCore
 
-    /// A client with the default settings.
+    /// Creates a client with the default settings.
     /// - Parameters:
-    ///   - baseURL: Where the server is, `http` or `https`, with a path prefix if need be.
+    ///   - baseURL: The server's `http` or `https` URL, with an optional path prefix.
     ///   - apiKey: The key that authenticates the client.
-    ///   - tenant: The tenant of subjects that name none.
+    ///   - tenant: The default tenant of subjects.
     /// - Throws: ``CyclesError/configuration(_:)`` if the URL or the key cannot be used.
     public convenience init(baseURL: String, apiKey: String, tenant: String? = nil) throws(CyclesError) {
         var configuration = CyclesConfiguration(baseURL: baseURL, apiKey: apiKey)
@@ -24,8 +24,8 @@ public final class BlockingCyclesClient: Sendable {
         try self.init(configuration: configuration)
     }
 
-    /// A client with a configuration, and a transport other than libcurl if one is given.
-    /// - Throws: ``CyclesError/configuration(_:)`` that names the setting which cannot be used.
+    /// Creates a client with a configuration, and with libcurl unless another transport is given.
+    /// - Throws: ``CyclesError/configuration(_:)`` that names the invalid setting.
     public convenience init(
         configuration: CyclesConfiguration,
         transport: (any BlockingHTTPTransport)? = nil
@@ -43,18 +43,19 @@ public final class BlockingCyclesClient: Sendable {
 
     // MARK: Guarding work
 
-    /// Holds budget for work that is about to happen, as ``CyclesClient/reserve(_:)`` (specification:
+    /// Reserves budget for work that is about to start, as ``CyclesClient/reserve(_:)`` does (specification:
     /// `createReservation`).
-    /// - Returns: The guard that settles it. A result that is not used gives the hold back.
+    /// - Returns: The guard that settles the reservation. A discarded guard releases the hold.
     /// - Throws: ``CyclesError``.
     public func reserve(_ request: ReservationCreateRequest) throws(CyclesError) -> BlockingReservationGuard {
         BlockingReservationGuard(try core.reserveBlocking(request))
     }
 
-    /// Holds budget, runs the body, and commits what the body says that it cost, as ``CyclesClient/withCycles(_:_:)``.
+    /// Reserves budget, runs the body, and commits the cost that it returns, as ``CyclesClient/withCycles(_:_:)`` does.
     ///
-    /// A body on a thread cannot be cancelled: under ``HeartbeatPolicy/cancel`` a lost lease fails at its end.
-    /// - Throws: What the body throws; ``CyclesError``.
+    /// A body on a thread cannot be cancelled: under ``HeartbeatPolicy/cancel``, the call throws `leaseLost` after the
+    /// body has returned.
+    /// - Throws: Errors of the body; ``CyclesError``.
     public func withCycles<Value>(
         _ options: CyclesOptions,
         _ body: (CyclesContext) throws -> (Value, Amount)
@@ -67,8 +68,9 @@ public final class BlockingCyclesClient: Sendable {
         return value
     }
 
-    /// Holds budget, runs the body, and commits what its value cost, as ``CyclesClient/withCycles(_:actual:_:)``.
-    /// - Throws: What the body throws; ``CyclesError``.
+    /// Reserves budget, runs the body, and commits the cost of its value, as ``CyclesClient/withCycles(_:actual:_:)``
+    /// does.
+    /// - Throws: Errors of the body; ``CyclesError``.
     public func withCycles<Value>(
         _ options: CyclesOptions,
         actual: (Value) throws -> Amount,
@@ -82,8 +84,8 @@ public final class BlockingCyclesClient: Sendable {
         return value
     }
 
-    /// As ``withCycles(_:_:)``, and says how the work was settled.
-    /// - Throws: What the body throws; ``CyclesError`` if budget is not granted.
+    /// Behaves like ``withCycles(_:_:)``, and also returns the settlement.
+    /// - Throws: Errors of the body; ``CyclesError`` if budget is not granted.
     public func withCyclesOutcome<Value>(
         _ options: CyclesOptions,
         _ body: (CyclesContext) throws -> (Value, Amount)
@@ -95,8 +97,8 @@ public final class BlockingCyclesClient: Sendable {
         return (value, result)
     }
 
-    /// As ``withCycles(_:actual:_:)``, and says how the work was settled.
-    /// - Throws: What the body throws; ``CyclesError`` if budget is not granted.
+    /// Behaves like ``withCycles(_:actual:_:)``, and also returns the settlement.
+    /// - Throws: Errors of the body; ``CyclesError`` if budget is not granted.
     public func withCyclesOutcome<Value>(
         _ options: CyclesOptions,
         actual: (Value) throws -> Amount,
@@ -127,25 +129,26 @@ public final class BlockingCyclesClient: Sendable {
         return (value, work.endBlocking(ending), ending)
     }
 
-    /// Waits until background work has finished, as ``CyclesClient/flush(timeout:includesReplays:)``. Waits by the system's
-    /// clock.
+    /// Waits until background work has finished, as ``CyclesClient/flush(timeout:includesReplays:)`` does. The timeout
+    /// is measured by the system's clock.
     @discardableResult
     public func flush(timeout: Duration? = nil, includesReplays: Bool = true) -> FlushReport {
         core.flushBlocking(timeout: timeout, includesReplays: includesReplays)
     }
 
-    /// Uses another API key from now on, as ``CyclesClient/updateAPIKey(_:)``.
-    /// - Throws: ``CyclesError/configuration(_:)`` if the key cannot be sent; the old one is used on.
+    /// Replaces the API key, as ``CyclesClient/updateAPIKey(_:)`` does.
+    /// - Throws: ``CyclesError/configuration(_:)`` if the key cannot be sent; the client then continues to use the old
+    ///   key.
     public func updateAPIKey(_ apiKey: String) throws(CyclesError) {
         try blocking { done in core.updateAPIKey(apiKey, done) }.get()
     }
 
-    /// Settlements that are not certain yet: under way, waiting for their next attempt, or found in the journal.
+    /// Returns the unfinished settlements: in progress, waiting for their next attempt, or found in the journal.
     public func pendingSettlements() -> [PendingSettlement] { core.engine.pendingSettlements }
 
-    /// Flushes, then closes the connections, as ``CyclesClient/shutdown(timeout:includesReplays:)``.
+    /// Flushes, then closes the connections, as ``CyclesClient/shutdown(timeout:includesReplays:)`` does.
     /// - Parameters:
-    ///   - timeout: The longest flush; nil means ``RetryPolicy/flushTimeout``.
+    ///   - timeout: The maximum duration of the flush; nil means ``RetryPolicy/flushTimeout``.
     ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too.
     public func shutdown(timeout: Duration? = nil, includesReplays: Bool = true) {
         core.flushBlocking(timeout: timeout, includesReplays: includesReplays)
@@ -154,10 +157,9 @@ public final class BlockingCyclesClient: Sendable {
 
     // MARK: Deciding and reserving
 
-    /// Asks whether something would be allowed, without holding budget (specification: `decide`).
+    /// Asks whether an action would be allowed, without holding budget (specification: `decide`).
     ///
-    /// Returns every decision, DENY and those that this client does not know included: look at
-    /// ``Decision/isAllowed``.
+    /// Returns every decision, including DENY and unknown ones. Check ``Decision/isAllowed``.
     /// - Throws: ``CyclesError``; `denied` for a 409 about the budget, a quota or the kind of action.
     public func decide(
         _ request: DecisionRequest,
@@ -166,10 +168,10 @@ public final class BlockingCyclesClient: Sendable {
         try core.performer.performBlocking(.decide(request, core.defaults), options)
     }
 
-    /// Holds budget, or evaluates with `dryRun` (specification: `createReservation`).
+    /// Reserves budget, or evaluates the request with `dryRun` (specification: `createReservation`).
     ///
-    /// Returns every decision, DENY and those that this client does not know included: look at
-    /// ``Decision/isAllowed``. A hold that is not committed or released runs out after its time to live.
+    /// Returns every decision, including DENY and unknown ones. Check ``Decision/isAllowed``. A hold that is not
+    /// committed or released expires after its time to live.
     /// - Throws: ``CyclesError``; `denied` for a 409 about the budget, a quota or the kind of action.
     public func createReservation(
         _ request: ReservationCreateRequest,
@@ -180,8 +182,7 @@ public final class BlockingCyclesClient: Sendable {
 
     // MARK: Settling
 
-    /// Settles a reservation at what was really spent; the rest of the hold is freed (specification:
-    /// `commitReservation`).
+    /// Commits the actual spend of a reservation and frees the rest of the hold (specification: `commitReservation`).
     /// - Throws: ``CyclesError``.
     public func commitReservation(
         _ id: ReservationID,
@@ -191,7 +192,8 @@ public final class BlockingCyclesClient: Sendable {
         try core.performer.performBlocking(.commitReservation(id, request), options)
     }
 
-    /// Gives a whole reservation back (specification: `releaseReservation`). Uses the admin key if there is one.
+    /// Releases the whole hold of a reservation (specification: `releaseReservation`). Uses the admin key if one is
+    /// set.
     /// - Throws: ``CyclesError``.
     public func releaseReservation(
         _ id: ReservationID,
@@ -201,7 +203,7 @@ public final class BlockingCyclesClient: Sendable {
         try core.performer.performBlocking(.releaseReservation(id, request), options)
     }
 
-    /// Keeps a reservation alive for longer, counted from its present expiry (specification: `extendReservation`).
+    /// Extends the lease of a reservation, counted from its present expiry (specification: `extendReservation`).
     /// - Throws: ``CyclesError``.
     public func extendReservation(
         _ id: ReservationID,
@@ -211,7 +213,7 @@ public final class BlockingCyclesClient: Sendable {
         try core.performer.performBlocking(.extendReservation(id, request), options)
     }
 
-    /// Charges something that happened without a reservation (specification: `createEvent`).
+    /// Charges spend that has no reservation (specification: `createEvent`).
     /// - Throws: ``CyclesError``; `denied` for a 409 about the budget, a quota or the kind of action.
     public func createEvent(
         _ request: EventCreateRequest,
@@ -222,8 +224,8 @@ public final class BlockingCyclesClient: Sendable {
 
     // MARK: Looking up
 
-    /// What the server knows of a reservation (specification: `getReservation`). One that has expired is a 410. Uses
-    /// the admin key if there is one.
+    /// Looks a reservation up (specification: `getReservation`). An expired reservation is answered with a 410 error.
+    /// Uses the admin key if one is set.
     /// - Throws: ``CyclesError``.
     public func getReservation(
         _ id: ReservationID,
@@ -232,7 +234,7 @@ public final class BlockingCyclesClient: Sendable {
         try core.performer.performBlocking(.getReservation(id), options)
     }
 
-    /// One page of reservations (specification: `listReservations`). Uses the admin key if there is one.
+    /// Fetches one page of reservations (specification: `listReservations`). Uses the admin key if one is set.
     /// - Throws: ``CyclesError``.
     public func listReservations(
         _ query: ReservationQuery = ReservationQuery(),
@@ -241,7 +243,7 @@ public final class BlockingCyclesClient: Sendable {
         try core.performer.performBlocking(.listReservations(query, core.defaults), options)
     }
 
-    /// One page of balances (specification: `getBalances`).
+    /// Fetches one page of balances (specification: `getBalances`).
     /// - Throws: ``CyclesError``.
     public func getBalances(
         _ query: BalanceQuery = BalanceQuery(),
@@ -250,9 +252,9 @@ public final class BlockingCyclesClient: Sendable {
         try core.performer.performBlocking(.getBalances(query, core.defaults), options)
     }
 
-    /// Calls `body` with all reservations of a query, page after page, each page fetched when it is needed. The query's
-    /// cursor is where the first page begins.
-    /// - Throws: ``CyclesError`` if a page cannot be fetched; what `body` throws, which ends it.
+    /// Calls `body` with each reservation of a query. Each page is fetched when it is needed, beginning at the query's
+    /// cursor.
+    /// - Throws: ``CyclesError`` if a page cannot be fetched; errors of `body`, which end the iteration.
     public func forEachReservation(
         _ query: ReservationQuery = ReservationQuery(),
         options: CallOptions = CallOptions(),
@@ -265,9 +267,9 @@ public final class BlockingCyclesClient: Sendable {
         }
     }
 
-    /// Calls `body` with all balances of a query, page after page, each page fetched when it is needed. The query's
-    /// cursor is where the first page begins.
-    /// - Throws: ``CyclesError`` if a page cannot be fetched; what `body` throws, which ends it.
+    /// Calls `body` with each balance of a query. Each page is fetched when it is needed, beginning at the query's
+    /// cursor.
+    /// - Throws: ``CyclesError`` if a page cannot be fetched; errors of `body`, which end the iteration.
     public func forEachBalance(
         _ query: BalanceQuery = BalanceQuery(),
         options: CallOptions = CallOptions(),
@@ -297,10 +299,9 @@ public final class BlockingCyclesClient: Sendable {
 
     // MARK: Evidence
 
-    /// A signed evidence envelope by its content hash (specification: `getEvidence`). Public: no key is sent.
+    /// Fetches a signed evidence envelope by its content hash (specification: `getEvidence`). Sends no API key.
     ///
-    /// An envelope may appear shortly after its reference: with `limit`, a 404 is asked again until that much time has
-    /// passed.
+    /// An envelope may appear shortly after its reference: a 404 is retried until `limit` has passed.
     /// - Throws: ``CyclesError``.
     public func getEvidence(
         _ id: EvidenceID,
@@ -319,8 +320,8 @@ public final class BlockingCyclesClient: Sendable {
         }
     }
 
-    /// The keys with which the server signs evidence (specification: `getEvidenceJwks`). Public: no key is sent. A
-    /// server that does not publish any answers 404.
+    /// Fetches the keys with which the server signs evidence (specification: `getEvidenceJwks`). Sends no API key. A
+    /// server without published keys answers 404.
     /// - Throws: ``CyclesError``.
     public func getEvidenceKeys(
         options: CallOptions = CallOptions()

@@ -1,4 +1,4 @@
-/// The state that the facade of a client and all its guards share.
+/// The parts of a client that its facade and all its guards share.
 package final class ClientCore: Sendable {
     let performer: OperationPerformer
     let defaults: RequestDefaults
@@ -7,9 +7,9 @@ package final class ClientCore: Sendable {
     private let journal: JournalWriter?
     let baseURL: String
     let heartbeat: HeartbeatPolicy
-    /// Whether a lost lease makes a failure of what was settled all the same.
+    /// Whether a settlement of a lost lease fails with `leaseLost`.
     let failsLostLeases: Bool
-    /// The longest that an attempt to extend may take.
+    /// The upper limit of an extension's timeout.
     let longestExtendTimeout: Duration
     let flushTimeout: Duration
 
@@ -49,8 +49,7 @@ package final class ClientCore: Sendable {
         flushTimeout = configuration.retry.flushTimeout
         time.prepare(shortagePlan)
         if let journal {
-            // Settlements that an earlier process left go on. A flush always waits until the journal has been read, which
-            // needs no server.
+            // Resumes the settlements that an earlier process left. Every flush waits until the journal has been read.
             let errand = engine.beginErrand()
             journal.load { [engine] records in
                 engine.replay(records, after: errand)
@@ -60,7 +59,7 @@ package final class ClientCore: Sendable {
     }
 
     private var shortagePlan: ThreadShortagePlan {
-        // The clock may outlive the client for a while, and keeps nothing of it.
+        // Weak, since the clock may outlive the client.
         ThreadShortagePlan { [weak self] problem in
             self?.observer.observe(.systemProblem(problem))
         } standIn: { [weak self] delay, work in
@@ -71,7 +70,7 @@ package final class ClientCore: Sendable {
     var observer: any CyclesObserver { performer.observer }
     var time: any TimeSource { performer.time }
 
-    /// The operation that a guard begins with.
+    /// The request for a guard's reservation, with the client's defaults.
     func reserveOperation(
         _ request: ReservationCreateRequest
     ) throws(CyclesError) -> Operation<ReservationCreateResponse> {
@@ -81,8 +80,8 @@ package final class ClientCore: Sendable {
         return try .createReservation(request, defaults)
     }
 
-    /// Claims a reservation that was granted. Whoever gets no error holds it, or gives it back.
-    /// - Returns: Why the reservation cannot become a guard; nil if it can.
+    /// Claims a granted reservation. A caller that gets nil has to hold or release the reservation.
+    /// - Returns: The reason why the reservation cannot have a guard.
     func claim(_ grant: ReservationGrant, key: IdempotencyKey?) -> CyclesError? {
         let id = grant.reservationID
         switch engine.claim(id) {
@@ -108,7 +107,7 @@ package final class ClientCore: Sendable {
         }
     }
 
-    /// Begins to keep what was granted.
+    /// Holds a granted reservation, and begins to extend its lease.
     func hold(_ grant: ReservationGrant, _ request: ReservationCreateRequest, trace: TraceContext?) -> HeldReservation {
         let (schedule, first) = HeartbeatSchedule.begin(
             extending: request.timeToLive,
@@ -124,41 +123,42 @@ package final class ClientCore: Sendable {
         let held = HeldReservation(self, grant, request, lease: lease, trace: trace)
         if heartbeat != .disabled {
             keeper.keep(lease, first)
-            // Says that nobody looks after the lease, if so.
+            // Starts the alarm's thread if it is missing, and reports a failure to do so.
             _ = time.help()
         }
         return held
     }
 
-    /// Releases a hold that an answer names from which no guard can be made. A hold that has a guard already stays.
-    /// - Parameter errand: The errand that it follows from, if somebody may wait for that.
+    /// Releases the hold of an unusable answer, unless the reservation has a guard already.
+    /// - Parameter errand: The errand that the release belongs to, for flushes.
     func giveBackUnclaimed(_ id: ReservationID, reason: String, trace: TraceContext?, after errand: Errand? = nil) {
         guard engine.claim(id) == .granted else { return }
         giveBack(id, reason: reason, trace: trace, after: errand)
     }
 
-    /// Releases a claimed hold that nobody will use. Its failure is reported, and not waited for.
-    /// - Parameter errand: The errand that it follows from, if somebody may wait for that.
+    /// Releases a claimed hold in the background. A failure is reported to the observer.
+    /// - Parameter errand: The errand that the release belongs to, for flushes.
     func giveBack(_ id: ReservationID, reason: String, trace: TraceContext?, after errand: Errand? = nil) {
         let request = ReleaseRequest(reason: reason, idempotencyKey: .random())
         let work = SettlementStateMachine.Work.release(request, leaseEnd: nil)
         engine.begin(work, of: id, trace: trace, isAwaited: false, after: errand) { _ in }
     }
 
-    /// Waits for background work that goes on now, for a limited time.
+    /// Waits for the present background work, for a limited time.
     /// - Parameter includesReplays: Whether to wait for settlements that an earlier process left in the journal, too.
     @discardableResult
     func flush(timeout: Duration?, includesReplays: Bool) async -> FlushReport {
         await engine.flush(atMost: timeout ?? flushTimeout, includesReplays: includesReplays)
     }
 
-    /// The same for a thread that may block.
+    /// The form of `flush` for a thread that may block.
     @discardableResult
     func flushBlocking(timeout: Duration?, includesReplays: Bool) -> FlushReport {
         engine.flushBlocking(atMost: timeout ?? flushTimeout, includesReplays: includesReplays)
     }
 
-    /// Uses another API key from now on, goes on with what the old one held back, and then calls back, from any thread.
+    /// Replaces the API key, resumes the leases and settlements that the old key held up, and calls `done` on any
+    /// thread.
     func updateAPIKey(_ key: String, _ done: @escaping @Sendable (Result<Void, CyclesError>) -> Void) {
         do throws(CyclesError) {
             try CyclesConfiguration.check(key: key, "apiKey")
@@ -172,11 +172,12 @@ package final class ClientCore: Sendable {
             engine.resumeAfterNewKey()
             done(.success(()))
         }
-        // Records move before the key is used: what is settled with it finds them.
+        // Records move before the key is used, so that settlements with the new key find them.
         if let journal { journal.changeKey(Secret(key), change) } else { change() }
     }
 
-    /// Stops leases and settlements, closes the transport if it belongs to the client, and writes what is to be kept.
+    /// Stops leases and settlements, closes the transport if it belongs to the client, and finishes the journal's
+    /// writes.
     func shutDown(_ done: @escaping @Sendable () -> Void) {
         keeper.shutDown()
         engine.shutDown()
@@ -188,8 +189,9 @@ package final class ClientCore: Sendable {
 
 /// The result of `flush` and `shutdown`.
 public struct FlushReport: Hashable, Sendable {
-    /// The number of settlements and releases that were under way and have ended.
+    /// The number of settlements and releases that have ended during the call.
     public let settled: Int
-    /// The number of settlements and releases that were under way and have not ended.
+    /// The number of settlements and releases that have not ended, reads of the journal and requests of cancelled tasks
+    /// included.
     public let stillPending: Int
 }

@@ -3,16 +3,16 @@ package struct ClientEnvironment: Sendable {
     package var transport: ClientTransport
     /// The clock of leases and retries.
     package var time: any TimeSource
-    /// Returns numbers from 0 up to 1, for jitter.
+    /// Returns random numbers from 0 up to 1, for jitter.
     package var randomness: @Sendable () -> Double
     /// The file system of the journal.
     package var files: any FileSystem
-    /// Whether the journal works at once on the thread that asks, rather than on a thread of its own.
+    /// Whether the journal works on the calling thread rather than on a thread of its own.
     package var isJournalInline: Bool
     /// The source of the threads of the journal.
     package var threads: ThreadSource
 
-    /// The system's clock, files and threads, as far as nothing else is given.
+    /// The defaults are the system's clock, files and threads.
     package init(
         transport: ClientTransport,
         time: any TimeSource = SystemTimeSource(),
@@ -31,7 +31,7 @@ package struct ClientEnvironment: Sendable {
 }
 
 extension ClientTransport {
-    /// The transport of a client for tasks: the one that it was given, or libcurl.
+    /// The transport of a client for tasks; libcurl if none is given.
     static func make(_ configuration: CyclesConfiguration, _ given: (any HTTPTransport)?) -> ClientTransport {
         switch given {
         case nil: CurlTransport(configuration: configuration).forTasks(isOwned: true)
@@ -40,7 +40,7 @@ extension ClientTransport {
         }
     }
 
-    /// The transport of a client for threads: the one that it was given, or libcurl.
+    /// The transport of a client for threads; libcurl if none is given.
     static func make(_ configuration: CyclesConfiguration, _ given: (any BlockingHTTPTransport)?) -> ClientTransport {
         switch given {
         case nil: CurlTransport(configuration: configuration).forThreads(isOwned: true)

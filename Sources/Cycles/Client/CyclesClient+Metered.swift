@@ -1,5 +1,5 @@
 extension CyclesClient {
-    /// Holds budget for a stream, passes its elements on, and commits what they say they used.
+    /// Reserves budget for a stream, passes its elements through, and commits the usage that they report.
     ///
     /// ```swift
     /// let chunks = client.metered(options, usage: { $0.tokens.map { .total(.tokens($0)) } }) { context in
@@ -8,11 +8,10 @@ extension CyclesClient {
     /// for try await chunk in chunks { print(chunk.text) }
     /// ```
     /// - Parameters:
-    ///   - options: What to reserve.
-    ///   - usage: What an element says was used, if it says anything: more of it, or all of it up to now. Model APIs do
-    ///     both.
-    ///   - makeStream: Makes the stream, once budget is held and the caps are known.
-    /// - Returns: The stream's elements. Each iteration reserves anew, at its first element.
+    ///   - options: The reservation request, and the policies for failures and unknown costs.
+    ///   - usage: Returns the usage that an element reports, as an increment or a total; nil if it reports none.
+    ///   - makeStream: Creates the stream once budget is held and the caps are known.
+    /// - Returns: The stream's elements. Each iteration makes its own reservation, at its first element.
     public func metered<Stream: AsyncSequence>(
         _ options: CyclesOptions,
         usage: @escaping (Stream.Element) -> Usage?,

@@ -1,17 +1,19 @@
 extension CyclesClient {
-    /// Holds budget, runs the body, and commits what the body says that it cost.
+    /// Reserves budget, runs the body, and commits the cost that it returns.
     ///
-    /// The hold is kept alive while the body runs. If the body throws, its error is thrown on unchanged once the hold is
-    /// given back, or, if spend was recorded through the context, that is settled. Within the body
+    /// The lease is extended while the body runs. If the body throws, recorded spend above zero is committed; without
+    /// any, ``CyclesOptions/whenBodyFails`` applies. The error is then rethrown unchanged. Within the body,
     /// ``CyclesContext/current`` is its context; calls may be nested.
     ///
-    /// A settlement that fails does not cost the value: it is in ``CyclesContext/settlement``, and goes to the observer.
+    /// A failed settlement does not discard the value: the error is in ``CyclesContext/settlement``, and is reported to
+    /// the observer.
     /// - Parameters:
-    ///   - options: What to reserve.
-    ///   - body: The work; returns its value and what it cost. An amount that cannot be committed is made up for as
-    ///     ``CyclesOptions/whenActualUnknown`` says.
-    /// - Throws: What the body throws; ``CyclesError`` if budget is not granted, and `leaseLost` under the policies
-    ///   ``HeartbeatPolicy/failOnFinalize`` and ``HeartbeatPolicy/cancel``.
+    ///   - options: The reservation request, and the policies for failures and unknown costs.
+    ///   - body: The work; returns its value and its cost. ``CyclesOptions/whenActualUnknown`` applies to a negative
+    ///     amount and to one in another unit than the estimate.
+    /// - Throws: Errors of the body; ``CyclesError`` if budget is not granted, `validation` for an invalid amount under
+    ///   ``UnknownActualPolicy/fail``, and `leaseLost` under the policies ``HeartbeatPolicy/failOnFinalize`` and
+    ///   ``HeartbeatPolicy/cancel``.
     public func withCycles<Value>(
         _ options: CyclesOptions,
         _ body: (CyclesContext) async throws -> (Value, Amount)
@@ -24,12 +26,12 @@ extension CyclesClient {
         return value
     }
 
-    /// Holds budget, runs the body, and commits what its value cost.
+    /// Reserves budget, runs the body, and commits the cost of its value.
     ///
-    /// As ``withCycles(_:_:)``, for work whose cost is part of its value.
+    /// Behaves like ``withCycles(_:_:)``, for work whose cost is part of its value.
     /// - Parameters:
-    ///   - options: What to reserve.
-    ///   - actual: What a value cost. If it throws, that is made up for as ``CyclesOptions/whenActualUnknown`` says.
+    ///   - options: The reservation request, and the policies for failures and unknown costs.
+    ///   - actual: Returns the cost of a value. ``CyclesOptions/whenActualUnknown`` applies if it throws.
     ///   - body: The work.
     /// - Throws: As ``withCycles(_:_:)``.
     public func withCycles<Value>(
@@ -45,9 +47,9 @@ extension CyclesClient {
         return value
     }
 
-    /// As ``withCycles(_:_:)``, and says how the work was settled.
-    /// - Returns: The body's value, and the settlement or why there is none.
-    /// - Throws: What the body throws; ``CyclesError`` if budget is not granted.
+    /// Behaves like ``withCycles(_:_:)``, and also returns the settlement.
+    /// - Returns: The body's value, and the settlement or the error that prevented it.
+    /// - Throws: Errors of the body; ``CyclesError`` if budget is not granted.
     public func withCyclesOutcome<Value>(
         _ options: CyclesOptions,
         _ body: (CyclesContext) async throws -> (Value, Amount)
@@ -59,9 +61,9 @@ extension CyclesClient {
         return (value, result)
     }
 
-    /// As ``withCycles(_:actual:_:)``, and says how the work was settled.
-    /// - Returns: The body's value, and the settlement or why there is none.
-    /// - Throws: What the body throws; ``CyclesError`` if budget is not granted.
+    /// Behaves like ``withCycles(_:actual:_:)``, and also returns the settlement.
+    /// - Returns: The body's value, and the settlement or the error that prevented it.
+    /// - Throws: Errors of the body; ``CyclesError`` if budget is not granted.
     public func withCyclesOutcome<Value>(
         _ options: CyclesOptions,
         actual: (Value) throws -> Amount,

@@ -1,24 +1,24 @@
 /// A client of one Cycles server.
 ///
-/// ``reserve(_:)``, ``withCycles(_:_:)`` and ``metered(_:usage:_:)`` guard work: they hold budget for it, keep the hold
-/// alive, and see to it that what was spent gets to the ledger.
+/// ``reserve(_:)``, ``withCycles(_:_:)`` and ``metered(_:usage:_:)`` guard work: they hold budget for it, extend the
+/// lease while it runs, and settle its spend, across failures and restarts.
 ///
-/// The methods for single operations send their request once: no retry, no journal. Cancelling a task aborts its
-/// request. They throw ``CyclesError``, and a request that breaks a rule of the specification throws `validation` before
-/// anything is sent.
+/// The methods for single operations send their request once, without retries or journal. Cancelling the task aborts
+/// the request. They throw ``CyclesError``: `validation`, before anything is sent, for a request that breaks a rule of
+/// the specification.
 ///
 /// A client can be used by any number of tasks at once.
 public final class CyclesClient: Sendable {
-    /// What the client was made from.
+    /// The configuration that the client was created with.
     public let configuration: CyclesConfiguration
 
     let core: ClientCore
 
-    /// A client with the default settings.
+    /// Creates a client with the default settings.
     /// - Parameters:
-    ///   - baseURL: Where the server is, `http` or `https`, with a path prefix if need be.
+    ///   - baseURL: The server's `http` or `https` URL, with an optional path prefix.
     ///   - apiKey: The key that authenticates the client.
-    ///   - tenant: The tenant of subjects that name none.
+    ///   - tenant: The default tenant of subjects.
     /// - Throws: ``CyclesError/configuration(_:)`` if the URL or the key cannot be used.
     public convenience init(baseURL: String, apiKey: String, tenant: String? = nil) throws(CyclesError) {
         var configuration = CyclesConfiguration(baseURL: baseURL, apiKey: apiKey)
@@ -26,8 +26,8 @@ public final class CyclesClient: Sendable {
         try self.init(configuration: configuration)
     }
 
-    /// A client with a configuration, and a transport other than libcurl if one is given.
-    /// - Throws: ``CyclesError/configuration(_:)`` that names the setting which cannot be used.
+    /// Creates a client with a configuration, and with libcurl unless another transport is given.
+    /// - Throws: ``CyclesError/configuration(_:)`` that names the invalid setting.
     public convenience init(
         configuration: CyclesConfiguration,
         transport: (any HTTPTransport)? = nil
@@ -45,28 +45,29 @@ public final class CyclesClient: Sendable {
 
     // MARK: Guarding work
 
-    /// Holds budget for work that is about to happen (specification: `createReservation`).
+    /// Reserves budget for work that is about to start (specification: `createReservation`).
     ///
-    /// An answer that does not come, or makes no sense, is asked for once more with the same key. When the task is
-    /// cancelled, `cancelled` is thrown at once, and what is held by then is given back in the background.
+    /// A request whose outcome is unknown is sent once more with the same key: after a transport failure, a 5xx or an
+    /// invalid success. When the task is cancelled, the call throws `cancelled` at once, and a hold that the request
+    /// obtains is released in the background.
     ///
-    /// An idempotency key of the caller's own makes one reservation, and that is settled once: while a guard's settlement
-    /// is pending, another guard of the same reservation can neither commit nor release it.
-    /// - Returns: The guard that settles it. A result that is not used gives the hold back.
-    /// - Throws: ``CyclesError``: `denied` for a DENY and for the 409 codes that mean the same, `ambiguous` if two
-    ///   attempts did not tell whether budget is held, `invalidResponse` for a decision that is unknown or was only
-    ///   observed and for a key whose reservation is being settled or over, `validation` for a dry run and for a key
-    ///   whose reservation has a guard of this client.
+    /// An idempotency key given by the caller makes one reservation, which is settled once. While the settlement of a
+    /// guard is pending, another guard of the same reservation can neither commit nor release it.
+    /// - Returns: The guard that settles the reservation. A discarded guard releases the hold.
+    /// - Throws: ``CyclesError``: `denied` for a DENY and for the equivalent 409 codes; `ambiguous` if two attempts
+    ///   leave open whether budget is held; `invalidResponse` for a decision that is unknown or was only observed, and
+    ///   for a key whose reservation is being settled or has ended; `validation` for a dry run, and for a key whose
+    ///   reservation has a guard of this client.
     public func reserve(_ request: ReservationCreateRequest) async throws(CyclesError) -> ReservationGuard {
         ReservationGuard(try await core.reserve(request))
     }
 
     /// Waits until background work has finished: settlements, releases, and requests of cancelled tasks.
     ///
-    /// A settlement that waits for its next attempt is attempted at once, unless the server asked to wait. Returns as soon
-    /// as no attempt is under way or can begin in time.
+    /// A settlement that waits for its next attempt is attempted immediately, unless the server asked to wait. The call
+    /// returns as soon as no attempt is in progress and none can begin in time.
     /// - Parameters:
-    ///   - timeout: The longest wait; nil means ``RetryPolicy/flushTimeout``.
+    ///   - timeout: The maximum wait; nil means ``RetryPolicy/flushTimeout``.
     ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too. They are
     ///     attempted in any case.
     @discardableResult
@@ -74,28 +75,29 @@ public final class CyclesClient: Sendable {
         await core.flush(timeout: timeout, includesReplays: includesReplays)
     }
 
-    /// Uses another API key from now on, without a new client.
+    /// Replaces the API key.
     ///
-    /// What the old key held back goes on: settlements that were answered 401 or 403, and leases that a 401 stopped and
-    /// that still last. Without a configured tenant the journal's records move to the folder of the new key before this
-    /// returns; those that cannot be moved stay, which is reported. ``configuration`` stays what the client was made from.
-    /// - Throws: ``CyclesError/configuration(_:)`` if the key cannot be sent; the old one is used on.
+    /// Settlements that were answered 401 or 403 are attempted again, and leases that stopped with a 401 and still last
+    /// are extended again. Without a configured tenant, the journal's records move to the folder of the new key before
+    /// the call returns; records that cannot be moved stay, and are reported. ``configuration`` does not change.
+    /// - Throws: ``CyclesError/configuration(_:)`` if the key cannot be sent; the client then continues to use the old
+    ///   key.
     public func updateAPIKey(_ apiKey: String) async throws(CyclesError) {
         try await awaiting { done in core.updateAPIKey(apiKey, done) }.get()
     }
 
-    /// Settlements that are not certain yet: under way, waiting for their next attempt, or found in the journal.
+    /// Returns the unfinished settlements: in progress, waiting for their next attempt, or found in the journal.
     public func pendingSettlements() async -> [PendingSettlement] { core.engine.pendingSettlements }
 
-    /// Flushes, then closes the connections: requests in flight fail, and further ones are refused. A transport that the
-    /// client was given stays open.
+    /// Flushes, then closes the connections. Requests in flight fail, and further requests are refused. A transport
+    /// that was passed to the client stays open.
     ///
-    /// Leases are no longer extended. A settlement that is not finished by then has failed, unless the journal has it: the
-    /// journal is written to its end, however little time there is.
+    /// Leases are no longer extended. A settlement that is unfinished after the flush fails, unless it is in the
+    /// journal. The call always waits until the journal's writes have finished, even beyond the timeout.
     /// - Parameters:
-    ///   - timeout: The longest flush; nil means ``RetryPolicy/flushTimeout``.
-    ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too. Short-lived
-    ///     tools pass false: a server that never settles one of those would delay the end of every run.
+    ///   - timeout: The maximum duration of the flush; nil means ``RetryPolicy/flushTimeout``.
+    ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too.
+    ///     Short-lived tools pass false, so that an old settlement that keeps failing does not delay every run.
     public func shutdown(timeout: Duration? = nil, includesReplays: Bool = true) async {
         await core.flush(timeout: timeout, includesReplays: includesReplays)
         await awaiting { done in core.shutDown { done(()) } }
@@ -103,10 +105,9 @@ public final class CyclesClient: Sendable {
 
     // MARK: Deciding and reserving
 
-    /// Asks whether something would be allowed, without holding budget (specification: `decide`).
+    /// Asks whether an action would be allowed, without holding budget (specification: `decide`).
     ///
-    /// Returns every decision, DENY and those that this client does not know included: look at
-    /// ``Decision/isAllowed``.
+    /// Returns every decision, including DENY and unknown ones. Check ``Decision/isAllowed``.
     /// - Throws: ``CyclesError``; `denied` for a 409 about the budget, a quota or the kind of action.
     public func decide(
         _ request: DecisionRequest,
@@ -115,10 +116,10 @@ public final class CyclesClient: Sendable {
         try await core.performer.perform(.decide(request, core.defaults), options)
     }
 
-    /// Holds budget, or evaluates with `dryRun` (specification: `createReservation`).
+    /// Reserves budget, or evaluates the request with `dryRun` (specification: `createReservation`).
     ///
-    /// Returns every decision, DENY and those that this client does not know included: look at
-    /// ``Decision/isAllowed``. A hold that is not committed or released runs out after its time to live.
+    /// Returns every decision, including DENY and unknown ones. Check ``Decision/isAllowed``. A hold that is not
+    /// committed or released expires after its time to live.
     /// - Throws: ``CyclesError``; `denied` for a 409 about the budget, a quota or the kind of action.
     public func createReservation(
         _ request: ReservationCreateRequest,
@@ -129,8 +130,7 @@ public final class CyclesClient: Sendable {
 
     // MARK: Settling
 
-    /// Settles a reservation at what was really spent; the rest of the hold is freed (specification:
-    /// `commitReservation`).
+    /// Commits the actual spend of a reservation and frees the rest of the hold (specification: `commitReservation`).
     /// - Throws: ``CyclesError``.
     public func commitReservation(
         _ id: ReservationID,
@@ -140,7 +140,8 @@ public final class CyclesClient: Sendable {
         try await core.performer.perform(.commitReservation(id, request), options)
     }
 
-    /// Gives a whole reservation back (specification: `releaseReservation`). Uses the admin key if there is one.
+    /// Releases the whole hold of a reservation (specification: `releaseReservation`). Uses the admin key if one is
+    /// set.
     /// - Throws: ``CyclesError``.
     public func releaseReservation(
         _ id: ReservationID,
@@ -150,7 +151,7 @@ public final class CyclesClient: Sendable {
         try await core.performer.perform(.releaseReservation(id, request), options)
     }
 
-    /// Keeps a reservation alive for longer, counted from its present expiry (specification: `extendReservation`).
+    /// Extends the lease of a reservation, counted from its present expiry (specification: `extendReservation`).
     /// - Throws: ``CyclesError``.
     public func extendReservation(
         _ id: ReservationID,
@@ -160,7 +161,7 @@ public final class CyclesClient: Sendable {
         try await core.performer.perform(.extendReservation(id, request), options)
     }
 
-    /// Charges something that happened without a reservation (specification: `createEvent`).
+    /// Charges spend that has no reservation (specification: `createEvent`).
     /// - Throws: ``CyclesError``; `denied` for a 409 about the budget, a quota or the kind of action.
     public func createEvent(
         _ request: EventCreateRequest,
@@ -171,8 +172,8 @@ public final class CyclesClient: Sendable {
 
     // MARK: Looking up
 
-    /// What the server knows of a reservation (specification: `getReservation`). One that has expired is a 410. Uses
-    /// the admin key if there is one.
+    /// Looks a reservation up (specification: `getReservation`). An expired reservation is answered with a 410 error.
+    /// Uses the admin key if one is set.
     /// - Throws: ``CyclesError``.
     public func getReservation(
         _ id: ReservationID,
@@ -181,8 +182,8 @@ public final class CyclesClient: Sendable {
         try await core.performer.perform(.getReservation(id), options)
     }
 
-    /// One page of reservations (specification: `listReservations`). Uses the admin key if there is one.
-    /// ``reservations(_:options:)`` goes over all pages.
+    /// Fetches one page of reservations (specification: `listReservations`). Uses the admin key if one is set.
+    /// ``reservations(_:options:)`` iterates over all pages.
     /// - Throws: ``CyclesError``.
     public func listReservations(
         _ query: ReservationQuery = ReservationQuery(),
@@ -191,7 +192,7 @@ public final class CyclesClient: Sendable {
         try await core.performer.perform(.listReservations(query, core.defaults), options)
     }
 
-    /// One page of balances (specification: `getBalances`). ``balances(_:options:)`` goes over all pages.
+    /// Fetches one page of balances (specification: `getBalances`). ``balances(_:options:)`` iterates over all pages.
     /// - Throws: ``CyclesError``.
     public func getBalances(
         _ query: BalanceQuery = BalanceQuery(),
@@ -200,8 +201,7 @@ public final class CyclesClient: Sendable {
         try await core.performer.perform(.getBalances(query, core.defaults), options)
     }
 
-    /// All reservations of a query, page after page, each page fetched when it is needed. The query's cursor is where
-    /// the first page begins.
+    /// Returns all reservations of a query. Each page is fetched when it is needed, beginning at the query's cursor.
     public func reservations(
         _ query: ReservationQuery = ReservationQuery(),
         options: CallOptions = CallOptions()
@@ -213,8 +213,7 @@ public final class CyclesClient: Sendable {
         }
     }
 
-    /// All balances of a query, page after page, each page fetched when it is needed. The query's cursor is where the
-    /// first page begins.
+    /// Returns all balances of a query. Each page is fetched when it is needed, beginning at the query's cursor.
     public func balances(
         _ query: BalanceQuery = BalanceQuery(),
         options: CallOptions = CallOptions()
@@ -228,10 +227,9 @@ public final class CyclesClient: Sendable {
 
     // MARK: Evidence
 
-    /// A signed evidence envelope by its content hash (specification: `getEvidence`). Public: no key is sent.
+    /// Fetches a signed evidence envelope by its content hash (specification: `getEvidence`). Sends no API key.
     ///
-    /// An envelope may appear shortly after its reference: with `limit`, a 404 is asked again until that much time has
-    /// passed.
+    /// An envelope may appear shortly after its reference: a 404 is retried until `limit` has passed.
     /// - Throws: ``CyclesError``.
     public func getEvidence(
         _ id: EvidenceID,
@@ -254,8 +252,8 @@ public final class CyclesClient: Sendable {
         }
     }
 
-    /// The keys with which the server signs evidence (specification: `getEvidenceJwks`). Public: no key is sent. A
-    /// server that does not publish any answers 404.
+    /// Fetches the keys with which the server signs evidence (specification: `getEvidenceJwks`). Sends no API key. A
+    /// server without published keys answers 404.
     /// - Throws: ``CyclesError``.
     public func getEvidenceKeys(
         options: CallOptions = CallOptions()

@@ -1,10 +1,10 @@
-/// The rows of all pages of a list, fetched as they are needed.
+/// The rows of all pages of a list. Each page is fetched when its first row is needed.
 ///
 /// Iteration ends with the last page, or throws ``CyclesError`` when a page cannot be fetched.
 public struct PagedSequence<Row: Sendable>: AsyncSequence, Sendable {
     /// The rows.
     public typealias Element = Row
-    /// What a page that cannot be fetched throws.
+    /// The error of a page that cannot be fetched.
     public typealias Failure = CyclesError
 
     private let paging: Paging<Row>
@@ -19,16 +19,16 @@ public struct PagedSequence<Row: Sendable>: AsyncSequence, Sendable {
         self.fetch = fetch
     }
 
-    /// Starts at the first page.
+    /// Starts an iteration at the first page.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(paging: paging, fetch: fetch) }
 
-    /// Goes from row to row.
+    /// An iteration over the rows.
     public struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate var paging: Paging<Row>
         fileprivate let fetch: @Sendable (_ cursor: String?) async throws(CyclesError) -> ResultPage<Row>
 
-        /// The next row; nil after the last.
-        /// - Throws: ``CyclesError`` if the next page cannot be fetched; iteration is over then.
+        /// Returns the next row; nil after the last.
+        /// - Throws: ``CyclesError`` if the next page cannot be fetched, which ends the iteration.
         public mutating func next() async throws(CyclesError) -> Row? {
             while true {
                 switch paging.next() {
@@ -39,7 +39,7 @@ public struct PagedSequence<Row: Sendable>: AsyncSequence, Sendable {
             }
         }
 
-        /// The next row; nil after the last. The isolation of the caller makes no difference.
+        /// Returns the next row; nil after the last. The isolation of the caller has no effect.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(CyclesError) -> Row? {
             try await next()
         }

@@ -1,11 +1,11 @@
-/// The rows of one page after another: a value that says which page is needed, and is given it.
+/// Iterates over the rows of consecutive pages. A value: it names the page that it needs, and accepts it.
 struct Paging<Row: Sendable>: Sendable {
     private let operation: String
     private var cursor: String?
     private var rows: [Row] = []
     private var position = 0
     private var isFinished = false
-    /// Where pages began. A server that leads back there would keep a caller busy for ever.
+    /// The cursors of all pages so far, to detect a server that leads back to one of them.
     private var visited: Set<String> = []
 
     init(operation: String, start: String?) {
@@ -13,7 +13,7 @@ struct Paging<Row: Sendable>: Sendable {
         cursor = start
     }
 
-    /// What to do for the next row.
+    /// The action that yields the next row.
     enum Step {
         case row(Row)
         case fetch(cursor: String?)
@@ -31,7 +31,7 @@ struct Paging<Row: Sendable>: Sendable {
         return .fetch(cursor: cursor)
     }
 
-    /// Goes on with a page.
+    /// Accepts the page that was requested.
     /// - Throws: ``CyclesError/invalidResponse(_:)`` if the next page is one that was read already.
     mutating func accept(_ page: ResultPage<Row>) throws(CyclesError) {
         rows = page.rows
@@ -43,7 +43,7 @@ struct Paging<Row: Sendable>: Sendable {
     }
 }
 
-/// One page, and where the next begins.
+/// One page of rows, with the cursor of the next.
 struct ResultPage<Row: Sendable>: Sendable {
     let rows: [Row]
     let next: String?

@@ -1,15 +1,15 @@
-/// A base URL in its parts, checked.
+/// The parts of a valid base URL.
 package struct BaseURL: Hashable, Sendable {
-    /// As configured: what a journal is filed under.
+    /// The URL as configured; identifies the journal's folder.
     package let raw: String
-    /// The scheme, host, port and path prefix, without a slash at the end.
+    /// The scheme, host, port and path prefix, without a trailing slash.
     package let prefix: String
-    /// The host and port, as they stand in the URL.
+    /// The host and port as written in the URL.
     package let authority: String
     /// Whether the scheme is `https`.
     package let isSecure: Bool
 
-    /// - Throws: ``CyclesError/configuration(_:)`` that names `name` and says what is wrong.
+    /// - Throws: ``CyclesError/configuration(_:)`` with the setting `name` and the problem.
     package init(_ raw: String, name: String = "baseURL") throws(CyclesError) {
         func refuse(_ message: String) -> CyclesError {
             .configuration(ConfigurationIssue(name: name, message: message))

@@ -1,5 +1,5 @@
 extension CyclesConfiguration {
-    /// Checks everything that can be checked without I/O, and returns the base URL in its parts.
+    /// Checks all settings without I/O, and returns the parts of the base URL.
     package func checked() throws(CyclesError) -> BaseURL {
         let base = try BaseURL(baseURL)
         try CyclesConfiguration.check(key: apiKey, "apiKey")
@@ -28,7 +28,7 @@ extension CyclesConfiguration {
         return base
     }
 
-    /// Whether a key can be sent.
+    /// Throws unless a key can be sent.
     package static func check(key: String, _ name: String) throws(CyclesError) {
         guard !key.isBlank else {
             throw .configuration(ConfigurationIssue(name: name, message: "is blank; give the key"))

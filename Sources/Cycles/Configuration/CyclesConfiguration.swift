@@ -1,79 +1,82 @@
-/// Everything that a client is told.
+/// The settings of a client.
 ///
 /// Printing, dumping or reflecting a configuration shows neither the API keys nor the password of a proxy.
 public struct CyclesConfiguration: Sendable {
-    /// Where the server is: `http` or `https`, a host, and a port and path prefix if need be. No user, query or
-    /// fragment.
+    /// The server's URL: `http` or `https`, a host, and an optional port and path prefix. User information, a query and
+    /// a fragment are refused.
     public var baseURL: String
     /// The key that authenticates the client (`X-Cycles-API-Key`).
     public var apiKey: String {
         get { storedAPIKey.value }
         set { storedAPIKey = Secret(newValue) }
     }
-    /// The tenant of subjects that name none.
+    /// The default tenant of subjects.
     public var tenant: String?
-    /// The workspace of subjects that name none.
+    /// The default workspace of subjects.
     public var workspace: String?
-    /// The app of subjects that name none.
+    /// The default app of subjects.
     public var app: String?
-    /// The workflow of subjects that name none.
+    /// The default workflow of subjects.
     public var workflow: String?
-    /// The agent of subjects that name none.
+    /// The default agent of subjects.
     public var agent: String?
-    /// The toolset of subjects that name none.
+    /// The default toolset of subjects.
     public var toolset: String?
-    /// An operator's key (`X-Admin-API-Key`), used instead of the API key by the low-level list, get and release only.
+    /// An operator's key (`X-Admin-API-Key`), used instead of the API key by
+    /// ``CyclesClient/listReservations(_:options:)``, ``CyclesClient/getReservation(_:options:)`` and
+    /// ``CyclesClient/releaseReservation(_:_:options:)`` only.
     public var adminAPIKey: String? {
         get { storedAdminAPIKey?.value }
         set { storedAdminAPIKey = newValue.map(Secret.init) }
     }
-    /// How long connecting may take, name resolution and TLS included; 2 seconds unless set.
+    /// The time limit of connecting, name resolution and TLS included: 1 millisecond to 1 day, by default 2 seconds.
     public var connectTimeout: Duration = .seconds(2)
-    /// How long the exchange may take after that; 5 seconds unless set. One attempt is bounded by the sum of both.
+    /// The time limit of the exchange after that: 1 millisecond to 1 day, by default 5 seconds. One attempt takes at
+    /// most the sum of both.
     public var readTimeout: Duration = .seconds(5)
-    /// How settlement repeats what did not get through.
+    /// The policy for failed attempts to settle.
     public var retry = RetryPolicy()
-    /// Where settlements are kept until they are certain.
+    /// The location of the settlement journal.
     public var journal: JournalConfiguration = .automatic
-    /// What happens when a lease cannot be kept alive.
+    /// The policy for leases that cannot be extended.
     public var heartbeat: HeartbeatPolicy = .warn
-    /// How the server's certificate is checked and the client's is shown.
+    /// The settings of TLS; for `https` URLs only.
     public var tls = TLSOptions()
-    /// The proxy to go through, such as `http://user:password@proxy:3128`. Nil means none: the environment's proxy
-    /// variables are not looked at.
+    /// The URL of a proxy, such as `http://user:password@proxy:3128`. Nil means no proxy; environment variables such as
+    /// `https_proxy` are ignored.
     public var proxy: String? {
         get { storedProxy?.value }
         set { storedProxy = newValue.map(Secret.init) }
     }
-    /// The path of a Unix socket to connect to instead of the host; the host still names the server.
+    /// The path of a Unix socket to connect to instead of the host, at most 103 bytes. The `Host` header and TLS still
+    /// use the host of ``baseURL``.
     public var unixSocketPath: String?
-    /// The most requests under way at once, and so the most connections; 64 unless set, 1 to 10 000. Further requests
+    /// The maximum number of concurrent requests, and so of connections: 1 to 10 000, by default 64. Further requests
     /// wait in a queue; their time limits start when they leave it.
     ///
-    /// Beyond these, leases have an eighth as many connections of their own, and so have settlements: at least 1, at
-    /// most 8 each. A lease is kept and a settlement is sent even while every other connection hangs. With
-    /// `maxConnections = 1` a client therefore has up to 3 connections to a server that does not answer in time, and 1
-    /// while requests follow one another. Asynchronous and blocking calls are counted apart. A transport of your own
-    /// has limits of its own.
+    /// Leases and settlements have additional connections: an eighth of this number each, at least 1 and at most 8.
+    /// Leases are extended and settlements are sent even while all other connections hang. With `maxConnections = 1`, a
+    /// client has up to 3 connections to a server that does not answer in time, and 1 if requests follow one another.
+    /// Asynchronous and blocking calls are counted separately. The limit does not apply to a custom transport.
     public var maxConnections = 64
-    /// The largest answer to accept, in bytes; 8 MiB unless set.
+    /// The maximum size of an answer in bytes, at least 1; by default 8 MiB.
     public var maxResponseBytes = 8 * 1_024 * 1_024
-    /// What to add to the `User-Agent`, such as `billing-agent/2.1`.
+    /// Text to append to the `User-Agent` header, such as `billing-agent/2.1`.
     public var userAgentSuffix: String?
-    /// Who is told what the client does; nil means that warnings go to standard error.
+    /// The receiver of the client's events; nil writes warnings to standard error.
     public var observer: (any CyclesObserver)?
 
     private var storedAPIKey: Secret
     private var storedAdminAPIKey: Secret?
     private var storedProxy: Secret?
 
-    /// A configuration with the defaults. Nothing is checked until a client is made from it.
+    /// Creates a configuration with the defaults. Settings are checked when a client is created.
     public init(baseURL: String, apiKey: String) {
         self.baseURL = baseURL
         storedAPIKey = Secret(apiKey)
     }
 
-    /// What must not be seen.
+    /// The values that must not appear in any text.
     package var secrets: [String?] { [apiKey, adminAPIKey, proxyPassword] }
 
     private var proxyPassword: String? {
@@ -81,7 +84,7 @@ public struct CyclesConfiguration: Sendable {
         return userInformation.split(separator: ":", maxSplits: 1).dropFirst().first.map(String.init)
     }
 
-    /// The scheme with its slashes, the part before the `@`, and the rest.
+    /// Splits a proxy's URL into the scheme with its slashes, the part before the `@`, and the rest.
     private static func splitProxy(_ proxy: String) -> (scheme: String, userInformation: String?, rest: String) {
         var scheme = ""
         var rest = proxy[...]
@@ -101,7 +104,7 @@ public struct CyclesConfiguration: Sendable {
 }
 
 extension String {
-    /// Where a text occurs first. The standard library has this for collections of elements only.
+    /// The first occurrence of a text. Written here since `firstRange(of:)` would link the library of regular expressions.
     fileprivate func firstRange(ofText text: String) -> Range<Index>? {
         var start = startIndex
         while start < endIndex {

@@ -7,23 +7,24 @@
 #endif
 
 extension CyclesConfiguration {
-    /// A configuration from environment variables.
+    /// Creates a configuration from environment variables.
     ///
-    /// `BASE_URL` and `API_KEY` are needed; `TENANT`, `WORKSPACE`, `APP`, `WORKFLOW`, `AGENT`, `TOOLSET`,
-    /// `CONNECT_TIMEOUT`, `READ_TIMEOUT`, `RETRY_ENABLED`, `RETRY_MAX_ATTEMPTS` (how many retries follow the first
-    /// attempt), `RETRY_INITIAL_DELAY`, `RETRY_MULTIPLIER`, `RETRY_MAX_DELAY`, `ADMIN_API_KEY`, `JOURNAL_ENABLED` and
-    /// `JOURNAL_DIR` are not; each with the prefix before it. Times are milliseconds, or a number with `ms`, `s`, `m`
-    /// or `h`. `JOURNAL_DIR` has to begin with `/`. A variable that is unset or blank leaves the default.
-    /// - Throws: ``CyclesError/configuration(_:)`` that names the variable which is missing or cannot be read.
+    /// The names of all variables begin with the prefix. Required: `BASE_URL` and `API_KEY`. Optional: `TENANT`,
+    /// `WORKSPACE`, `APP`, `WORKFLOW`, `AGENT`, `TOOLSET`, `CONNECT_TIMEOUT`, `READ_TIMEOUT`, `RETRY_ENABLED`,
+    /// `RETRY_MAX_ATTEMPTS` (the number of retries after the first attempt), `RETRY_INITIAL_DELAY`, `RETRY_MULTIPLIER`,
+    /// `RETRY_MAX_DELAY`, `ADMIN_API_KEY`, `JOURNAL_ENABLED` and `JOURNAL_DIR`. Times are milliseconds, or a number
+    /// with `ms`, `s`, `m` or `h`. `JOURNAL_DIR` has to begin with `/`. A variable that is unset or blank leaves the
+    /// default.
+    /// - Throws: ``CyclesError/configuration(_:)`` with the name of the variable that is missing or invalid.
     public static func fromEnvironment(prefix: String = "CYCLES_") throws(CyclesError) -> CyclesConfiguration {
         try fromEnvironment(prefix: prefix) { name in getenv(name).map { String(cString: $0) } }
     }
 
-    /// A configuration from variables that come from elsewhere than the process's environment.
+    /// Creates a configuration from variables of another source than the process's environment.
     /// - Parameters:
-    ///   - prefix: What the names begin with.
-    ///   - lookup: The value of a variable by its whole name; nil if it is not set.
-    /// - Throws: ``CyclesError/configuration(_:)`` that names the variable which is missing or cannot be read.
+    ///   - prefix: The prefix of all names.
+    ///   - lookup: Returns the value of a variable by its full name; nil if it is not set.
+    /// - Throws: ``CyclesError/configuration(_:)`` with the name of the variable that is missing or invalid.
     public static func fromEnvironment(
         prefix: String = "CYCLES_",
         lookup: @escaping (String) -> String?
@@ -58,7 +59,7 @@ extension CyclesConfiguration {
     }
 }
 
-/// Variables by their names without the prefix.
+/// Looks variables up by their names without the prefix.
 private struct Environment {
     let prefix: String
     let lookup: (String) -> String?
@@ -76,7 +77,7 @@ private struct Environment {
         _ form: (parse: (String) -> Value?, meaning: String)
     ) throws(CyclesError) {
         guard let text = text(name) else { return }
-        // What a variable holds is repeated only where it cannot be a secret.
+        // Quotes the value; the variables read here hold no secrets.
         guard let parsed = form.parse(text.trimmed.lowercased()) else {
             throw refuse(name, "is \"\(text)\", which is not \(form.meaning)")
         }
@@ -113,8 +114,8 @@ private struct Environment {
 }
 
 extension Duration {
-    /// A span as people configure it: milliseconds, or a number with `ms`, `s`, `m` or `h`; nil for anything else and
-    /// for more than ten thousand years.
+    /// Parses milliseconds, or a number with `ms`, `s`, `m` or `h`. Nil for any other text, and for more than ten
+    /// thousand years.
     package init?(configured text: String) {
         let units: [(suffix: String, milliseconds: Double)] = [
             ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000),

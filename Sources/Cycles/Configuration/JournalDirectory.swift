@@ -7,10 +7,9 @@
 #endif
 
 extension JournalConfiguration {
-    /// Why the configured directory cannot be used, and the path to write instead; nil if it can.
+    /// The reason why the configured directory is refused, with a path to use instead; nil if it is accepted.
     ///
-    /// A path that depends on the current directory would lead the next process to another journal, and what the last one
-    /// left would not be found.
+    /// Relative paths are refused: a process in another current directory would not find the records of an earlier one.
     package var directoryProblem: String? {
         guard case .directory(let path) = self else { return nil }
         if path.isBlank { return "is blank; write a path that begins with /" }
@@ -32,7 +31,7 @@ extension JournalConfiguration {
         return home == "/" ? "" : home
     }
 
-    /// The path from the root, without `.` and `..` at its beginning.
+    /// The absolute form of a relative path, without `.` and `..`.
     private static func absolute(_ path: String) -> String? {
         guard let current = getcwd(nil, 0) else { return nil }
         defer { free(current) }

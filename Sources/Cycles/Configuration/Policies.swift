@@ -1,23 +1,24 @@
-/// How settlement repeats what did not get through.
+/// The policy for failed attempts to settle or release.
 public struct RetryPolicy: Hashable, Sendable {
-    /// Whether fast retries happen at all.
+    /// Whether failed attempts are followed by fast retries.
     public var isEnabled: Bool
-    /// How many retries follow the first attempt, 0 or more.
+    /// The number of fast retries after the first attempt, 0 or more; by default 5.
     public var maxRetries: Int
-    /// The wait before the first retry, more than zero.
+    /// The delay before the first retry, above zero; by default 500 milliseconds.
     public var initialDelay: Duration
-    /// By how much each wait is longer than the one before, 1 or more.
+    /// The factor between consecutive delays, 1 or more; by default 2.
     public var multiplier: Double
-    /// The longest wait.
+    /// The maximum delay, at least ``initialDelay``; by default 30 seconds.
     public var maxDelay: Duration
-    /// By which part a wait may be shorter or longer, 0 to 1.
+    /// The random variation of a delay in both directions, as a fraction: 0 to 1, by default 0.2.
     public var jitter: Double
-    /// How long a commit waits before it answers that settlement goes on in the background.
+    /// The time that a commit or release waits before settlement continues in the background, 0 or more; by default 2
+    /// seconds.
     public var inlineBudget: Duration
-    /// How long `flush` and `shutdown` wait unless told otherwise.
+    /// The default timeout of `flush` and `shutdown`, 0 or more; by default 10 seconds.
     public var flushTimeout: Duration
 
-    /// A policy; the defaults are those of the protocol's clients.
+    /// Creates a policy. The defaults are those of the other clients of the protocol.
     public init(
         isEnabled: Bool = true,
         maxRetries: Int = 5,
@@ -39,44 +40,44 @@ public struct RetryPolicy: Hashable, Sendable {
     }
 }
 
-/// Where settlements are kept until they are certain.
+/// The location of the settlement journal.
 public enum JournalConfiguration: Hashable, Sendable {
-    /// Under `~/.runcycles/commit-journal`, which the other clients of the protocol share.
+    /// The directory `~/.runcycles/commit-journal`, which the other clients of the protocol share.
     case automatic
-    /// Under this directory. Its path begins with `/`: a client refuses a relative one, and one that begins with `~`.
+    /// Another directory. The path has to begin with `/`; paths that are relative or begin with `~` are refused.
     case directory(String)
-    /// Nowhere: what is not settled when the process ends is lost.
+    /// No journal: spend that is unsettled when the process ends is lost.
     case disabled
 }
 
-/// What happens when a lease cannot be kept alive while its work goes on.
+/// The policy for a lease that cannot be extended while its work runs.
 public enum HeartbeatPolicy: Hashable, Sendable, CaseIterable {
-    /// It is reported, and the work goes on.
+    /// The failure is reported, and the work continues.
     case warn
-    /// It is reported, the work goes on, and if the lease was lost its end throws `leaseLost`; what was spent is settled
-    /// all the same.
+    /// The failure is reported, and the work continues. If the lease was lost, the spend is settled and `leaseLost` is
+    /// thrown at the end.
     case failOnFinalize
-    /// When the lease is lost the body of `withCycles` is cancelled, and nothing else is. A metered stream throws
-    /// `leaseLost` at its next element. On blocking clients, where nothing can be cancelled, as `failOnFinalize`.
+    /// When the lease is lost, the body of `withCycles` is cancelled, and a metered stream throws `leaseLost` at its
+    /// next element. Guards are not affected. Blocking clients, which cannot cancel work, behave as under
+    /// `failOnFinalize`.
     case cancel
-    /// There is no heartbeat: the lease runs out after its time to live.
+    /// Leases are not extended: they run out after their time to live.
     case disabled
 }
 
-/// How the server's certificate is checked and the client's is shown.
+/// The certificates and keys of TLS connections.
 public struct TLSOptions: Hashable, Sendable {
-    /// A file of certificate authorities in PEM form to trust instead of the system's.
+    /// A PEM file with the certificate authorities to trust instead of the system's.
     public var caBundlePath: String?
-    /// A file with the client's certificate in PEM form.
+    /// A PEM file with the client's certificate.
     public var clientCertificatePath: String?
-    /// A file with the private key of the client's certificate in PEM form; without it the key is expected in the
-    /// certificate's file.
+    /// A PEM file with the private key of the client's certificate; nil if the certificate's file contains the key.
     public var clientKeyPath: String?
-    /// The only public key to accept: `sha256//` and the base64 hash of the key, several separated by `;`, or the
-    /// path of a file with the key.
+    /// The only public keys to accept: `sha256//` and the base64 hash of a key, several separated by `;`, or the path
+    /// of a file with a key.
     public var pinnedPublicKey: String?
 
-    /// Options; whatever is left out is as the system has it.
+    /// Creates options. The defaults are the system's.
     public init(
         caBundlePath: String? = nil,
         clientCertificatePath: String? = nil,
