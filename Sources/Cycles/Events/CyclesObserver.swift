@@ -1,55 +1,57 @@
-/// Is told what a client does, as it happens.
+/// Receives the events of a client as they happen.
 ///
-/// Without an observer a client writes warnings to standard error, once for each kind and reservation, and nothing else.
-/// An observer replaces that.
+/// A client without an observer writes warnings to standard error, once for each kind of event and reservation. An
+/// observer replaces these warnings.
 public protocol CyclesObserver: Sendable {
-    /// Something happened. Called from any thread, from several at once, and sometimes from the one that carries all
-    /// requests: it must return soon, and must not wait for the client.
+    /// Receives an event. Called on any thread, on several at once, and sometimes on the transport's I/O thread: it
+    /// must return soon, and must not wait for the client.
     func observe(_ event: CyclesEvent)
 }
 
-/// Something that a client did or noticed. Switches over it need `@unknown default`.
+/// An action or observation of a client. Switches over it need `@unknown default`.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
 public enum CyclesEvent: Sendable {
-    /// A request is handed to the transport.
+    /// A request was passed to the transport.
     case attemptStarted(AttemptStart)
-    /// A request was answered, or will not be.
+    /// A request was answered, or has failed without an answer.
     case attemptFinished(AttemptEnd)
-    /// A settlement that did not get through is attempted again.
+    /// An attempt to settle or release has failed, and is repeated after a delay.
     case retryScheduled(ScheduledRetry)
     /// A lease was extended.
     case leaseExtended(LeaseExtension)
     /// An attempt to extend a lease failed.
     case leaseAttemptFailed(LeaseAttemptFailure)
-    /// A lease is not extended any more. It may still last for a while, and its work can still be settled.
+    /// A lease is no longer extended. It may still last for a while, and its work can still be settled.
     case leaseStopped(ReservationID, LeaseStop)
-    /// A lease ran out before its work was settled. The settlement goes on.
+    /// A lease ended before its work was settled: it ran out, or the server said so. Settlement continues.
     case leaseLost(LeaseLoss)
-    /// A lease may run out although nothing has failed. Said once.
+    /// A lease may run out although no attempt has failed. Reported once for each reason.
     case leaseAtRisk(ReservationID, LeaseRisk)
-    /// A reservation was settled, or its settlement goes on in the background.
+    /// A reservation was settled, or its settlement continues in the background.
     case settled(ReservationID, Settlement)
-    /// A settlement or release came to an end without success: the server refuses it for good, there is no time left to
-    /// repeat it, or the work did not say what it cost under ``UnknownActualPolicy/fail``.
+    /// A settlement or release failed for good: the server refused it, no time is left to repeat it, or the cost of the
+    /// work is unknown under ``UnknownActualPolicy/fail``.
     case settlementFailed(ReservationID, CyclesError)
-    /// A guard ended without being committed or released. Recorded spend above zero is settled; otherwise the hold is
-    /// released.
+    /// A guard went out of scope without commit or release. Recorded spend above zero is committed; otherwise the hold
+    /// is released.
     case guardDropped(ReservationID, recordedSpend: Amount?)
-    /// The journal could not do something, or found something that it cannot use. Settlement goes on without it.
+    /// The journal failed to read, write or move a file, or found one that it cannot use. Settlement continues without
+    /// it.
     case journalProblem(JournalProblem)
-    /// The system refuses the client something that it needs, such as a thread. The client goes on as far as it can.
+    /// The system refused a resource, such as a thread. The client continues as far as it can.
     case systemProblem(SystemProblem)
-    /// A file of the journal was renamed, since no client can settle it. The spend in it is not in the ledger until
-    /// somebody settles it by hand.
+    /// A file of the journal was renamed, since no client can settle it. Its spend is missing from the ledger until an
+    /// operator settles it.
     case recordSetAside(SetAsideRecord)
-    /// Something that was given for a settlement cannot be sent, and was left out. The settlement goes on.
+    /// An invalid value was left out of a settlement, or spend came too late to be settled. `what` names it and the
+    /// reason.
     case valueIgnored(ReservationID, what: String)
 }
 
 extension CyclesEvent: CustomStringConvertible {
-    /// What happened, on one line.
+    /// The event on one line.
     public var description: String {
         switch self {
         case .attemptStarted(let start): "\(start) started"
@@ -82,20 +84,20 @@ extension CyclesEvent: CustomStringConvertible {
 }
 
 extension AttemptStart: CustomStringConvertible {
-    /// Which operation, on which reservation.
+    /// The operation and the reservation.
     public var description: String { reservationID.map { "\($0): \(operation)" } ?? operation }
 }
 
-/// A request that is handed to the transport.
+/// A request that was passed to the transport.
 public struct AttemptStart: Hashable, Sendable {
-    /// Which operation, such as `commitReservation`.
+    /// The operation of the specification, such as `commitReservation`.
     public let operation: String
-    /// The key that it carries; nil for requests that only read.
+    /// The idempotency key of the request; nil for requests that only read.
     public let idempotencyKey: IdempotencyKey?
-    /// The reservation that it is about, if it exists already.
+    /// The reservation that the request concerns; nil if none exists yet.
     public let reservationID: ReservationID?
 
-    /// The beginning of an attempt.
+    /// Creates a description of a started attempt.
     public init(operation: String, idempotencyKey: IdempotencyKey? = nil, reservationID: ReservationID? = nil) {
         self.operation = operation
         self.idempotencyKey = idempotencyKey
@@ -103,22 +105,22 @@ public struct AttemptStart: Hashable, Sendable {
     }
 }
 
-/// A request that was answered, or will not be.
+/// A request that was answered, or has failed without an answer.
 public struct AttemptEnd: Hashable, Sendable {
-    /// What was sent.
+    /// The attempt that has ended.
     public let attempt: AttemptStart
-    /// How long it took, waiting for a connection included.
+    /// The duration of the attempt, including the wait for a connection.
     public let duration: Duration
-    /// The status of the answer, if there was one.
+    /// The HTTP status of the answer; nil without an answer.
     public let status: Int?
-    /// The server's name for the request.
+    /// The server's identifier of the request (`X-Request-Id`).
     public let requestID: String?
-    /// The trace that the server filed the request under.
+    /// The trace of the request at the server (`X-Cycles-Trace-Id`).
     public let traceID: String?
-    /// What went wrong; nil for a success.
+    /// The error; nil for a success.
     public let error: CyclesError?
 
-    /// The end of an attempt.
+    /// Creates a description of a finished attempt.
     public init(
         attempt: AttemptStart,
         duration: Duration,
@@ -136,18 +138,18 @@ public struct AttemptEnd: Hashable, Sendable {
     }
 }
 
-/// A settlement that is attempted again.
+/// A settlement or release that is attempted again.
 public struct ScheduledRetry: Hashable, Sendable {
-    /// Which reservation it settles.
+    /// The reservation to settle or release.
     public let reservationID: ReservationID
-    /// Which operation is sent next.
+    /// The operation of the next attempt.
     public let operation: String
-    /// How long from now.
+    /// The time until the next attempt.
     public let delay: Duration
-    /// Why the last attempt did not settle it.
+    /// The error of the last attempt.
     public let error: CyclesError
 
-    /// A retry.
+    /// Creates a description of a scheduled retry.
     public init(reservationID: ReservationID, operation: String, delay: Duration, error: CyclesError) {
         self.reservationID = reservationID
         self.operation = operation
@@ -158,14 +160,14 @@ public struct ScheduledRetry: Hashable, Sendable {
 
 /// A lease that was extended.
 public struct LeaseExtension: Hashable, Sendable {
-    /// Which reservation.
+    /// The reservation of the lease.
     public let reservationID: ReservationID
-    /// When it runs out now, by the server's clock, in milliseconds since 1970.
+    /// The new end of the lease: milliseconds since 1970, by the server's clock.
     public let expiresAtMilliseconds: Int64
-    /// How long it lasts from the moment the answer was made, if the server says so.
+    /// The remaining time of the lease when the server answered; nil if the server does not send it.
     public let remainingTimeToLive: Duration?
 
-    /// An extension.
+    /// Creates a description of an extension.
     public init(reservationID: ReservationID, expiresAtMilliseconds: Int64, remainingTimeToLive: Duration? = nil) {
         self.reservationID = reservationID
         self.expiresAtMilliseconds = expiresAtMilliseconds
@@ -173,27 +175,27 @@ public struct LeaseExtension: Hashable, Sendable {
     }
 }
 
-/// An attempt to extend a lease that failed.
+/// A failed attempt to extend a lease.
 public struct LeaseAttemptFailure: Hashable, Sendable {
     /// The next step after the failure. Switches over it need `@unknown default`.
     #if hasAttribute(nonexhaustive)
         @nonexhaustive
     #endif
     public enum Disposition: Hashable, Sendable {
-        /// It is attempted again, after that long.
+        /// The extension is retried after a delay.
         case retrying(after: Duration)
-        /// The lease is not extended any more.
+        /// The lease is no longer extended.
         case stopped(LeaseStop)
     }
 
-    /// Which reservation.
+    /// The reservation of the lease.
     public let reservationID: ReservationID
-    /// What went wrong.
+    /// The error of the attempt.
     public let error: CyclesError
-    /// What happens next.
+    /// The next step after the failure.
     public let disposition: Disposition
 
-    /// A failure.
+    /// Creates a description of a failed attempt.
     public init(reservationID: ReservationID, error: CyclesError, disposition: Disposition) {
         self.reservationID = reservationID
         self.error = error
@@ -203,52 +205,52 @@ public struct LeaseAttemptFailure: Hashable, Sendable {
 
 /// A file of the journal that was renamed, since no client can settle it.
 public struct SetAsideRecord: Hashable, Sendable, CustomStringConvertible {
-    /// The file by its new name, which ends in `.json.rejected` or `.corrupt`.
+    /// The new path of the file, which ends in `.json.rejected` or `.corrupt`.
     public let path: String
     /// The reservation that the file settles; nil if the file cannot be read as a record.
     public let reservationID: ReservationID?
-    /// Why no client can settle it.
+    /// The reason why no client can settle it.
     public let reason: String
 
-    /// A file that was set aside.
+    /// Creates a description of a file that was set aside.
     public init(path: String, reservationID: ReservationID?, reason: String) {
         self.path = path
         self.reservationID = reservationID
         self.reason = reason
     }
 
-    /// The file, the reason, and what is left to do.
+    /// The file, the reason, and the action that is left to an operator.
     public var description: String {
         let subject = reservationID.map { "the record of \($0)" } ?? "the file"
         return "\(path): \(subject) was set aside, and its spend has to be settled by hand: \(reason)"
     }
 }
 
-/// Something that the system refuses the client, such as a thread.
+/// A resource that the system refused to the client, such as a thread.
 public struct SystemProblem: Error, Hashable, Sendable, CustomStringConvertible {
-    /// What the system refuses, how the client goes on, and what to do.
+    /// The refused resource, the consequence for the client, and advice.
     public let message: String
 
-    /// A problem.
+    /// Creates a description of a problem.
     public init(message: String) { self.message = message }
 
     /// The message.
     public var description: String { message }
 }
 
-/// Something that the journal of settlements could not do, or found and cannot use.
+/// A failed operation of the journal, or a file or directory that it cannot use.
 public struct JournalProblem: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The file or directory; nil if there is none.
+    /// The file or directory; nil if the problem concerns neither.
     public let path: String?
-    /// What is wrong, and what became of it.
+    /// The problem and its consequence.
     public let message: String
 
-    /// A problem.
+    /// Creates a description of a problem.
     public init(path: String?, message: String) {
         self.path = path
         self.message = message
     }
 
-    /// What is wrong, and where.
+    /// The file or directory, and the message.
     public var description: String { path.map { "\($0): \(message)" } ?? message }
 }

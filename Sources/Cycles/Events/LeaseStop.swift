@@ -1,22 +1,22 @@
-/// Why a lease is not extended any more. It may still last for a while, and its work can still be settled.
-/// Switches over it need `@unknown default`.
+/// The reason why a lease is no longer extended. The lease may still last for a while, and its work can still be
+/// settled. Switches over it need `@unknown default`.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
 public enum LeaseStop: Hashable, Sendable, CustomStringConvertible {
-    /// The server will not extend the reservation: it has expired, was finalized, is not known, has been extended as
-    /// often as it may be, or its tenant was closed.
+    /// The server never extends the reservation again: it has expired, was finalized, is unknown, has reached its
+    /// maximum number of extensions, or its tenant was closed.
     case ended(ErrorCode)
-    /// The server refused for a reason that asking again would not change, such as a key that is no longer accepted.
+    /// The server refused for a reason that a retry does not change, such as an API key that is no longer accepted.
     case refused(status: Int, ErrorCode?)
-    /// The server asks to wait for longer than the lease allows.
+    /// The `Retry-After` of the server is longer than the lease allows.
     case throttled
-    /// After a failure, no further attempt fits into what is left of the lease.
+    /// After a failure, no further attempt fits into the remaining time of the lease.
     case noTimeToRetry
-    /// The lease is shorter than one attempt, a retry and a margin take together: about three seconds.
+    /// The lease is shorter than an attempt, a retry and a margin together: about three seconds.
     case tooShort
 
-    /// Whether the server said that there is nothing left to extend.
+    /// Whether the server said that the lease no longer exists.
     package var isLoss: Bool {
         switch self {
         case .ended(let code): code != .maxExtensionsExceeded && code != .tenantClosed
@@ -24,7 +24,7 @@ public enum LeaseStop: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Why, in words.
+    /// The reason in words.
     public var description: String {
         switch self {
         case .ended(.reservationExpired): "the server says that it has expired"
@@ -42,17 +42,17 @@ public enum LeaseStop: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Why a lease may run out although nothing has failed. Switches over it need `@unknown default`.
+/// The reason why a lease may run out although no attempt has failed. Switches over it need `@unknown default`.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
 public enum LeaseRisk: String, Hashable, Sendable, CaseIterable, CustomStringConvertible {
-    /// It is too short for an attempt to extend it, a retry and a margin: under about three seconds.
+    /// The lease is shorter than an attempt, a retry and a margin together: about three seconds.
     case tooShort
-    /// The server seems to limit how far ahead leases may end, and does not say how long they last.
+    /// The server seems to limit how far ahead leases may end, and does not send their remaining time.
     case limited
 
-    /// Why, in words, and what to do.
+    /// The reason in words, with advice.
     public var description: String {
         switch self {
         case .tooShort: "it is too short for an extension and one retry; ask for a longer time to live"

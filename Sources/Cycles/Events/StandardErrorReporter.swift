@@ -6,14 +6,14 @@
     import Darwin
 #endif
 
-/// Warns on standard error of what an operator should know, once for each kind and reservation.
+/// Writes warnings for operators to standard error, once for each kind of event and reservation.
 package final class StandardErrorReporter: CyclesObserver {
     private struct Seen: Hashable {
         let kind: String
         let subject: String
     }
 
-    /// How many warnings are remembered; beyond that one may come again.
+    /// The number of warnings that are remembered. After that many, a warning may be repeated.
     private static let memory = 4_096
 
     private let seen = Lock(Set<Seen>())
@@ -29,7 +29,7 @@ package final class StandardErrorReporter: CyclesObserver {
             if seen.count >= StandardErrorReporter.memory { seen.removeAll(keepingCapacity: true) }
             return seen.insert(Seen(kind: kind, subject: subject)).inserted
         }
-        // Servers and files say part of this: nothing of theirs is to reach a terminal as it is.
+        // Escapes texts of servers and files, which must not control the terminal.
         if isNew { write("\(TerminalText("cycles: warning: \(subject): \(text)"))\n") }
     }
 
@@ -47,7 +47,7 @@ package final class StandardErrorReporter: CyclesObserver {
     ) -> (kind: String, id: ReservationID, text: String)? {
         switch event {
         case .leaseAttemptFailed(let failure):
-            // That it has stopped is said by an event of its own.
+            // A stop is reported by `leaseStopped`.
             guard case .retrying(let delay) = failure.disposition else { return nil }
             let text = "its lease could not be extended, trying again in \(delay.readable): \(failure.error)"
             return ("attempt", failure.reservationID, text)
@@ -68,7 +68,7 @@ package final class StandardErrorReporter: CyclesObserver {
         }
     }
 
-    /// Writes to descriptor 2 as far as that goes. What cannot be written is lost: there is nobody left to tell.
+    /// Writes to file descriptor 2. Failures are ignored, since they cannot be reported.
     package static func writeToStandardError(_ text: String) {
         var text = text
         text.withUTF8 { bytes in

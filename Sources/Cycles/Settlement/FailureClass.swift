@@ -1,6 +1,6 @@
-/// The kinds of failure of a settlement. The order of the checks is the protocol's.
+/// The kinds of failure of a settlement. They are checked in the protocol's order.
 package enum FailureClass: Hashable, Sendable {
-    /// A transport failure, a 5xx, a 408, or a 2xx or 3xx that is no success: it may have been applied.
+    /// A transport failure, a 5xx, a 408, or a 2xx or 3xx that is no success: the request may have been applied.
     case retry
     /// A 429, or LIMIT_EXCEEDED.
     case throttled
@@ -8,16 +8,16 @@ package enum FailureClass: Hashable, Sendable {
     case unauthorized
     /// The reservation has expired.
     case expired
-    /// The reservation was settled before.
+    /// The reservation was committed or released before.
     case finalized
-    /// The key was used for something else.
+    /// The idempotency key was used for another request.
     case mismatch
-    /// A 4xx without a code that says what it means.
+    /// A 4xx whose code is missing, unknown, or belongs to another status.
     case unclassified
-    /// Any other 4xx: the server refuses for good.
+    /// Any other 4xx: a final refusal.
     case rejected
 
-    /// Whether the failure leaves open what the server has done with the request, or with the same request before.
+    /// Whether the failure leaves open if the server has applied the request, now or at an earlier attempt.
     package var isInconclusive: Bool {
         switch self {
         case .retry, .throttled, .unauthorized, .unclassified: true
@@ -54,11 +54,11 @@ package enum FailureClass: Hashable, Sendable {
 }
 
 extension CyclesError {
-    /// Whether the server does not accept the key.
+    /// Whether the server refused the API key.
     var isAboutKey: Bool { status == 401 || status == 403 }
 
-    /// Whether the server itself gave the answer, after it had accepted the key: a refusal for another reason than the
-    /// key, in the protocol's form. Whatever a gateway refuses says nothing about the key.
+    /// Whether the error shows that the server accepted the API key: a refusal for another reason, in the protocol's
+    /// form. A gateway's refusal does not show it.
     package var provesKey: Bool {
         guard let status, (400..<500).contains(status), ![401, 403, 429].contains(status) else { return false }
         return errorCode?.isOfProtocol == true

@@ -1,12 +1,13 @@
-/// Names something that is no settlement but may lead to some: reading the journal, or a reserve whose task is gone.
+/// Work that may lead to settlements: reading the journal, or a reserve request whose task was cancelled.
 package struct Errand: Hashable, Sendable {
     fileprivate let number: UInt64
 }
 
-/// Counts what goes on, for flushes: what goes on when a flush begins, and whatever follows from that.
+/// Counts the jobs and errands that flushes wait for: those in progress when a flush begins, and those that follow from
+/// them.
 ///
-/// Everything that begins gets a number, and whatever follows from an errand gets the errand's. A flush waits for the
-/// numbers that there are when it begins.
+/// Every job and errand gets a number; a job that follows from an errand gets the errand's. A flush waits for all
+/// numbers that were given before it began.
 struct FlushLedger {
     struct Flush {
         let id: UInt64
@@ -25,9 +26,9 @@ struct FlushLedger {
             number <= last && (includesReplays || !isReplay)
         }
 
-        /// Whether something that it waits for can finish before the deadline.
+        /// Whether any job or errand of the flush can finish before its deadline.
         fileprivate func canFinish(_ scheduled: DeadlineHeap<SettlementJob>) -> Bool {
-            // Only what is scheduled may rest: with more than that left, some of it is under way.
+            // Only scheduled jobs can rest: if more are left than scheduled, at least one is in progress.
             left > scheduled.count
                 || left
                     > scheduled.all.count {
@@ -49,7 +50,7 @@ struct FlushLedger {
         return lastNumber
     }
 
-    /// A job begins.
+    /// Adds a job.
     mutating func enter(_ job: SettlementJob, after errand: Errand?) {
         job.number = errand?.number ?? nextNumber()
         live += 1
@@ -59,7 +60,7 @@ struct FlushLedger {
         }
     }
 
-    /// A job is over.
+    /// Removes a finished job.
     mutating func leave(_ job: SettlementJob) {
         leave(job.number, isReplay: job.isReplay, counted: 1)
     }
@@ -99,12 +100,12 @@ struct FlushLedger {
         )
     }
 
-    /// Ends flushes whose time is over.
+    /// Ends the flushes that match.
     mutating func expire(where isOver: (Flush) -> Bool) {
         for index in flushes.indices where isOver(flushes[index]) { flushes[index].isExpired = true }
     }
 
-    /// Takes the flushes that need not wait any longer.
+    /// Removes and returns the flushes that have nothing left to wait for.
     mutating func takeFinished(among scheduled: DeadlineHeap<SettlementJob>) -> [Flush] {
         guard !flushes.isEmpty else { return [] }
         let finished = flushes.filter { $0.isExpired || !$0.canFinish(scheduled) }

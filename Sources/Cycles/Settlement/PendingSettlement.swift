@@ -1,15 +1,15 @@
-/// A settlement that is not certain yet.
+/// An unfinished settlement.
 public struct PendingSettlement: Hashable, Sendable {
-    /// The reservation that it settles.
+    /// The reservation to settle.
     public let reservationID: ReservationID
-    /// Whether it is on disk, and so survives the end of the process.
+    /// Whether its record is on disk, and so survives the end of the process.
     public let isDurable: Bool
-    /// Whether it is recorded as an event, since the reservation has expired.
+    /// Whether it is sent as an event, since the reservation can no longer be committed.
     public let isEvent: Bool
-    /// When the spend became known, in milliseconds since 1970.
+    /// The time at which the spend was recorded, in milliseconds since 1970.
     public let recordedAtMilliseconds: Int64
-    /// How long until the next attempt; nil while one is on its way, or waits for others.
+    /// The time until the next attempt; nil while an attempt is in progress or waits for its turn.
     public let nextAttempt: Duration?
-    /// Why the last attempt did not settle it; nil if there was none yet.
+    /// The error of the last attempt; nil before the first has failed.
     public let lastError: CyclesError?
 }

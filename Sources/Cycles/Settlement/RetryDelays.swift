@@ -1,30 +1,30 @@
-/// How long to wait before the next attempt: a few quick ones with growing delays, then ever slower rounds.
+/// Computes the delays between attempts: a few fast retries with growing delays, then slow rounds.
 package struct RetryDelays: Hashable, Sendable {
     private let policy: RetryPolicy
     private var retries = 0
     private var rounds = 0
 
-    /// The longest that a server is believed when it asks to wait.
+    /// The maximum wait that a server can ask for: one hour.
     package static let longestFloor = Duration.seconds(3_600)
 
-    /// The wait that the server asks for, at most ``longestFloor``.
+    /// The `Retry-After` of an error, at most ``longestFloor``.
     package static func floor(_ error: CyclesError) -> Duration {
         min(max(.zero, error.retryAfter ?? .zero), longestFloor)
     }
 
     package init(_ policy: RetryPolicy) { self.policy = policy }
 
-    /// Whether quick retries are left.
+    /// Whether fast retries are left.
     package var hasFastRetries: Bool { policy.isEnabled && retries < policy.maxRetries }
 
-    /// The delay before the next quick retry, or before a slow round once those are used up.
+    /// The delay before the next fast retry, or before a slow round once those are used up.
     /// - Parameter randomness: From 0 up to 1.
     package mutating func next(randomness: Double) -> Duration {
         nextFast(goesOn: false, randomness: randomness) ?? nextRound(randomness: randomness)
     }
 
-    /// The delay before a quick retry; nil if there is none any more.
-    /// - Parameter goesOn: Whether there is no end to them, once retries are enabled at all.
+    /// The delay before a fast retry; nil if none is left.
+    /// - Parameter goesOn: Whether the number of retries is unlimited, if retries are enabled.
     package mutating func nextFast(goesOn: Bool, randomness: Double) -> Duration? {
         guard policy.isEnabled, goesOn || hasFastRetries else { return nil }
         let delay = RetryDelays.growing(
@@ -37,7 +37,7 @@ package struct RetryDelays: Hashable, Sendable {
         return RetryDelays.jittered(delay, policy.jitter, randomness)
     }
 
-    /// The delay before a slow round: a minute, doubling to a quarter of an hour.
+    /// The delay before a slow round: 60 seconds, doubling up to 15 minutes.
     package mutating func nextRound(randomness: Double) -> Duration {
         let delay = RetryDelays.growing(from: .seconds(60), by: 2, step: rounds, atMost: .seconds(900))
         rounds = min(rounds + 1, 64)
@@ -52,7 +52,7 @@ package struct RetryDelays: Hashable, Sendable {
     ) -> Duration {
         var delay = initial
         for _ in 0..<step {
-            // Compared before it is multiplied: no product can overflow.
+            // Compared before the multiplication, which could overflow.
             if delay >= limit || delay > limit / multiplier { return limit }
             delay = delay * multiplier
         }

@@ -1,23 +1,23 @@
-/// A step that ``SettlementEngine`` performs for ``SettlementQueue``.
+/// An action that ``SettlementEngine`` performs for ``SettlementQueue``.
 package enum SettlementAction: Sendable {
-    /// Write the record, then call ``SettlementQueue/stored(_:isWritten:)``. For `floor` from now on the server does not
-    /// want to be asked.
+    /// Write the record, then call ``SettlementQueue/stored(_:isWritten:)``. `floor` is the wait that the server asked
+    /// for, stored in the record.
     indirect case store(SettlementJob, SettlementRecord, floor: Duration?)
     /// Send the request, then call ``SettlementQueue/answered(_:_:now:randomness:)``.
     case send(SettlementJob, SettlementStateMachine.Request)
     case tell(SettlementJob, SettlementJob.Progress)
-    /// Tell the observer, then call ``SettlementQueue/reported(_:)``.
+    /// Report the retry to the observer, then call ``SettlementQueue/reported(_:)``.
     indirect case reportRetry(SettlementJob, ScheduledRetry)
-    /// Remove the record, or set it aside with the reason of a failure, then call ``SettlementQueue/forgotten(_:)``.
+    /// Remove the record after a success, or set it aside with the error, then call ``SettlementQueue/forgotten(_:)``.
     case forget(SettlementJob, Result<Settlement, CyclesError>)
-    /// Tell whoever waits for a flush.
+    /// Pass the report to the caller of a flush.
     case endFlush(FlushReport, @Sendable (FlushReport) -> Void)
 }
 
-/// Actions in their order, of which the first two need no memory of their own.
+/// A list of actions. The first two are stored inline, without an allocation.
 package struct SettlementActions: Sendable {
-    /// The time to set the alarm to, earlier than before; nil leaves it as it is. To be set under the lock that
-    /// protects the queue, so that an older answer does not replace a newer one.
+    /// The new, earlier time of the alarm; nil for no change. Has to be set under the lock that protects the queue, so
+    /// that no older time replaces a newer one.
     package internal(set) var alarm: Duration?
     private var first: SettlementAction?
     private var second: SettlementAction?

@@ -1,21 +1,22 @@
-/// Sends settlements and releases until they are over, whatever becomes of the tasks that asked for them.
+/// Sends settlements and releases until they have finished, independently of the tasks that began them.
 ///
-/// Performs what ``SettlementQueue`` decides: under a lock it asks the queue, without the lock it performs the actions.
+/// Performs the actions of a ``SettlementQueue``. The queue changes under the lock; its actions are performed without
+/// it.
 package final class SettlementEngine: Sendable {
     package typealias Progress = SettlementJob.Progress
 
     private struct State: ~Copyable {
         var queue: SettlementQueue
-        /// Keeps the engine while jobs wait, even when the client and all guards are gone.
+        /// The engine itself while jobs wait, so that it outlives the client and all guards.
         var keepAlive: SettlementEngine?
         var flushes: UInt64 = 0
     }
 
-    /// The caller that begins a settlement; the default stands for an alarm or an answer.
+    /// The caller that changes the queue; the default stands for an alarm or an answer.
     private struct Caller {
         /// Whether the caller waits for the first attempt.
         var isAwaited = false
-        /// Whether the thread waits for the disk. A guard that is dropped does, too: the process may end next.
+        /// Whether the thread waits for the journal. Dropping a guard does, since the process may end next.
         var waitsForDisk = false
     }
 
@@ -28,7 +29,7 @@ package final class SettlementEngine: Sendable {
         self.performer = performer
         self.journal = journal
         state = Lock(State(queue: SettlementQueue(policy, hasJournal: journal != nil)))
-        // The alarm exists before the engine does.
+        // A box, since the alarm is created before the engine.
         let target = WeakBox<SettlementEngine>()
         alarm = performer.time.makeAlarm { target.value?.attend() }
         target.value = self
@@ -38,10 +39,10 @@ package final class SettlementEngine: Sendable {
 
     /// Begins a settlement or release.
     /// - Parameters:
-    ///   - isAwaited: Whether somebody waits, who is told when it goes on in the background.
-    ///   - errand: The errand that it follows from, if somebody may wait for that.
-    ///   - progress: Takes how it stands: see ``SettlementJob/progress``. Called from any thread, possibly before this
-    ///     returns.
+    ///   - isAwaited: Whether a caller waits, who is told when the work continues in the background.
+    ///   - errand: The errand that the work belongs to, for flushes.
+    ///   - progress: Receives the progress: see ``SettlementJob/progress``. Called on any thread, possibly before this
+    ///     call returns.
     package func begin(
         _ work: SettlementStateMachine.Work,
         of id: ReservationID,
@@ -57,40 +58,40 @@ package final class SettlementEngine: Sendable {
         }
     }
 
-    /// Goes on with what a journal holds, apart from what is under way already.
+    /// Begins the settlements in a journal, except those of reservations that are being settled.
     package func replay(_ records: [SettlementRecord], after errand: Errand? = nil) {
         let (now, wall) = (performer.time.monotonic, performer.time.wallMilliseconds)
         change { $0.replay(records, after: errand, now: now, wall: wall) }
     }
 
-    /// The settlements that are not over.
+    /// The unfinished settlements.
     package var pendingSettlements: [PendingSettlement] {
         let now = performer.time.monotonic
         return state.withLock { $0.queue.pendingSettlements(now: now) }
     }
 
-    /// Takes a reservation for one guard or release: see ``SettlementQueue/claim(_:)``.
+    /// Claims a reservation for a guard or release: see ``SettlementQueue/claim(_:)``.
     func claim(_ id: ReservationID) -> SettlementQueue.Claim { state.withLock { $0.queue.claim(id) } }
 
     func endClaim(_ id: ReservationID) { state.withLock { $0.queue.endClaim(id) } }
 
-    /// Begins a round with another API key, which is in use already.
+    /// Attempts everything with a new API key, which is in use already.
     package func resumeAfterNewKey() {
         let now = performer.time.monotonic
         change { $0.keyChanged(now: now) }
     }
 
-    /// Repeats nothing any more. What waits for its next attempt has failed, unless a journal keeps it for later.
+    /// Ends all retries. A job that waits for an attempt fails, unless its record is in the journal.
     package func shutDown() { change { $0.shutDown() } }
 
     // MARK: Flushing
 
-    /// Begins something that may lead to settlements, for flushes to wait for.
+    /// Begins an errand, for flushes to wait for.
     package func beginErrand() -> Errand { state.withLock { $0.queue.beginErrand() } }
 
     package func endErrand(_ errand: Errand) { change { $0.endErrand(errand) } }
 
-    /// Attempts everything now, and calls back once nothing of what goes on now can finish within the time.
+    /// Attempts everything now, and calls back once no present work can finish within the limit.
     /// - Returns: The flush, for ``endFlush(_:)``.
     @discardableResult
     private func flush(
@@ -104,12 +105,12 @@ package final class SettlementEngine: Sendable {
             return state.flushes
         }
         change { $0.flush(id, until: now + limit, includesReplays: includesReplays, now: now, completion) }
-        // Whoever does not wait at all has its answer by now.
+        // A flush without a wait is answered immediately.
         if limit <= .zero { change { $0.endFlush(id) } }
         return id
     }
 
-    /// Waits for background work that goes on now, for a limited time.
+    /// Waits for the present background work, for a limited time.
     package func flush(atMost limit: Duration, includesReplays: Bool) async -> FlushReport {
         let time = performer.time
         let result = Lock<(report: FlushReport?, waiter: UnsafeContinuation<FlushReport, Never>?)>((nil, nil))
@@ -133,12 +134,12 @@ package final class SettlementEngine: Sendable {
         }
     }
 
-    /// The same for a thread that may block.
+    /// The form of `flush` for a thread that may block.
     package func flushBlocking(atMost limit: Duration, includesReplays: Bool) -> FlushReport {
         let result = WaitableLock<FlushReport?>(nil)
         let id = flush(atMost: limit, includesReplays: includesReplays) { report in result.withLock { $0 = report } }
         if let report = result.wait(helping: performer.time, atMost: limit, { $0 }) { return report }
-        // The clock of a test may stand still.
+        // Ends the flush by the system's clock, since a test's clock may stand still.
         change { $0.endFlush(id) }
         return result.wait { $0 }
     }
@@ -241,7 +242,7 @@ package final class SettlementEngine: Sendable {
             answered(job, .failure(error), at: .zero)
             return
         }
-        // An operator's key never takes part in settlement.
+        // Settlement never uses the admin key.
         operation.authentication = .apiKey
         performer.start(operation, trace: job.trace, isAwaited: isAwaited) { [self] attempt in
             answered(job, attempt.result.map { answer($0.value) }, at: attempt.received)

@@ -1,54 +1,53 @@
-/// One settlement or release on its way: its identity for whoever performs the queue's actions.
+/// One settlement or release in a ``SettlementQueue``, identified by reference.
 ///
-/// Unchecked since its variables belong to the queue that it is in: they are touched by that queue's methods only, one
-/// thread at a time.
+/// Unchecked Sendable: its variables are accessed only by the methods of its queue, which is protected by a lock.
 package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
-    /// The progress of a job, for the caller that asked for the settlement.
+    /// The progress of a job, for the caller that began it.
     package enum Progress: Sendable {
-        /// It goes on in the background. Sent at most once, to whoever waits; `isDurable` says whether it survives the
-        /// end of the process.
+        /// The job continues in the background. Sent at most once, to a waiting caller. `isDurable` tells whether its
+        /// record is on disk.
         case queued(isDurable: Bool)
-        /// It is over. Sent once; `isAwaited` says whether somebody still waits.
+        /// The job has finished. Sent once. `isAwaited` tells whether a caller still waits.
         case finished(Result<Settlement, CyclesError>, isAwaited: Bool)
     }
 
     enum Phase {
-        /// Its record is being written; its request is sent after that.
+        /// The record is being written; the request is sent after that.
         case storing
-        /// Its request is under way.
+        /// The request is in flight.
         case sending
-        /// Its next request is due at that time.
+        /// The next request is due at a time.
         case waiting(until: Duration)
-        /// It waits in line among the slow ones.
+        /// The job waits in the slow lane.
         case inLine
-        /// It is over, or its record is being removed.
+        /// The job has finished, or its record is being removed.
         case over
     }
 
     package let reservationID: ReservationID
     package let trace: TraceContext?
-    /// Takes the job's progress: on any thread, and possibly the end before `queued`.
+    /// Receives the job's progress, on any thread. `finished` may arrive before `queued`.
     package let progress: @Sendable (Progress) -> Void
 
     var machine: SettlementStateMachine
     var phase = Phase.sending
     var lastError: CyclesError?
-    /// Until when somebody waits for the job; nil if nobody does, or any more.
+    /// The time until which a caller waits for the job; nil if none waits.
     var awaitedUntil: Duration?
-    /// The time before which the server does not want to be asked.
+    /// The earliest time of the next attempt, as the server asked.
     var floor = Duration.zero
-    /// Whether a journal has the record.
+    /// Whether the record is on disk.
     var isDurable = false
-    /// The number of writes of the record that are under way.
+    /// The number of unfinished writes of the record.
     var writes = 0
-    /// Whether its quick retries are over, so that it takes a place among the slow ones.
+    /// Whether fast retries are used up, so that the job is sent through the slow lane.
     var isSlow = false
     var holdsPlace = false
-    /// The API key that its last request carried.
+    /// The generation of the API key in its last request.
     var keyGeneration = 0
-    /// Where it stands among everything that the queue has begun. Whatever follows from something has its number.
+    /// The number of the job in the ``FlushLedger``; that of its errand if it has one.
     var number: UInt64 = 0
-    /// Whether an earlier process began it.
+    /// Whether an earlier process left it in the journal.
     let isReplay: Bool
     // Sound: only the heap uses it, one statement at a time.
     @exclusivity(unchecked) var heapPosition: Int?
@@ -69,7 +68,7 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
 
     var nextAttempt: Duration? { if case .waiting(let time) = phase { time } else { nil } }
 
-    /// When the queue has to look at the job if nothing happens before.
+    /// The deadline of the job: its next attempt, or the end of its caller's wait.
     var nextEvent: Duration? {
         guard let awaitedUntil else { return nextAttempt }
         return min(awaitedUntil, nextAttempt ?? awaitedUntil)
@@ -89,6 +88,6 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
         }
     }
 
-    /// Whether nothing can come of the job until after a deadline.
+    /// Whether the job cannot finish before a deadline.
     func rests(beyond deadline: Duration) -> Bool { writes == 0 && (nextAttempt.map { $0 > deadline } ?? false) }
 }

@@ -1,23 +1,23 @@
-/// All settlements and releases of a client: which is sent when, who is told what, what is stored.
+/// Decides for all settlements and releases of a client when to send, store, report and finish them.
 ///
-/// A value without transport, clock or disk, which is not copied, since its jobs belong to it. Its methods take inputs and
-/// the time, and return actions for ``SettlementEngine`` to perform in their order.
+/// A value without transport, clock or disk; noncopyable, since it owns its jobs. Its methods take inputs and the time,
+/// and return actions that ``SettlementEngine`` performs in their order.
 ///
-/// Settlements whose quick retries are over, or that an earlier process left, are slow: see ``SlowLane``.
+/// Settlements whose fast retries are used up, and those that an earlier process left, are slow: see ``SlowLane``.
 package struct SettlementQueue: ~Copyable {
     private let policy: RetryPolicy
     /// Whether records are stored.
     private let hasJournal: Bool
-    /// Jobs with something to happen at a time: their next request, or the end of somebody's wait.
+    /// The jobs with a deadline: their next attempt, or the end of their caller's wait.
     var scheduled = DeadlineHeap<SettlementJob>()
     private var claims = ReservationClaims()
     private var slowLane = SlowLane()
-    /// The number of API keys that the client has had.
+    /// The number of changes of the API key.
     private var keyGeneration = 0
     private var isShutDown = false
-    /// The time that the alarm is set to, as far as it has not passed.
+    /// The pending time of the alarm; nil once it has passed.
     private var alarm: Duration?
-    /// The running work that flushes wait for.
+    /// The jobs and errands that flushes wait for.
     var ledger = FlushLedger()
 
     package init(_ policy: RetryPolicy, hasJournal: Bool) {
@@ -25,10 +25,10 @@ package struct SettlementQueue: ~Copyable {
         self.hasJournal = hasJournal
     }
 
-    /// Whether nothing waits for a time or for its turn.
+    /// Whether no job waits for a deadline or in the slow lane.
     package var isIdle: Bool { scheduled.count == 0 && slowLane.isEmpty }
 
-    /// The settlements that are not over, in the order in which their spend became known.
+    /// The unfinished settlements, in the order in which their spend was recorded.
     package func pendingSettlements(now: Duration) -> [PendingSettlement] {
         claims.settlements.compactMap { $0.pendingSettlement(now: now) }.sorted {
             ($0.recordedAtMilliseconds, $0.reservationID.rawValue) < (
@@ -41,17 +41,17 @@ package struct SettlementQueue: ~Copyable {
 
     package enum Claim { case granted, guarded, settling }
 
-    /// Claims a reservation for one guard or release, whose end ends the claim.
+    /// Claims a reservation for a guard or release. The claim ends with its settlement or release.
     package mutating func claim(_ id: ReservationID) -> Claim { claims.claim(id) }
 
-    /// Ends the claim of a guard whose reservation is left to run out.
+    /// Ends the claim of a guard whose hold is left to expire.
     package mutating func endClaim(_ id: ReservationID) { claims.end(id) }
 
     /// Begins a settlement or release.
     /// - Parameters:
-    ///   - isAwaited: Whether somebody waits, who is told when the inline budget is over, or as soon as the next attempt
-    ///     cannot begin within it.
-    ///   - errand: The errand that it follows from, if somebody may wait for that.
+    ///   - isAwaited: Whether a caller waits. The caller gets `queued` once the inline budget has passed, or as soon as
+    ///     the next attempt cannot begin within it.
+    ///   - errand: The errand that the work belongs to, for flushes.
     package mutating func begin(
         _ work: SettlementStateMachine.Work,
         of id: ReservationID,
@@ -63,7 +63,7 @@ package struct SettlementQueue: ~Copyable {
     ) -> SettlementActions {
         let job = SettlementJob(id, SettlementStateMachine(work, policy), trace: trace, progress)
         return act { queue, actions in
-            // One key and one record for all that settles a reservation: what came first stands.
+            // A reservation is settled once, under one key and one record: the first settlement wins.
             guard job.machine.isSettlement ? queue.claims.enter(job) : !queue.claims.isSettling(id) else {
                 let refusal = CyclesError.validation(.alreadySettling(id))
                 actions.append(.tell(job, .finished(.failure(refusal), isAwaited: isAwaited)))
@@ -75,7 +75,7 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// Goes on with what a journal holds, apart from what is under way already.
+    /// Begins the settlements in a journal, except those of reservations that are being settled.
     /// - Parameters:
     ///   - errand: The errand that loaded the records.
     ///   - wall: The time by the wall clock, in milliseconds since 1970.
@@ -101,24 +101,24 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// A write of a job's record has ended.
+    /// Takes the end of a write of a job's record.
     package mutating func stored(_ job: SettlementJob, isWritten: Bool) -> SettlementActions {
         act { queue, actions in
             job.writes -= 1
-            // A record on disk stays there, even if a second write fails.
+            // A record on disk stays there if a later write fails.
             if isWritten { job.isDurable = true }
             if case .storing = job.phase, job.writes == 0 { queue.send(job, &actions) }
             queue.tellIfLate(job, &actions)
         }
     }
 
-    /// A retry was reported. Whoever waits is told only now that it comes too late: the observer may have changed the key,
-    /// and the job may be under way again.
+    /// Takes the return of the observer from the report of a retry. Only now is the caller told that the retry comes
+    /// too late, since the observer may have changed the key and so started the next attempt.
     package mutating func reported(_ job: SettlementJob) -> SettlementActions {
         act { queue, actions in queue.tellIfLate(job, &actions) }
     }
 
-    /// The request of a job was answered, or will not be.
+    /// Takes the result of a job's request.
     /// - Parameter randomness: From 0 up to 1; used after a failure only.
     package mutating func answered(
         _ job: SettlementJob,
@@ -138,17 +138,17 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// The record of a job is gone.
+    /// Takes the end of the removal of a job's record.
     package mutating func forgotten(_ job: SettlementJob) -> SettlementActions {
         act { queue, _ in queue.ledger.leave(job) }
     }
 
-    /// Time has passed, by an alarm or otherwise.
+    /// Handles the deadlines that have passed.
     package mutating func attend(now: Duration) -> SettlementActions {
         act { queue, actions in queue.attend(now, &actions) }
     }
 
-    /// Begins a round with another API key, which is in use already. Refusals of earlier keys say nothing about it.
+    /// Attempts everything with a new API key, which is in use already.
     package mutating func keyChanged(now: Duration) -> SettlementActions {
         act { queue, actions in
             queue.keyGeneration += 1
@@ -157,7 +157,7 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// Attempts nothing twice any more. What waits for an attempt has failed, unless a journal keeps it for later.
+    /// Ends all retries. A job that waits for an attempt fails, unless its record is in the journal.
     package mutating func shutDown() -> SettlementActions {
         act { queue, actions in
             queue.isShutDown = true
@@ -166,10 +166,10 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// Hurries everything, and waits until nothing of what goes on now, and of what follows from that, can finish before
-    /// the deadline.
+    /// Attempts everything now, and calls back once no present job or errand, and none that follows from one, can
+    /// finish before the deadline.
     /// - Parameters:
-    ///   - id: Names the flush for ``endFlush(_:)``.
+    ///   - id: Identifies the flush for ``endFlush(_:)``.
     ///   - includesReplays: Whether to wait for settlements that an earlier process left, too.
     package mutating func flush(
         _ id: UInt64,
@@ -184,12 +184,12 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// Ends a flush before its time.
+    /// Ends a flush before its deadline.
     package mutating func endFlush(_ id: UInt64) -> SettlementActions {
         act { queue, _ in queue.ledger.expire { $0.id == id } }
     }
 
-    /// Begins something that is no settlement but may lead to some, for whoever waits for those.
+    /// Begins an errand, for flushes to wait for.
     package mutating func beginErrand() -> Errand { ledger.beginErrand() }
 
     package mutating func endErrand(_ errand: Errand) -> SettlementActions {
@@ -203,7 +203,7 @@ package struct SettlementQueue: ~Copyable {
         body(&self, &actions)
         while let job = slowLane.next() { send(job, &actions) }
         for flush in ledger.takeFinished(among: scheduled) { actions.append(.endFlush(flush.report, flush.completion)) }
-        // An alarm that is set too early finds nothing due; setting it anew for each job would cost more.
+        // The alarm is set only to earlier times: one that comes too early costs less than setting it for each job.
         if let next = nextEvent, alarm.map({ next < $0 }) ?? true {
             alarm = next
             actions.alarm = next
@@ -229,7 +229,7 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// Makes everything that waits by its own choice due at once. What a server asked to wait for goes on waiting.
+    /// Makes all waiting jobs due, except those that the server asked to wait.
     private mutating func hurry(_ now: Duration, _ actions: inout SettlementActions) {
         for job in scheduled.all where job.nextAttempt != nil { park(job, until: max(now, job.floor)) }
         attend(now, &actions)
@@ -262,7 +262,7 @@ package struct SettlementQueue: ~Copyable {
         actions.append(.send(job, job.machine.request))
     }
 
-    /// Has the queue look at a job again at the time of its next event.
+    /// Moves a job to the deadline of its next event.
     private mutating func schedule(_ job: SettlementJob) {
         let time = job.nextEvent
         if scheduled.deadline(of: job) == time { return }
@@ -289,7 +289,7 @@ package struct SettlementQueue: ~Copyable {
         _ now: Duration,
         _ actions: inout SettlementActions
     ) {
-        // A refusal of an earlier key is no reason to wait.
+        // A refusal of an earlier key does not delay the present one.
         let isOutdated = error.isAboutKey && job.keyGeneration < keyGeneration
         let delay = isOutdated ? floor : chosen
         let retry = ScheduledRetry(
@@ -300,7 +300,7 @@ package struct SettlementQueue: ~Copyable {
         )
         actions.append(.reportRetry(job, retry))
         if hasJournal, floor > .zero || !job.isDurable, let record = job.machine.record {
-            // The time that the server asks for holds after a restart, too, and a write that failed may succeed now.
+            // Stores the wait that the server asked for, which holds after a restart too, or repeats a failed write.
             store(job, record, floor: floor > .zero ? floor : nil, &actions)
         }
         leavePlace(job, .failure(error), holdsUp: isOutdated ? nil : now + delay)
@@ -313,10 +313,11 @@ package struct SettlementQueue: ~Copyable {
         park(job, until: now + delay)
     }
 
-    /// Gives the place of a slow job to the next.
+    /// Frees the place of a slow job in the slow lane.
     ///
-    /// A key that the server does not accept will not be accepted for the others, either: they wait as long as this one.
-    /// - Parameter time: Until when the job waits; nil if it does not, or not for its own key.
+    /// After a 401 the other jobs in the lane wait as long as this one, since the server would refuse their key as
+    /// well.
+    /// - Parameter time: The time of the job's next attempt; nil if it has none, or if its key was outdated.
     private mutating func leavePlace(
         _ job: SettlementJob,
         _ result: Result<Settlement, CyclesError>,
@@ -333,8 +334,7 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// Tells whoever waits at once that the next attempt would come too late, once it is known whether the disk has the
-    /// record.
+    /// Tells a waiting caller that the next attempt comes too late, once the outcome of the journal write is known.
     private mutating func tellIfLate(_ job: SettlementJob, _ actions: inout SettlementActions) {
         guard let awaitedUntil = job.awaitedUntil, let nextAttempt = job.nextAttempt, awaitedUntil < nextAttempt,
             job.isDurable || job.writes == 0
@@ -362,18 +362,18 @@ package struct SettlementQueue: ~Copyable {
             ledger.leave(job)
             return
         }
-        // Whoever waits for its end may end the process next: the record must not be found again then.
+        // A flush waits until the record is gone: the process may end next, and the record must not be replayed.
         actions.append(.forget(job, result))
     }
 
-    /// Ends a job that is not attempted any more.
+    /// Ends a job without a further attempt.
     private mutating func strand(_ job: SettlementJob, _ actions: inout SettlementActions) {
         guard job.isDurable else {
-            // Nobody refused it: should its file be there in spite of what the disk said, the file stays.
+            // The server did not refuse it: a file that exists despite a reported write error stays.
             finish(job, .failure(job.lastError ?? .cancelled), keepsRecord: true, &actions)
             return
         }
-        // The next client goes on with it.
+        // The next client replays it.
         claims.leave(job, isOver: false)
         if job.awaitedUntil != nil { tellQueued(job, &actions) }
         end(job)

@@ -1,20 +1,19 @@
-/// Everything that it takes to settle one reservation, however often the request has to be sent, in this process or
-/// after a restart.
+/// The data that settles one reservation, in this process or after a restart.
 ///
-/// Bodies are encoded once: the server compares the bytes that it gets under one key.
+/// Bodies are encoded once, since the server compares the bytes of all requests under one key.
 package struct SettlementRecord: Sendable {
-    /// How the spend is recorded.
+    /// The kind of request that charges the spend.
     package enum Mode: String, Sendable {
-        /// By committing the reservation.
+        /// A commit of the reservation.
         case commit
-        /// By an event, since the reservation can no longer be committed.
+        /// An event, since the reservation can no longer be committed.
         case event
     }
 
     /// The body of a request, and the parts of it that the client needs.
     package struct Body: Sendable {
         package let json: [UInt8]
-        /// The key inside the body; nil if another client wrote a body without one.
+        /// The key inside the body; nil if another client wrote a body without a key.
         package let idempotencyKey: IdempotencyKey?
         /// The unit of the amount; nil if the record comes from a journal.
         package let unit: BudgetUnit?
@@ -27,7 +26,7 @@ package struct SettlementRecord: Sendable {
         case absent
     }
 
-    /// The event that can stand in for a commit. This client's own is encoded only if it is needed.
+    /// The event that can replace a commit. For a commit of this process, the event is encoded only when it is needed.
     private indirect enum Event: Sendable {
         case body([UInt8])
         case ofCommit(CommitRequest, Subject, Action)
@@ -38,29 +37,30 @@ package struct SettlementRecord: Sendable {
         case event(commit: CommitMember)
     }
 
-    /// A member that this version does not know, which survives a rewrite.
+    /// A member of a file that this version does not know. It is kept when the file is rewritten.
     package struct UnknownMember: Hashable, Sendable {
         package let name: String
         package let value: [UInt8]
     }
 
     package let reservationID: ReservationID
-    /// The base URL as configured. Records of another are left alone.
+    /// The base URL as configured. Records with another base URL are not loaded.
     package let baseURL: String
-    /// When the spend became known, in milliseconds since 1970.
+    /// The time at which the spend was recorded, in milliseconds since 1970.
     package let recordedAtMilliseconds: Int64
-    /// The time before which the server does not want to be asked, in milliseconds since 1970.
+    /// The earliest time of the next attempt, as the server asked, in milliseconds since 1970.
     package var notBeforeMilliseconds: Int64?
-    /// The time since the file was changed, below zero if that lies in the future; nil for a record of this process.
+    /// The time since the last change of the file, negative if that lies in the future; nil for a record of this
+    /// process.
     package var age: Duration?
     package var unknown: [UnknownMember] = []
-    /// The body of the request that settles the reservation in the present mode.
+    /// The body of the request in the present mode.
     private(set) package var body: Body
     private var content: Content
 
     /// A record for spend of this process.
     /// - Parameters:
-    ///   - commit: The spend, valid in every part.
+    ///   - commit: The commit request; all its values are valid.
     ///   - subject: The reservation's subject, with the client's defaults.
     package init(
         reservationID: ReservationID,
@@ -83,7 +83,7 @@ package struct SettlementRecord: Sendable {
     }
 
     /// A record from a journal.
-    /// - Returns: Nil if the body that the mode calls for is missing.
+    /// - Returns: Nil if the body of the mode is missing.
     package init?(
         reservationID: ReservationID,
         baseURL: String,
@@ -113,7 +113,7 @@ package struct SettlementRecord: Sendable {
         }
     }
 
-    /// The member `commit_body` as it stands, or will stand, in the file.
+    /// The member `commit_body` of the file.
     package var commit: CommitMember {
         switch content {
         case .commit: .object(body.json)
@@ -121,10 +121,10 @@ package struct SettlementRecord: Sendable {
         }
     }
 
-    /// The body of the commit; nil if the record never had one, as is possible in event mode only.
+    /// The body of the commit. Nil only in event mode, if the record never had one.
     package var commitBody: [UInt8]? { if case .object(let json) = commit { json } else { nil } }
 
-    /// The body of the event that settles the reservation, or that can stand in for the commit; nil if nothing can.
+    /// The body of the event that settles the reservation or can replace the commit; nil if the record has none.
     package var eventBody: [UInt8]? {
         switch content {
         case .event: body.json
@@ -134,12 +134,12 @@ package struct SettlementRecord: Sendable {
         }
     }
 
-    /// Records the spend by an event from now on.
-    /// - Returns: Whether the record has an event; if not, it stays as it was.
+    /// Switches to event mode.
+    /// - Returns: False if the record has no event; it is then unchanged.
     package mutating func becomeEvent() -> Bool {
         guard case .commit(let fallback?) = content, let json = eventBody else { return false }
         content = .event(commit: .object(body.json))
-        // One key for everything that settles the reservation, unless another client wrote the record.
+        // The event has the key of the commit, unless another client wrote the record.
         let key = if case .body = fallback { SettlementRecord.key(in: json) } else { body.idempotencyKey }
         body = Body(json: json, idempotencyKey: key, unit: body.unit)
         return true
@@ -159,12 +159,12 @@ package struct SettlementRecord: Sendable {
         return body.idempotencyKey.map { event.encoded(key: $0) }
     }
 
-    /// The time from now on during which the server does not want to be asked.
+    /// The remaining wait that the server asked for.
     ///
-    /// A server is believed for an hour from the time of the file, so that restarts do not prolong the wait. A file whose
-    /// time lies in the future was written by a clock that was wrong: the hour counts from the time of the record, and the
-    /// wait is measured by that clock.
-    /// - Parameter wall: The time now, in milliseconds since 1970.
+    /// The wait ends at most one hour after the time of the file, so that restarts do not prolong it. A file with a
+    /// time in the future was written with a wrong clock: the hour then counts from ``recordedAtMilliseconds``, by that
+    /// clock.
+    /// - Parameter wall: The present time, in milliseconds since 1970.
     package func remainingWait(at wall: Int64) -> Duration {
         guard let notBeforeMilliseconds else { return .zero }
         let age = (age ?? .zero).wholeMilliseconds

@@ -1,10 +1,10 @@
-/// Settles or releases one reservation: a value that takes the answer to each request and returns the next step.
+/// Settles or releases one reservation. A value that takes the answer to each request and returns the next step.
 package struct SettlementStateMachine: Sendable {
-    /// The intended end of the reservation.
+    /// The intended ending of the reservation.
     package enum Work: Sendable {
-        /// Its spend is recorded.
+        /// Charge the spend in the record.
         indirect case settle(SettlementRecord)
-        /// Its hold is released. `leaseEnd` is when nothing is left to release, if that is known.
+        /// Release the hold. `leaseEnd` is the known end of the lease, after which no hold is left.
         case release(ReleaseRequest, leaseEnd: Duration?)
     }
 
@@ -12,7 +12,7 @@ package struct SettlementStateMachine: Sendable {
     package enum Request: Sendable {
         case commit(SettlementRecord.Body)
         case event(SettlementRecord.Body)
-        /// `getReservation`, to find out what became of a reservation that is settled already.
+        /// `getReservation`, to learn how a reservation was settled before.
         case lookUp
         case release(ReleaseRequest)
 
@@ -38,11 +38,11 @@ package struct SettlementStateMachine: Sendable {
     package enum Step: Sendable {
         /// Send ``request`` now.
         case send
-        /// Send ``request`` now. The record has changed: it has to be on disk first.
+        /// Send ``request`` once the changed record is on disk.
         case storeAndSend
-        /// Send ``request`` after a delay. Before `floor`, counted from now, the server does not want to be asked.
+        /// Send ``request`` after a delay. `floor` is the part of it that the server asked for.
         case wait(Duration, floor: Duration, because: CyclesError)
-        /// The reservation is settled or released, or the server refuses that for good.
+        /// The reservation is settled or released, or the server has refused for good.
         case finished(Result<Settlement, CyclesError>)
     }
 
@@ -54,9 +54,9 @@ package struct SettlementStateMachine: Sendable {
 
     private(set) package var work: Work
     private var delays: RetryDelays
-    /// Why the reservation is being looked up; nil if it is not.
+    /// The failure that a look-up of the reservation has to explain; nil if there is no look-up.
     private var doubt: Doubt?
-    /// Whether quick retries are over.
+    /// Whether fast retries are used up.
     private(set) package var isSlow = false
 
     package init(_ work: Work, _ policy: RetryPolicy) {
@@ -64,7 +64,7 @@ package struct SettlementStateMachine: Sendable {
         delays = RetryDelays(policy)
     }
 
-    /// The request that is under way, or is sent next.
+    /// The request in flight, or the next one.
     package var request: Request {
         switch work {
         case .release(let request, _): .release(request)
@@ -131,12 +131,12 @@ package struct SettlementStateMachine: Sendable {
         switch failure {
         case .expired where !doubt.isMismatch: return becomeEvent(because: error)
         case .expired, .rejected: return .finished(.failure(doubt.error))
-        // The server does not know the reservation. A 404 that is no error of the protocol comes from something in
-        // between, and says nothing about the reservation.
+        // The server does not know the reservation. A 404 in another form comes from an intermediary and is
+        // inconclusive.
         case .unclassified where error.status == 404 && error.errorCode?.isOfProtocol == true:
             return .finished(.failure(doubt.error))
         case .retry, .throttled, .unauthorized, .unclassified, .finalized, .mismatch:
-            // The failure decides nothing: the commit is sent again.
+            // The look-up is inconclusive: the commit is sent again.
             return wait(for: failure, error, randomness)
         }
     }

@@ -1,5 +1,7 @@
-/// Slow settlements that are due: a round of them begins with one that probes the key, and goes on with 8 at a time once
-/// an answer has shown that the server accepts it.
+/// The slow settlements that are due.
+///
+/// A round begins with one request that probes the API key. Once an answer has shown that the server accepts the key, 8
+/// requests are in flight at a time.
 struct SlowLane {
     private static let width = 8
 
@@ -14,7 +16,7 @@ struct SlowLane {
         line.append(job)
     }
 
-    /// Takes the next job to be sent, if there is a place for it.
+    /// Removes the next job to send; nil if none waits or no place is free.
     mutating func next() -> SettlementJob? {
         guard inFlight < limit, !line.isEmpty else { return nil }
         inFlight += 1
@@ -23,7 +25,7 @@ struct SlowLane {
         return job
     }
 
-    /// Gives the place of a job to the next. False if it has none.
+    /// Frees the place of a job. Returns false if it has none.
     mutating func leave(_ job: SettlementJob) -> Bool {
         guard job.holdsPlace else { return false }
         job.holdsPlace = false
@@ -35,7 +37,7 @@ struct SlowLane {
 
     mutating func probeAgain() { limit = 1 }
 
-    /// Removes the jobs that are not sent yet.
+    /// Removes and returns the jobs that have not been sent.
     mutating func removeAll() -> [SettlementJob] {
         defer { line = [] }
         return line
