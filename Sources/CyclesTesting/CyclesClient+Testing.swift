@@ -1,16 +1,16 @@
 public import Cycles
 
 extension CyclesClient {
-    /// A client whose leases and retries run by a manual clock.
+    /// Creates a client whose leases and retries run by a manual clock.
     ///
-    /// What is due happens while the clock is advanced, before ``ManualClock/advance(by:)`` returns. Over a transport
-    /// that answers without waiting, such as ``LocalAuthority``, ``MockTransport`` or ``FaultyTransport``, that includes
-    /// the answers: a test needs no sleeping and no waiting.
+    /// Heartbeats and retries that become due are performed by ``ManualClock/advance(by:)``, before it returns. Over a
+    /// transport that answers without waiting, such as ``LocalAuthority``, ``MockTransport`` or ``FaultyTransport``,
+    /// they have also been answered by then: tests need neither sleep nor wait.
     /// - Parameters:
-    ///   - configuration: As for any client. Delays are not jittered.
-    ///   - transport: Carries the requests.
-    ///   - clock: The client's time.
-    /// - Throws: ``CyclesError/configuration(_:)`` that names the setting which cannot be used.
+    ///   - configuration: The configuration. Delays have no jitter.
+    ///   - transport: The transport of all requests.
+    ///   - clock: The clock of leases and retries.
+    /// - Throws: ``CyclesError/configuration(_:)`` that names the invalid setting.
     public static func testing(
         configuration: CyclesConfiguration,
         transport: any HTTPTransport,
@@ -27,11 +27,11 @@ extension CyclesClient {
 }
 
 extension BlockingCyclesClient {
-    /// A blocking client whose leases and retries run by a manual clock, as
-    /// ``Cycles/CyclesClient/testing(configuration:transport:clock:)``.
+    /// Creates a blocking client whose leases and retries run by a manual clock, as
+    /// ``Cycles/CyclesClient/testing(configuration:transport:clock:)`` does.
     ///
-    /// A call that waits for a retry goes on when another thread advances the clock.
-    /// - Throws: ``CyclesError/configuration(_:)`` that names the setting which cannot be used.
+    /// A call that waits for a retry continues when another thread advances the clock.
+    /// - Throws: ``CyclesError/configuration(_:)`` that names the invalid setting.
     public static func testing(
         configuration: CyclesConfiguration,
         transport: any BlockingHTTPTransport,
@@ -46,7 +46,7 @@ extension BlockingCyclesClient {
 }
 
 extension ClientEnvironment {
-    /// An environment in which time is that of a clock, delays are not jittered, and the journal works at once.
+    /// An environment with a manual clock, without jitter, and with a journal that works on the calling thread.
     package static func testing(
         _ transport: ClientTransport,
         _ clock: ManualClock,

@@ -1,6 +1,6 @@
 public import Cycles
 
-/// Passes requests on to another transport and lets some of them go wrong, by chance but repeatably.
+/// Passes requests on to another transport and injects faults at random, but reproducibly.
 ///
 /// ```swift
 /// let transport = FaultyTransport(authority, seed: 42, faults: .init(lostResponse: 0.1, serverError: 0.05))
@@ -9,36 +9,36 @@ public import Cycles
 /// print(transport.injected)
 /// ```
 ///
-/// What happens to the nth request depends on the seed, the shares and n alone: with requests one after the other a
-/// run can be repeated exactly. At most one fault happens to a request. Nothing here waits: a delay moves a
-/// ``ManualClock`` or ends in a timeout.
+/// The fault of the nth request depends only on the seed, the shares and n: a run with sequential requests can be
+/// repeated exactly. Each request has at most one fault. No fault waits: a delay advances a ``ManualClock`` or ends in
+/// a timeout.
 public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
-    /// What can go wrong with a request.
+    /// The kinds of fault.
     public enum Fault: String, Hashable, Sendable, CaseIterable {
-        /// The request never arrives: `connectionFailed`, known not to be sent.
+        /// The request never arrives: `connectionFailed`, with `wasRequestSent` false.
         case lostRequest
-        /// The request is handled and its answer dropped: `connectionFailed`, known to be sent.
+        /// The request is handled and its answer dropped: `connectionFailed`, with `wasRequestSent` true.
         case lostResponse
-        /// The connection breaks before the request is handled, or after it: `connectionFailed`, not known to be sent.
+        /// The connection breaks before or after the request is handled: `connectionFailed`, with `wasRequestSent` nil.
         case reset
-        /// A 500 or 503, instead of the request being handled or after it was.
+        /// A 500 or 503, either instead of handling the request or after it.
         case serverError
         /// A 429 with code LIMIT_EXCEEDED and a `Retry-After`; the request is not handled.
         case throttled
-        /// The answer's body is cut off somewhere.
+        /// The answer's body is cut off at a random place.
         case truncated
-        /// The answer's body is no JSON, or has a byte in it that no JSON may hold.
+        /// The answer's body is no JSON, or contains a byte that JSON forbids.
         ///
-        /// The damage can always be told: an answer with another digit in it would be one that no client can doubt.
+        /// A client can always detect the damage; a changed digit would be undetectable.
         case malformed
-        /// The answer comes late, or too late: `timedOut`, known to be sent.
+        /// The answer is delayed. If the delay reaches the request's timeout: `timedOut`, with `wasRequestSent` true.
         case delayed
     }
 
-    /// How large the share of requests is that each fault happens to, 0 to 1.
+    /// The share of requests that have each fault, 0 to 1.
     ///
-    /// Shares that add up to more than 1 leave less for those further down. What lies outside 0 to 1 counts as its
-    /// nearer end, and a share that is not a number as 0.
+    /// If the shares add up to more than 1, those declared last are reduced. Values outside 0 to 1 are clamped; NaN
+    /// counts as 0.
     public struct Faults: Hashable, Sendable {
         /// The share of requests that never arrive.
         public var lostRequest: Double
@@ -50,19 +50,19 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         public var serverError: Double
         /// The share of requests answered 429.
         public var throttled: Double
-        /// The share of requests whose answer is cut off. An empty body cannot be, and passes.
+        /// The share of requests whose answer is cut off. Answers with an empty body are passed on.
         public var truncated: Double
         /// The share of requests whose answer is damaged.
         public var malformed: Double
         /// The share of requests whose answer comes late.
         public var delayed: Double
-        /// What a 429 asks for in `Retry-After`, rounded up to whole seconds.
+        /// The `Retry-After` of a 429, rounded up to whole seconds.
         public var retryAfter: Duration
-        /// How late an answer comes. With a clock given to the transport, the clock moves on by it; an answer that is
-        /// later than the request's timeout makes a `timedOut`. Without a clock every delay is too long.
+        /// The delay of an answer. The transport's clock is advanced by it. A delay that reaches the request's timeout
+        /// ends in `timedOut`; without a clock every delay does.
         public var delay: Duration
 
-        /// Faults; what is left out does not happen.
+        /// Creates shares; the defaults are zero.
         public init(
             lostRequest: Double = 0,
             lostResponse: Double = 0,
@@ -103,7 +103,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
             return share.isNaN ? 0 : min(1, max(0, share))
         }
 
-        /// The fault that a number from 0 up to 1 stands for; nil if none.
+        /// The fault for a random number from 0 up to 1; nil for none.
         fileprivate func fault(at point: Double) -> Fault? {
             var end = 0.0
             for fault in Fault.allCases {
@@ -114,13 +114,13 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         }
     }
 
-    /// What is to happen to one request.
+    /// The random choices for one request.
     private struct Plan {
         var ordinal: Int
         var fault: Fault?
-        /// Chooses between the forms of a fault.
+        /// Selects between the forms of a fault.
         var choice: UInt64
-        /// Chooses a place in the body.
+        /// Selects a place in the body.
         var place: UInt64
     }
 
@@ -136,13 +136,13 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
     private let clock: ManualClock?
     private let state: Lock<State>
 
-    /// A transport in front of another one.
+    /// Creates a transport in front of another one.
     ///
     /// - Parameters:
-    ///   - inner: what handles the requests that arrive.
-    ///   - seed: decides, with the shares, what happens to which request.
-    ///   - faults: how often what goes wrong.
-    ///   - clock: moved on by delays; nil makes each delay a timeout.
+    ///   - inner: The transport that handles the requests.
+    ///   - seed: The seed of the random choices.
+    ///   - faults: The share of each fault.
+    ///   - clock: The clock to advance by delays; nil makes each delay a timeout.
     public init(
         _ inner: any HTTPTransport & BlockingHTTPTransport,
         seed: UInt64,
@@ -155,19 +155,18 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         state = Lock(State(generator: SplitMix64(seed: seed)))
     }
 
-    /// Whether faults happen; true at first. While it is false, everything is passed on as it is and no chance is
-    /// used up.
+    /// Whether faults are injected; initially true. While false, requests are passed on unchanged and use no random
+    /// numbers.
     public var isEnabled: Bool {
         get { state.withLock { $0.isEnabled } }
         set { state.withLock { $0.isEnabled = newValue } }
     }
 
-    /// How often each fault has happened so far; one that has not is not there.
+    /// The number of injected faults of each kind. Kinds that have not occurred are absent.
     public var injected: [Fault: Int] { state.withLock { $0.injected } }
 
-    /// Passes a request on, unless it goes wrong.
-    /// - Throws: ``HTTPTransportError``: that of the fault, or of the inner transport; `cancelled` if the task is
-    ///   cancelled.
+    /// Passes a request on, or injects a fault.
+    /// - Throws: ``HTTPTransportError`` of the fault or of the inner transport; `cancelled` if the task is cancelled.
     public func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
         guard !Task.isCancelled else {
             throw HTTPTransportError(
@@ -181,8 +180,8 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         return try after(request, plan, try await inner.send(request)).get()
     }
 
-    /// Passes a request on, unless it goes wrong.
-    /// - Throws: ``HTTPTransportError``: that of the fault, or of the inner transport.
+    /// Passes a request on, or injects a fault.
+    /// - Throws: ``HTTPTransportError`` of the fault or of the inner transport.
     public func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
         let plan = nextPlan()
         if let outcome = before(request, plan) { return try outcome.get() }
@@ -196,8 +195,8 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         state.withLock { state in
             guard state.isEnabled else { return Plan(ordinal: state.ordinal, fault: nil, choice: 0, place: 0) }
             state.ordinal += 1
-            // The same number of draws for every request, so that another share changes what happens to one request
-            // and does not shift the chances of all that follow.
+            // Every request draws the same number of values, so that changing a share does not change the random
+            // numbers of later requests.
             let point = Double(state.generator.next() >> 11) * 0x1p-53
             return Plan(
                 ordinal: state.ordinal,
@@ -210,9 +209,9 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
 
     private func note(_ fault: Fault) { state.withLock { $0.injected[fault, default: 0] += 1 } }
 
-    // MARK: What happens
+    // MARK: Injecting
 
-    /// What comes of a request that the inner transport never sees; nil if it is to see it.
+    /// The outcome of a request that the inner transport never receives; nil if it receives it.
     private func before(_ request: HTTPRequest, _ plan: Plan) -> Result<HTTPResponse, HTTPTransportError>? {
         switch plan.fault {
         case .lostRequest:
@@ -236,7 +235,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         }
     }
 
-    /// What comes of a request that the inner transport answered.
+    /// The outcome of a request that the inner transport has answered.
     private func after(
         _ request: HTTPRequest,
         _ plan: Plan,
@@ -270,7 +269,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         }
     }
 
-    /// Whether a fault that may strike on either side of the handling strikes after it.
+    /// Whether a fault with two forms is injected after the request is handled.
     private func isAfter(_ plan: Plan) -> Bool { plan.choice & 1 == 1 }
 
     private func failure(
@@ -287,7 +286,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         error("INTERNAL_ERROR", status: plan.choice & 2 == 0 ? 500 : 503, plan)
     }
 
-    /// An error as the protocol has it, with a request id that tells the request's place.
+    /// An error answer of the protocol; its request id contains the request's ordinal.
     private func error(_ code: String, status: Int, _ plan: Plan) -> HTTPResponse {
         let requestID = "fault-\(plan.ordinal)"
         return HTTPResponse(
@@ -300,7 +299,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
     private func replacing(_ response: HTTPResponse, _ body: [UInt8]) -> HTTPResponse {
         var response = response
         response.body = body
-        // It would tell the length of the body that was there.
+        // The field has the length of the original body.
         response.headers.remove(name: "Content-Length")
         return response
     }
@@ -308,7 +307,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
     private func malformed(_ body: [UInt8], _ plan: Plan) -> [UInt8] {
         guard !body.isEmpty, plan.choice & 1 == 0 else { return Array("<html><body>Bad Gateway</body></html>".utf8) }
         var body = body
-        // No control character but white space may stand in JSON, neither inside strings nor outside.
+        // JSON forbids these control characters everywhere.
         body[Int(plan.place % UInt64(body.count))] = UInt8(plan.choice >> 8 & 7)
         return body
     }
@@ -319,7 +318,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
     }
 }
 
-/// A generator of random numbers that is fast, small and the same everywhere for a seed (Steele, Lea and Flood 2014).
+/// A small random number generator with the same sequence on all platforms (Steele, Lea and Flood 2014).
 package struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 

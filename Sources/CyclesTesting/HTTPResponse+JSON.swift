@@ -1,9 +1,10 @@
 public import Cycles
 
 extension HTTPResponse {
-    /// An answer with a JSON body and, unless the fields have one already, `Content-Type: application/json`.
+    /// Creates an answer with a JSON body. Adds `Content-Type: application/json` unless the headers have a content
+    /// type.
     ///
-    /// - Parameter json: the body as it is sent; it is not checked, so that broken JSON can be answered too.
+    /// - Parameter json: The body to send. It is not validated, so that tests can answer with broken JSON.
     public init(status: Int = 200, headers: HTTPHeaders = [:], json: String) {
         var headers = headers
         if headers["Content-Type"] == nil { headers.append(name: "Content-Type", value: "application/json") }

@@ -1,10 +1,10 @@
 package import Cycles
 
-/// A clock that stands still until it is told to advance.
+/// A clock that moves only when it is advanced.
 ///
-/// It stands for both clocks that the protocol looks at: the monotonic one that measures spans, and the wall clock
-/// that stamps instants. Whatever waits for a moment that is passed happens on the thread that advances the clock, in
-/// its order and at its time, before ``advance(by:)`` returns.
+/// It replaces both clocks of a client: the monotonic clock, which measures durations, and the wall clock, which
+/// provides timestamps. Work that becomes due runs on the thread that advances the clock, in the order of its
+/// deadlines, before ``advance(by:)`` returns. During the work the clock shows its deadline.
 public final class ManualClock: Sendable {
     private struct State {
         var now = Duration.zero
@@ -14,7 +14,7 @@ public final class ManualClock: Sendable {
 
     private struct PendingAlarm {
         let deadline: Duration
-        /// Alarms for the same moment go off in the order in which they were set.
+        /// Alarms with the same deadline go off in the order in which they were set.
         let order: Int
         let action: @Sendable () -> Void
     }
@@ -22,20 +22,21 @@ public final class ManualClock: Sendable {
     private let state = Lock(State())
     private let startMilliseconds: Int64
 
-    /// A clock whose wall time begins at an instant in milliseconds since 1970.
+    /// Creates a clock whose wall time begins at a time in milliseconds since 1970.
     public init(startingAtMilliseconds startMilliseconds: Int64 = 1_767_225_600_000) {
         self.startMilliseconds = startMilliseconds
     }
 
-    /// How far the clock has been advanced in all.
+    /// The total time by which the clock has been advanced.
     public var now: Duration { state.withLock { $0.now } }
 
     /// The wall time, in milliseconds since 1970.
     public var nowMilliseconds: Int64 { startMilliseconds + now.wholeMilliseconds }
 
-    /// Moves both clocks on. A negative span is ignored: time does not go back.
+    /// Advances both clocks. A negative span is ignored.
     ///
-    /// What is due already happens first, even if the span is zero. What happens on the way may advance the clock itself, as a delayed answer does.
+    /// Work that is already due runs first, even if the span is zero. The work may itself advance the clock, as a
+    /// delayed answer of ``FaultyTransport`` does.
     public func advance(by span: Duration) {
         guard span >= .zero else { return }
         let target = now + span
@@ -54,7 +55,7 @@ public final class ManualClock: Sendable {
         }
     }
 
-    /// Sets or turns off an alarm.
+    /// Sets an alarm, or turns it off if the deadline is nil.
     fileprivate func set(_ alarm: ObjectIdentifier, _ deadline: Duration?, _ action: @escaping @Sendable () -> Void) {
         state.withLock { state in
             state.count += 1

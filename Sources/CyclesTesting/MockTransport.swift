@@ -9,14 +9,14 @@ public import Cycles
 /// transport.on(.post, "/v1/reservations/*") { request in HTTPResponse(status: 410) }
 /// ```
 ///
-/// A request goes to the handler for its method and path if there is one, else it takes the next answer in the queue;
-/// with none left it fails with an error that says so. One object may serve many tasks and threads at once: each answer
-/// in the queue is used once.
+/// A request is answered by the handler for its method and path; without one, by the next answer in the queue. It fails
+/// if the queue is empty. A transport can be used by any number of tasks and threads at once; each answer in the queue
+/// is used once.
 public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
     /// Answers a request.
     ///
-    /// It fails with ``HTTPTransportError``; any other error becomes one of kind `other`. It is not declared to throw
-    /// only that, since a closure without a signature that throws would then not compile.
+    /// Errors other than ``HTTPTransportError`` become one of kind `other`. The type has untyped throws, so that
+    /// closures without a signature compile.
     public typealias Handler = @Sendable (HTTPRequest) throws -> HTTPResponse
 
     private struct Route: Sendable {
@@ -41,7 +41,7 @@ public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
 
     private let script = Lock(Script())
 
-    /// A transport with an empty script.
+    /// Creates a transport with an empty script.
     public init() {}
 
     /// Adds an answer to the end of the queue.
@@ -50,27 +50,27 @@ public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
     /// Adds a failure to the end of the queue.
     public func enqueue(failure: HTTPTransportError) { script.withLock { $0.answers.append(.failure(failure)) } }
 
-    /// Lets a closure answer all requests with this method and path, before the queue is looked at.
+    /// Adds a handler for all requests with a method and path. Handlers take precedence over the queue.
     ///
     /// - Parameters:
-    ///   - method: the method.
-    ///   - path: the URL's path as it is sent, without the query; a `*` at the end stands for anything, nothing
-    ///     included. If several match, the one added last answers.
-    ///   - handler: may be called from several threads at once.
+    ///   - method: The method.
+    ///   - path: The URL's path as sent, without the query. A `*` at the end matches any text, the empty one included.
+    ///     Of several matching handlers, the one added last is called.
+    ///   - handler: Answers the requests; may be called on several threads at once.
     public func on(_ method: HTTPMethod, _ path: String, _ handler: @escaping Handler) {
         script.withLock { $0.routes.append(Route(method: method, path: path, handler: handler)) }
     }
 
-    /// The requests in the order in which they were received; those that failed for want of an answer are among them,
-    /// those refused after a shutdown or because of cancellation are not.
+    /// The received requests in their order. Includes requests without an answer, but not those refused after a
+    /// shutdown or a cancellation.
     public var requests: [HTTPRequest] { script.withLock { $0.requests } }
 
-    /// How many answers in the queue have not been used.
+    /// The number of unused answers in the queue.
     public var remainingAnswers: Int { script.withLock { $0.answers.count - $0.used } }
 
     /// Answers from the script.
-    /// - Throws: ``HTTPTransportError``: what the script says; `cancelled` if the task is cancelled; `other` if the
-    ///   script has run out or the transport was shut down.
+    /// - Throws: ``HTTPTransportError``: a failure in the script; `cancelled` if the task is cancelled; `other` if the
+    ///   script has no answer or the transport was shut down.
     public func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
         guard !Task.isCancelled else {
             throw HTTPTransportError(
@@ -82,9 +82,9 @@ public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
         return try answer(request)
     }
 
-    /// Answers from the script, whether the task is cancelled or not.
-    /// - Throws: ``HTTPTransportError``: what the script says; `other` if the script has run out or the transport was
-    ///   shut down.
+    /// Answers from the script, ignoring cancellation.
+    /// - Throws: ``HTTPTransportError``: a failure in the script; `other` if the script has no answer or the transport
+    ///   was shut down.
     public func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse { try answer(request) }
 
     /// Refuses all further requests.
@@ -97,7 +97,7 @@ public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
 
     private func answer(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
         switch choose(request) {
-        // Outside the lock, so that a handler may use the transport.
+        // Called without the lock, so that a handler may use the transport.
         case .handler(let route):
             do {
                 return try route.handler(request)
@@ -140,7 +140,7 @@ public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
 
     /// The path of an absolute URL, `/` if it has none.
     private static func path(of url: String) -> String {
-        // Only `://` before the path is that of the scheme: a query may hold one, too.
+        // Removes the query first, which may contain `://` too.
         let bytes = url.utf8.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
         var rest = bytes
         if let colon = bytes.firstIndex(of: UInt8(ascii: ":")), bytes[colon...].starts(with: "://".utf8) {

@@ -1,18 +1,18 @@
 public import Cycles
 
-/// Keeps every event that it is told, for tests to look at.
+/// Records all events of a client, for tests.
 public final class RecordingObserver: CyclesObserver {
     private let recorded = Lock([CyclesEvent]())
 
-    /// An observer that has seen nothing yet.
+    /// Creates an observer without recorded events.
     public init() {}
 
-    /// What happened so far, in its order.
+    /// The recorded events in their order.
     public var events: [CyclesEvent] { recorded.withLock { $0 } }
 
-    /// Keeps an event.
+    /// Records an event.
     public func observe(_ event: CyclesEvent) { recorded.withLock { $0.append(event) } }
 
-    /// Forgets what happened so far.
+    /// Removes all recorded events.
     public func forget() { recorded.withLock { $0 = [] } }
 }

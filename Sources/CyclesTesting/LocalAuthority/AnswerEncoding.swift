@@ -36,8 +36,7 @@ extension Caps {
 }
 
 extension Reservation {
-    /// The members of `ReservationDetail`; a list leaves out some of the optional ones (specification:
-    /// `ReservationSummary`).
+    /// The JSON of a `ReservationDetail`. Lists omit some optional members (specification: `ReservationSummary`).
     func json(including: (String) -> Bool = { _ in true }) -> JSONValue {
         var members: [String: JSONValue] = [
             "reservation_id": .string(id), "status": .string(status.rawValue),
@@ -60,14 +59,14 @@ extension JSONValue {
 
     static func texts(_ values: [String]) -> JSONValue { .array(values.map(JSONValue.string)) }
 
-    /// The object with one member more, replaced or, for nil, left out.
+    /// The object with a member added or replaced; for nil, removed.
     func setting(_ name: String, to value: JSONValue?) -> JSONValue {
         guard var members = object else { return self }
         members[name] = value
         return .object(members)
     }
 
-    /// How deep arrays and objects are nested in it.
+    /// The nesting depth of arrays and objects.
     var depth: Int {
         switch self {
         case .array(let elements): 1 + (elements.map(\.depth).max() ?? 0)

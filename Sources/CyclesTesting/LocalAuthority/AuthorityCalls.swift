@@ -8,7 +8,7 @@ struct BudgetCall: Sendable {
     let action: JSONValue
     let estimate: Amount
     let metadata: JSONValue?
-    /// Nil leaves the time to live and the policy to the tenant's defaults.
+    /// Nil means the tenant's default, here and for the overage policy.
     var timeToLiveMilliseconds: Int64?
     var graceMilliseconds: Int64 = 5_000
     var overagePolicy: CommitOveragePolicy?

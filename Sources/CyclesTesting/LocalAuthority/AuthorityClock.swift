@@ -1,9 +1,9 @@
 import Cycles
 
-/// The authority's own time, by which everything expires.
+/// The time of the authority, by which leases and keys expire.
 ///
-/// Without a manual clock it is the wall clock as it stood at the beginning, moved on by the monotonic clock: setting
-/// the machine's clock neither ends nor prolongs a lease.
+/// Without a manual clock, it is the wall time at the start plus the elapsed monotonic time: setting the machine's
+/// clock neither ends nor prolongs a lease.
 struct AuthorityClock: Sendable {
     private let manual: ManualClock?
     private let start = ContinuousClock.now

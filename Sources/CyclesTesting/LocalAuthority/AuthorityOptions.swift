@@ -1,38 +1,38 @@
 extension LocalAuthority {
-    /// The limits and habits of the authority.
+    /// The limits of the authority, and the server that it models.
     public struct Options: Hashable, Sendable {
-        /// The server that the authority stands for. <doc:CyclesTesting> lists the differences.
+        /// The server that the authority models. <doc:CyclesTesting> lists the differences.
         public enum Behavior: String, Hashable, Sendable, CaseIterable {
-            /// The deployed reference server: tests that pass against the authority pass in production.
+            /// The deployed reference server, so that tests that pass against the authority pass in production.
             case deployed
-            /// The text of the specification, where deployed servers depart from it.
+            /// The text of the specification, also where deployed servers differ from it.
             case specification
         }
 
-        /// The server that the authority stands for.
+        /// The server that the authority models.
         public var behavior: Behavior
-        /// How often a reservation may be extended, unless its tenant has a number of its own; after that the answer is
-        /// MAX_EXTENSIONS_EXCEEDED (specification: extendReservation).
+        /// The maximum number of extensions of a reservation, unless its tenant has its own; further ones are refused
+        /// with MAX_EXTENSIONS_EXCEEDED (specification: extendReservation).
         public var maxExtensions: Int
-        /// The longest lease that one request is granted. A longer `ttl_ms` is cut to it without a word, and with
+        /// The maximum lease that one request is granted. A longer `ttl_ms` is silently reduced to it, and with
         /// ``Behavior/specification`` a longer `extend_by_ms` too (specification: HEARTBEAT GUIDANCE, per-extend grant
         /// clamping).
         public var maxTimeToLive: Duration
-        /// How far ahead of the authority's time a lease may end; nil means that this is not limited. A lease that
-        /// would end later is cut without a word (specification: HEARTBEAT GUIDANCE, maximum-lead clamping).
+        /// The maximum time between now and the end of a lease; nil for no limit. A lease that would end later is
+        /// silently reduced (specification: HEARTBEAT GUIDANCE, maximum-lead clamping).
         public var maxLead: Duration?
-        /// Whether answers carry `remaining_ttl_ms`, as those of current servers do and those of older ones do not
-        /// (specification: `ReservationCreateResponse.remaining_ttl_ms`).
+        /// Whether answers carry `remaining_ttl_ms`, which older servers do not send (specification:
+        /// `ReservationCreateResponse.remaining_ttl_ms`).
         public var emitsRemainingTimeToLive: Bool
         /// Whether answers refer to evidence that can be fetched (specification: `CyclesEvidenceRef`).
         ///
-        /// The envelopes have the shape of real ones, but their hashes and signatures do not verify.
+        /// The envelopes have the form of real ones, but their hashes and signatures do not verify.
         public var emitsEvidence: Bool
-        /// How many times an envelope is asked for in vain before it appears: evidence is stored a little after the
-        /// answer that refers to it (specification: `CyclesEvidenceRef`).
+        /// The number of requests for an envelope that are answered 404 before it appears, since servers store evidence
+        /// shortly after the answer that refers to it (specification: `CyclesEvidenceRef`).
         public var evidenceMisses: Int
 
-        /// Options; negative numbers count as zero.
+        /// Creates options. Negative numbers count as zero.
         public init(
             behavior: Behavior = .deployed,
             maxExtensions: Int = 10,
@@ -52,25 +52,25 @@ extension LocalAuthority {
         }
     }
 
-    /// Where a tenant stands.
+    /// The status of a tenant.
     public enum TenantStatus: String, Hashable, Sendable, CaseIterable {
-        /// In business.
+        /// The tenant's requests are served.
         case active
-        /// Its keys are refused: 401 UNAUTHORIZED, with ``Options/Behavior/specification`` 403 FORBIDDEN.
+        /// The tenant's keys are refused: 401 UNAUTHORIZED, with ``Options/Behavior/specification`` 403 FORBIDDEN.
         case suspended
-        /// Nothing of it changes any more. Its keys are refused with 401 UNAUTHORIZED; with
-        /// ``Options/Behavior/specification`` changes are refused with TENANT_CLOSED, and reading goes on (specification:
-        /// ERROR SEMANTICS).
+        /// The tenant no longer changes. Its keys are refused with 401 UNAUTHORIZED; with
+        /// ``Options/Behavior/specification``, changes are refused with TENANT_CLOSED and reads are served
+        /// (specification: ERROR SEMANTICS).
         case closed
     }
 
-    /// Where a budget stands (specification: `DecisionReasonCode`).
+    /// The status of a budget (specification: `DecisionReasonCode`).
     public enum BudgetStatus: String, Hashable, Sendable, CaseIterable {
-        /// In use.
+        /// The budget can be reserved and charged.
         case active
-        /// Gives nothing new: BUDGET_FROZEN. What was reserved before can still be settled.
+        /// New reservations and charges are refused with BUDGET_FROZEN. Existing reservations can be settled.
         case frozen
-        /// Gives nothing new, for good: BUDGET_CLOSED. What was reserved before can still be settled.
+        /// New reservations and charges are refused with BUDGET_CLOSED, for good. Existing reservations can be settled.
         case closed
     }
 }

@@ -1,6 +1,6 @@
 import Cycles
 
-/// The operations that change something.
+/// The operations that change the state.
 extension AuthorityState {
     // MARK: Decide, reserve
 
@@ -76,8 +76,8 @@ extension AuthorityState {
         )
     }
 
-    /// A closed tenant is a reason like any other here: nothing would change (specification: ERROR SEMANTICS,
-    /// non-persisting evaluations).
+    /// Evaluates a request without a change. A closed tenant is a reason for denial here, not an error (specification:
+    /// ERROR SEMANTICS, non-persisting evaluations).
     private func evaluate(_ call: BudgetCall, tenant: String) throws(Refusal) -> Ledger.Verdict {
         if isClosed(tenant) {
             return .denied(Ledger.Denial(reason: .tenantClosed, message: "The tenant is closed"), scopes: [])
@@ -193,9 +193,9 @@ extension AuthorityState {
         return conclude(slot, call.payload, status: 201, body: body, keptUntil: end, exchange: exchange)
     }
 
-    // MARK: What they share
+    // MARK: Shared parts
 
-    /// The reservation, if the caller may have to do with it (specification: AUTH & TENANCY).
+    /// The position of a reservation that the caller may access (specification: AUTH & TENANCY).
     func position(of id: String, for principal: Principal, at now: Int64) throws(Refusal) -> Int {
         guard let position = ledger.position(of: id), !rules.hasForgotten(ledger.reservations[position], at: now) else {
             throw Refusal(.notFound, "Reservation not found: \(id)")
@@ -214,11 +214,11 @@ extension AuthorityState {
         .array(scopes.compactMap { ledger.row(BudgetKey(scope: $0, unit: unit)) })
     }
 
-    /// The first answer under a key, if there is one for this payload.
+    /// The recorded answer to the first request with a key and the same payload; nil if there is none.
     private func replay(_ slot: IdempotencySlot, _ payload: JSONValue, at now: Int64) throws(Refusal) -> Success? {
         guard let record = records[slot], now < record.endMilliseconds ?? .max else { return nil }
-        // Bytes are compared, since texts that Unicode regards as equivalent are different payloads; spellings of a number
-        // are not.
+        // Compares bytes, since canonically equivalent texts are different payloads; different spellings of a number
+        // are equal payloads.
         let isSame =
             record.payload == payload.encoded
             || (try? JSONValue(parsing: record.payload))?.canonical.encoded == payload.canonical.encoded
@@ -228,7 +228,7 @@ extension AuthorityState {
         return success(of: record, at: now)
     }
 
-    /// Files evidence, keeps the answer under its key, and gives it.
+    /// Stores evidence and the answer under its key, and returns the answer.
     private mutating func conclude(
         _ slot: IdempotencySlot,
         _ payload: JSONValue,
@@ -257,7 +257,7 @@ extension AuthorityState {
         return success(of: record, at: exchange.now)
     }
 
-    /// An answer as it is sent now: how long the lease lasts is observed anew each time (specification: IDEMPOTENCY).
+    /// The recorded answer with the present remaining time of the lease (specification: IDEMPOTENCY).
     private func success(of record: IdempotencyRecord, at now: Int64) -> Success {
         guard options.emitsRemainingTimeToLive, let lease = record.lease else {
             return Success(status: record.status, body: record.body)

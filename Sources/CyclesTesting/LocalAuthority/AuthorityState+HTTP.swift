@@ -1,12 +1,12 @@
 import Cycles
 
-/// On whose behalf a request is made (specification: AUTH & TENANCY).
+/// The owner of a request's API key (specification: AUTH & TENANCY).
 enum Principal: Sendable {
     case tenant(String)
     case admin
 }
 
-/// HTTP in, HTTP out.
+/// Requests and answers in HTTP.
 extension AuthorityState {
     mutating func respond(to request: HTTPRequest, at now: Int64) -> HTTPResponse {
         ledger.expire(at: now)
@@ -102,7 +102,7 @@ extension AuthorityState {
         }
     }
 
-    // MARK: Who may
+    // MARK: Authentication
 
     private func authenticate(_ headers: HTTPHeaders, for route: Route) throws(Refusal) -> Principal {
         if let key = headers["X-Cycles-API-Key"] {
@@ -133,8 +133,8 @@ extension AuthorityState {
         throw Refusal(.forbidden, "tenant is not the tenant of the key")
     }
 
-    /// For a tenant's key the parameter only confirms; for an administrator's it chooses (specification:
-    /// listReservations, TENANCY).
+    /// The tenant to list. The parameter `tenant` selects it for an administrator's key, and has to match for a
+    /// tenant's key (specification: listReservations, TENANCY).
     private func listedTenant(_ query: RequestQuery, _ principal: Principal) throws(Refusal) -> String {
         if case .tenant(let tenant) = principal {
             try requireTenant(query, tenant)
@@ -148,7 +148,8 @@ extension AuthorityState {
 
     // MARK: Bodies and headers
 
-    /// What a request may be nested: less than a document may, since answers, evidence and snapshots wrap it.
+    /// The maximum nesting depth of a request. Less than that of a document, since answers, evidence and snapshots wrap
+    /// requests.
     private static let maximumDepth = JSONValue.maximumDepth - 16
 
     private func decode(_ request: HTTPRequest) throws(Refusal) -> JSONValue {
@@ -167,8 +168,8 @@ extension AuthorityState {
         return payload
     }
 
-    /// Which trace a request belongs to; a malformed header is as good as none (specification: CORRELATION AND
-    /// TRACING, inbound header precedence).
+    /// The trace of a request. Malformed headers are ignored (specification: CORRELATION AND TRACING, inbound header
+    /// precedence).
     private func traceID(of headers: HTTPHeaders) -> String {
         if let context = headers["traceparent"].flatMap(TraceContext.init(parsing:)) { return context.traceID }
         if let id = headers["X-Cycles-Trace-Id"], TraceContext.isIdentifier(id, length: 32) { return id }
@@ -176,7 +177,7 @@ extension AuthorityState {
     }
 
     private func addRetryHeaders(_ failure: PlannedFailure, to headers: inout HTTPHeaders, at now: Int64) {
-        // The header counts whole seconds: a fraction is rounded up, so that nobody comes back too early.
+        // Rounded up to whole seconds, so that no client retries too early.
         let delay = failure.retryAfter.map { max(0, $0.wholeMilliseconds) }
         let seconds = delay.map { $0 / 1_000 + ($0 % 1_000 > 0 ? 1 : 0) }
         headers["Retry-After"] = seconds.map(String.init)
@@ -185,8 +186,7 @@ extension AuthorityState {
         headers["X-RateLimit-Reset"] = String((now / 1_000).saturatingAdding(seconds ?? 0))
     }
 
-    /// The error answer (specification: `ErrorResponse`). A refusal that comes from the state of the books leaves
-    /// evidence.
+    /// The error answer (specification: `ErrorResponse`). Stores evidence for a refusal by the ledger.
     private mutating func answer(
         _ refusal: Refusal,
         to payload: JSONValue? = nil,

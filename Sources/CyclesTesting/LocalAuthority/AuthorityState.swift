@@ -1,6 +1,6 @@
 import Cycles
 
-/// Everything that the authority knows, and how it changes with each request. No I/O, no clock, no locks.
+/// The state of the authority. A value without I/O, clock or locks, which each request changes.
 struct AuthorityState: Sendable {
     let options: LocalAuthority.Options
     var ledger: Ledger
@@ -8,10 +8,10 @@ struct AuthorityState: Sendable {
     var tenants: [String: Tenant] = [:]
     var identifiers = IdentifierSource()
     var evidence = EvidenceStore()
-    /// Whose key it is, by the key's bytes.
+    /// The tenants of the keys, by the keys' bytes.
     var apiKeys: [[UInt8]: String] = [:]
     var adminKeys: Set<[UInt8]> = []
-    /// Errors that were asked for, the next one first.
+    /// The errors of `failNext`, the next one first.
     var plannedFailures: [PlannedFailure] = []
     var isReachable = true
 
@@ -20,7 +20,7 @@ struct AuthorityState: Sendable {
         let retryAfter: Duration?
     }
 
-    /// The status of a tenant, and what its requests get that do not say.
+    /// The status and the defaults of a tenant.
     struct Tenant: Sendable {
         var status = LocalAuthority.TenantStatus.active
         var defaultTimeToLiveMilliseconds: Int64?
@@ -38,18 +38,18 @@ struct AuthorityState: Sendable {
     func isClosed(_ tenant: String) -> Bool { tenants[tenant]?.status == .closed }
 }
 
-/// What a request brought about, before it becomes an HTTP answer.
+/// The result of a successful request, before it becomes an HTTP answer.
 struct Success: Sendable {
     var status = 200
     var body: JSONValue
     var cacheControl: String?
 }
 
-/// What is known of a request besides its operation.
+/// The context of a request.
 struct Exchange: Sendable {
     let requestID: String
     let traceID: String
     let now: Int64
-    /// Everything of the URL up to and including `/v1`.
+    /// The part of the URL up to and including `/v1`.
     var base = ""
 }

@@ -1,9 +1,9 @@
 import Cycles
 
-/// Which balances are asked for (specification: getBalances).
+/// Selects the balances of a query (specification: getBalances).
 ///
-/// A scope matches if it has every value asked for and ends at the deepest of those levels; with `include_children`, or
-/// by the rules of deployed servers, also if it goes on below.
+/// A scope matches if it has all values of the query and ends at the deepest of their levels. With `include_children`,
+/// or by the rules of deployed servers, its descendants match too.
 struct BalanceFilter: Sendable {
     private let tenant: String
     private let levels: [(level: ScopeLevel, value: String)]
@@ -28,7 +28,7 @@ struct BalanceFilter: Sendable {
             && (includesChildren || scope.segments.last?.level == levels.last?.level)
     }
 
-    /// One page of the balances that match.
+    /// Returns one page of the matching balances.
     func page(of ledger: Ledger, query: RequestQuery) throws(Refusal) -> JSONValue {
         let list: JSONValue = ["list": "balances"]
         let cursor = try PageCursor(query, of: list)

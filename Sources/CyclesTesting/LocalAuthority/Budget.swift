@@ -1,6 +1,6 @@
 import Cycles
 
-/// Names a budget: scopes have one for each unit.
+/// Identifies a budget. A scope has one budget for each unit.
 struct BudgetKey: Hashable, Comparable, Sendable {
     let scope: String
     let unit: BudgetUnit
@@ -12,7 +12,7 @@ struct BudgetKey: Hashable, Comparable, Sendable {
 
 /// The ledger of one scope in one unit (specification: `Balance`).
 ///
-/// Spent, reserved and debt together never exceed `Int64.max`, so that what remains can always be stated.
+/// The sum of spent, reserved and debt never exceeds `Int64.max`, so that `remaining` is always representable.
 struct Budget: Sendable {
     private(set) var allocated: Int64 = 0
     private(set) var spent: Int64 = 0
@@ -25,7 +25,7 @@ struct Budget: Sendable {
 
     init() {}
 
-    /// A budget as it was written down; nil if no ledger can look like that.
+    /// Restores a budget from its figures; nil if no ledger can have them.
     init?(
         allocated: Int64,
         spent: Int64,
@@ -45,16 +45,16 @@ struct Budget: Sendable {
         self.isOverLimit = isOverLimit
     }
 
-    /// What is left, by the ledger invariant; less than zero when overdrawn.
+    /// The remaining budget by the ledger invariant; negative when overdrawn.
     var remaining: Int64 { allocated - spent - reserved - debt }
 
-    /// Whether `debt` more would still be within the overdraft limit.
+    /// Whether additional debt is within the overdraft limit.
     func permitsDebt(_ more: Int64) -> Bool {
         let (sum, overflow) = debt.addingReportingOverflow(more)
         return !overflow && sum <= overdraftLimit
     }
 
-    /// The budget after a movement; nil if a figure would leave the range that the ledger can hold.
+    /// The budget after a movement; nil if a figure would leave its range.
     func moving(spent: Int64 = 0, reserved: Int64 = 0, debt: Int64 = 0) -> Budget? {
         let (newSpent, spentOverflow) = self.spent.addingReportingOverflow(spent)
         let (newReserved, reservedOverflow) = self.reserved.addingReportingOverflow(reserved)
@@ -69,11 +69,11 @@ struct Budget: Sendable {
         return copy
     }
 
-    /// Blocks new reservations: an overage could not be covered.
+    /// Blocks new reservations, after an overage that could not be covered.
     mutating func markOverLimit() { isOverLimit = true }
 
-    /// What an operator sets. For a deployed server another allocation is a funding operation, and another limit is
-    /// none.
+    /// Sets an operator's values. On a deployed server a changed allocation is a funding operation, and a changed limit
+    /// is not.
     mutating func configure(allocated: Int64, overdraftLimit: Int64, _ rules: ServerRules) {
         let isFunded = allocated != self.allocated
         let isChanged = isFunded || overdraftLimit != self.overdraftLimit
@@ -86,14 +86,14 @@ struct Budget: Sendable {
         }
     }
 
-    /// Adds to the allocation, which ends at `Int64.max`; by some rules debt is repaid first.
+    /// Adds to the allocation, up to `Int64.max`. Some rules repay debt first.
     mutating func fund(_ amount: Int64, _ rules: ServerRules) {
         if rules.repaysDebtWhenFunding { return repay(amount, rules) }
         allocate(amount)
         reconcile(amount, rules)
     }
 
-    /// Repays debt. What exceeds the debt is added to the allocation.
+    /// Repays debt, and adds the rest of the amount to the allocation.
     mutating func repay(_ amount: Int64, _ rules: ServerRules) {
         let repaid = min(amount, debt)
         debt -= repaid
@@ -114,7 +114,8 @@ struct Budget: Sendable {
         }
     }
 
-    /// Without any limit, debt blocks by itself and does not put the scope over its limit.
+    /// Updates ``isOverLimit`` from the debt. Without an overdraft limit, debt blocks by itself and is not over the
+    /// limit.
     private mutating func followDebt() {
         if debt <= overdraftLimit {
             isOverLimit = false
@@ -123,7 +124,7 @@ struct Budget: Sendable {
         }
     }
 
-    /// The sum of figures of which none may be negative; nil if one is or the sum does not fit.
+    /// The sum of figures; nil if one is negative or the sum overflows.
     private static func sum(_ figures: Int64...) -> Int64? {
         var total: Int64 = 0
         for figure in figures {

@@ -1,15 +1,15 @@
 import Cycles
 
 extension JSONValue {
-    /// The whole number that this is, however it is spelled; nil if it is none that fits.
+    /// The value as an `Int64` in any spelling, such as `5.0`; nil for other values.
     var wholeNumber: Int64? {
         guard case .number(let number) = self else { return nil }
         if let plain = number.int64 { return plain }
         return try? JSONReader.document(encoded) { reader throws(JSONError) in try reader.readInt64() }
     }
 
-    /// The same with numbers spelled in one way, so that what is equal is so byte by byte (specification: IDEMPOTENCY, on
-    /// canonical JSON).
+    /// The value with all numbers in one spelling, so that equal values have equal bytes (specification: IDEMPOTENCY,
+    /// on canonical JSON).
     var canonical: JSONValue {
         switch self {
         case .number(let number):

@@ -1,12 +1,12 @@
-/// A hash that names contents: stable across runs and machines, but no match for somebody who wants a collision.
+/// A hash that identifies contents: stable across runs and machines, but not collision-resistant.
 enum ContentDigest {
-    /// Hexadecimal digits that depend on every byte, sixteen for each word.
+    /// The hash in hexadecimal, 16 digits for each word.
     static func hexadecimal(of bytes: some Sequence<UInt8>, words: Int) -> String {
         let contents = Array(bytes)
         return (0..<UInt64(words)).map { salt in hexadecimal(word(contents, salt: salt)) }.joined()
     }
 
-    /// FNV-1a, then the finaliser of SplitMix64, which spreads each bit over the whole word.
+    /// FNV-1a, followed by the finaliser of SplitMix64, which spreads each bit over the whole word.
     private static func word(_ bytes: [UInt8], salt: UInt64) -> UInt64 {
         var hash = 0xcbf2_9ce4_8422_2325 ^ (salt &* 0x9e37_79b9_7f4a_7c15)
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }

@@ -2,14 +2,14 @@ import Cycles
 
 /// The envelopes of evidence that answers refer to (specification: `CyclesEvidenceEnvelope`).
 struct EvidenceStore: Sendable {
-    /// Envelopes as they are served, by id.
+    /// The served envelopes by their ids.
     var envelopes: [String: JSONValue] = [:]
-    /// How often each was asked for before it appeared.
+    /// The number of requests for each envelope before it appeared.
     var misses: [String: Int] = [:]
-    /// The set of public keys to publish; nil for none.
+    /// The published set of public keys; nil for none.
     var keys: JSONValue?
 
-    /// Files an envelope for an operation; returns the reference to it.
+    /// Stores an envelope for an operation, and returns its reference.
     mutating func file(
         _ artifact: EvidenceArtifact,
         request: JSONValue,
@@ -24,7 +24,8 @@ struct EvidenceStore: Sendable {
             "payload": [artifact.rawValue: ["request": request, "response": response]],
             "evidence_id": "", "signature": "",
         ]
-        // The id covers the envelope with these two members empty (specification: CyclesEvidenceEnvelope).
+        // The id is a hash of the envelope in which the id and the signature are empty (specification:
+        // CyclesEvidenceEnvelope).
         let id = ContentDigest.hexadecimal(of: envelope.encoded, words: 4)
         envelope = envelope.setting("evidence_id", to: .string(id))
         envelope = envelope.setting(
@@ -35,7 +36,7 @@ struct EvidenceStore: Sendable {
         return ["evidence_id": .string(id), "cycles_evidence_url": .string(exchange.base + "/evidence/" + id)]
     }
 
-    /// The envelope, once it was asked for often enough.
+    /// Returns the envelope after the required number of misses; nil before.
     mutating func fetch(_ id: String, afterMisses required: Int) -> JSONValue? {
         guard let envelope = envelopes[id] else { return nil }
         let seen = misses[id, default: 0]

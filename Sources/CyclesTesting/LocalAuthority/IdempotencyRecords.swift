@@ -1,6 +1,6 @@
 import Cycles
 
-/// What idempotency is by: effective tenant, endpoint and key (specification: IDEMPOTENCY). The endpoint of an
+/// The scope of an idempotency key: effective tenant, endpoint and key (specification: IDEMPOTENCY). The endpoint of an
 /// operation on a reservation contains its id.
 struct IdempotencySlot: Hashable, Sendable {
     let tenant: String
@@ -10,14 +10,14 @@ struct IdempotencySlot: Hashable, Sendable {
 
 /// The first successful answer under a key.
 struct IdempotencyRecord: Sendable {
-    /// The request in canonical form: members in the order of their names, without white space.
+    /// The request in canonical form: members sorted by name, without white space.
     let payload: [UInt8]
     let status: Int
-    /// The answer without `remaining_ttl_ms`, which is an observation and never replayed.
+    /// The answer without `remaining_ttl_ms`, which is never replayed.
     let body: JSONValue
-    /// The reservation that the answer tells the lease of, and the expiry that it told.
+    /// The reservation and the expiry in the answer; nil if the answer has no lease.
     let lease: Lease?
-    /// When the key becomes free again; nil means never.
+    /// The time at which the key is forgotten, in milliseconds since 1970; nil for never.
     var endMilliseconds: Int64?
 
     struct Lease: Sendable {

@@ -1,7 +1,7 @@
-/// Makes the identifiers that a server generates. They are predictable, so that tests can be, and never come twice:
-/// restored authorities number their own.
+/// Generates the identifiers of a server. They are predictable for tests, and unique: a restored authority has its own
+/// numbers.
 struct IdentifierSource: Sendable {
-    /// How many times the state has been restored.
+    /// The number of times that the state has been restored.
     var incarnation: Int64 = 0
     var requests: Int64 = 0
     var reservations: Int64 = 0
@@ -22,7 +22,7 @@ struct IdentifierSource: Sendable {
         return text("evt", events)
     }
 
-    /// A trace id for the current request, for callers that brought none.
+    /// A trace id for a request without one.
     var traceID: String { ContentDigest.hexadecimal(of: "trace \(incarnation) \(requests)".utf8, words: 2) }
 
     private func text(_ prefix: String, _ number: Int64) -> String {

@@ -1,27 +1,27 @@
 import Cycles
 
 extension Ledger {
-    /// What would come of holding an amount on a chain of scopes. `scopes` are those that have a budget in its unit.
+    /// The decision on holding an amount on a chain of scopes. `scopes` are those with a budget in its unit.
     enum Verdict: Sendable {
         case allowed(scopes: [String], caps: Caps?)
         case denied(Denial, scopes: [String])
     }
 
-    /// Why budget is not given, for a decision and for an error answer.
+    /// The reason of a denial, for a decision and for an error answer.
     struct Denial: Sendable {
         let reason: ReasonCode
         let message: String
 
-        /// The same as an error answer, in which a budget that is not there has a code of its own (specification:
+        /// The denial as an error answer. A missing budget has the code NOT_FOUND there (specification:
         /// `DecisionReasonCode`, BUDGET_NOT_FOUND).
         var refusal: Refusal {
             Refusal(reason == .budgetNotFound ? .notFound : ErrorCode(rawValue: reason.rawValue), message)
         }
     }
 
-    /// Looks at each scope from the root down: for the budget's status, then whether it is over its limit, then for
-    /// debt, then for what remains (specification: ERROR SEMANTICS). Caps come from the deepest scope that has any, or
-    /// from the deepest scope of all.
+    /// Checks each scope from the root down: the budget's status, its over-limit flag, its debt and its remaining
+    /// budget, in this order (specification: ERROR SEMANTICS). Depending on the rules, caps come from the deepest scope
+    /// that has caps, or from the deepest scope only.
     func verdict(on chain: [String], holding amount: Amount) throws(Refusal) -> Verdict {
         let scopes = try budgetedScopes(of: chain, unit: amount.unit)
         guard !scopes.isEmpty else { return .denied(Ledger.notFound(chain, unit: amount.unit), scopes: []) }
@@ -39,13 +39,13 @@ extension Ledger {
         }
         guard let firstDenial else { return .allowed(scopes: scopes, caps: caps) }
         guard rules.reportsOverLimitFirst else { return .denied(firstDenial, scopes: scopes) }
-        // A scope over its limit blocks by that name, however much debt there is or little remains above it
-        // (specification: createReservation, OVER-LIMIT BLOCKING).
+        // A scope over its limit takes precedence over debt and missing budget of scopes above it (specification:
+        // createReservation, OVER-LIMIT BLOCKING).
         let isOverruled = firstDenial.reason == .debtOutstanding || firstDenial.reason == .budgetExceeded
         return .denied(isOverruled ? overLimitDenial ?? firstDenial : firstDenial, scopes: scopes)
     }
 
-    /// Holds the estimate on scopes that a verdict has allowed; returns the position of the reservation.
+    /// Holds the estimate on the scopes of an allowed verdict, and returns the position of the reservation.
     mutating func reserve(_ reservation: Reservation) throws(Refusal) -> Int {
         var changes: [(key: BudgetKey, budget: Budget)] = []
         for key in reservation.budgetKeys {
@@ -59,10 +59,9 @@ extension Ledger {
         return append(reservation)
     }
 
-    /// The scopes of a chain that have a budget in a unit; none at all if there is no budget in any unit.
+    /// The scopes of a chain that have a budget in a unit; empty if they have no budget in any unit.
     ///
-    /// Refuses if budgets are there, but only in other units: the request is wrong, not the state of the budget
-    /// (specification: ERROR SEMANTICS, UNIT_MISMATCH).
+    /// Refuses the request if budgets exist in other units only (specification: ERROR SEMANTICS, UNIT_MISMATCH).
     func budgetedScopes(of chain: [String], unit: BudgetUnit) throws(Refusal) -> [String] {
         let scopes = chain.filter { budgets[BudgetKey(scope: $0, unit: unit)] != nil }
         guard scopes.isEmpty else { return scopes }
@@ -83,7 +82,7 @@ extension Ledger {
         return []
     }
 
-    /// Every unit of the protocol, in its order (specification: `UnitEnum`).
+    /// The units of the protocol in its order (specification: `UnitEnum`).
     static let units: [BudgetUnit] = [.usdMicrocents, .tokens, .credits, .riskPoints]
 
     static func notFound(_ chain: [String], unit: BudgetUnit) -> Denial {

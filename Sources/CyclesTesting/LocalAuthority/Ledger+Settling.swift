@@ -1,8 +1,8 @@
 import Cycles
 
 extension Ledger {
-    /// Charges what a reservation cost and frees the rest of its hold (specification: commitReservation). Returns what
-    /// was charged.
+    /// Charges the actual cost of a reservation and frees the rest of its hold (specification: commitReservation).
+    /// Returns the charged amount.
     mutating func commit(
         _ position: Int,
         actual: Amount,
@@ -41,7 +41,7 @@ extension Ledger {
         return charge.amount
     }
 
-    /// Gives the whole hold back (specification: releaseReservation).
+    /// Releases the whole hold (specification: releaseReservation).
     mutating func release(_ position: Int, at now: Int64) throws(Refusal) {
         let reservation = reservations[position]
         try requireOpen(reservation, until: reservation.deadlineMilliseconds, at: now)
@@ -49,8 +49,8 @@ extension Ledger {
         finish(position, as: .released, at: now)
     }
 
-    /// Moves the expiry out, from where it is, within the limits (specification: extendReservation). It never moves
-    /// back, even where the limits have become tighter since.
+    /// Extends the lease from its present expiry, within the limits (specification: extendReservation). The expiry
+    /// never moves back, even if the limits have become stricter since.
     mutating func extend(
         _ position: Int,
         by milliseconds: Int64,
@@ -71,7 +71,7 @@ extension Ledger {
         return expiry
     }
 
-    /// Charges an amount without a reservation (specification: createEvent). Returns what was charged and where.
+    /// Charges an amount without a reservation (specification: createEvent). Returns the charged amount and scopes.
     mutating func apply(
         _ actual: Amount,
         on chain: [String],
@@ -108,11 +108,11 @@ extension Ledger {
         let changes: [(key: BudgetKey, budget: Budget)]
     }
 
-    /// Charges what is held and an excess beyond it, under a policy for the excess (specification:
-    /// `CommitOveragePolicy`; `EventCreateRequest.overage_policy`, where nothing is held).
+    /// Charges a hold, and an excess beyond it under a policy (specification: `CommitOveragePolicy`; for events, which
+    /// have no hold, `EventCreateRequest.overage_policy`).
     ///
-    /// Scopes that cannot be overdrawn cap the excess to what remains of them. Scopes with an overdraft limit take on debt
-    /// for what remains to be charged then.
+    /// Scopes that cannot be overdrawn cap the excess to their remaining budget. Scopes with an overdraft limit take on
+    /// debt for the part of the capped excess that they cannot cover.
     private func charge(
         _ excess: Int64,
         beyond held: Int64,

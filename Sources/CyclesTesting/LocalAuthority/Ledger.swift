@@ -1,22 +1,21 @@
 import Cycles
 
-/// The ledger: budgets, and the reservations that hold parts of them.
+/// The budgets and reservations of an authority.
 ///
-/// Its methods take decoded values and the time, change the books or refuse, and do nothing else. A method that
-/// refuses has changed nothing.
+/// A pure value: its methods take decoded values and the time. A method that throws a refusal has changed nothing.
 struct Ledger: Sendable {
     let rules: ServerRules
     var budgets: [BudgetKey: Budget] = [:]
-    /// In the order in which they were made.
+    /// All reservations in the order of their creation.
     var reservations: [Reservation] = []
     private var positions: [String: Int] = [:]
     private(set) var active: Set<Int> = []
-    /// No active reservation ends before this; some may end later than it says.
+    /// A lower bound of the deadlines of active reservations.
     private var earliestDeadline = Int64.max
 
     init(rules: ServerRules) { self.rules = rules }
 
-    /// Where a reservation stands in ``reservations``.
+    /// The index of a reservation in ``reservations``.
     func position(of id: String) -> Int? { positions[id] }
 
     /// The balances of budgets, in the order of the keys.
@@ -24,10 +23,10 @@ struct Ledger: Sendable {
         keys.compactMap { key in budgets[key]?.balance(key, rules) }
     }
 
-    /// The balance of a budget as it is part of an answer.
+    /// The balance of a budget in the form of an answer.
     func row(_ key: BudgetKey) -> JSONValue? { budgets[key]?.balance(key, rules).json(by: rules) }
 
-    /// Adds a reservation whose hold is in the books already; returns its position.
+    /// Adds a reservation whose hold is part of the budgets already, and returns its position.
     @discardableResult
     mutating func append(_ reservation: Reservation) -> Int {
         let position = reservations.count
@@ -40,20 +39,19 @@ struct Ledger: Sendable {
         return position
     }
 
-    /// Gives a reservation its last status.
+    /// Sets the final status of a reservation.
     mutating func finish(_ position: Int, as status: Reservation.Status, at now: Int64?) {
         reservations[position].status = status
         reservations[position].finalizedAtMilliseconds = now
         active.remove(position)
     }
 
-    /// Puts changed budgets into the books.
+    /// Stores changed budgets.
     mutating func write(_ changes: [(key: BudgetKey, budget: Budget)]) {
         for change in changes { budgets[change.key] = change.budget }
     }
 
-    /// Gives back what reservations hold that nobody settled in time (specification: `ReservationStatus`): those
-    /// whose grace period is over.
+    /// Releases the holds of reservations whose grace period has ended (specification: `ReservationStatus`).
     mutating func expire(at now: Int64) {
         guard now > earliestDeadline else { return }
         earliestDeadline = .max
@@ -68,7 +66,8 @@ struct Ledger: Sendable {
         }
     }
 
-    /// What a reservation holds is in the books, so that taking it out always works.
+    /// The budgets of a reservation without its hold. Always exist, since budgets contain the holds of active
+    /// reservations.
     func booksWithoutHold(of reservation: Reservation) -> [(key: BudgetKey, budget: Budget)] {
         reservation.budgetKeys.compactMap { key in
             budgets[key]?.moving(reserved: -reservation.estimate.amount).map { (key, $0) }

@@ -1,10 +1,11 @@
 public import Cycles
 
-/// An in-memory budget authority with the full ledger of the protocol: a server to test against, without a network.
+/// An in-memory budget authority with the full ledger of the protocol, for tests without a network.
 ///
-/// Give it to a client as its transport, or serve it over a socket. It answers all eleven operations under any base
-/// URL. By default it behaves as the deployed reference server does; ``Options/Behavior/specification`` follows the text
-/// of the specification where the two differ. <doc:CyclesTesting> lists the differences.
+/// Use it as the transport of a client, or serve it over a socket with ``LoopbackServer``. It answers all eleven
+/// operations under any base URL. By default it behaves like the deployed reference server;
+/// ``Options/Behavior/specification`` follows the text of the specification where the two differ. <doc:CyclesTesting>
+/// lists the differences.
 ///
 /// ```swift
 /// let clock = ManualClock()
@@ -13,34 +14,34 @@ public import Cycles
 /// authority.setBudget(scope: "tenant:acme/agent:bot", allocated: .tokens(10_000))
 /// ```
 ///
-/// Scopes are checked from the root down. Subject fields have letters, digits, `_`, `.` and `-` only, as the
-/// specification recommends; anything else is refused as INVALID_REQUEST. A subject without a tenant derives scopes
-/// without one, such as `agent:bot`; their budgets belong to no tenant and are left out of `GET /v1/balances`.
+/// Scopes are checked from the root down. Subject fields may contain letters, digits, `_`, `.` and `-`, as the
+/// specification recommends; other characters are refused as INVALID_REQUEST. A subject without a tenant derives scopes
+/// without a tenant, such as `agent:bot`; their budgets belong to no tenant and are left out of `GET /v1/balances`.
 ///
-/// One authority may serve any number of clients and threads at once.
+/// An authority can be used by any number of clients and threads at once.
 public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
     private let clock: AuthorityClock
     private let state: Lock<AuthorityState>
 
-    /// An authority without tenants and budgets.
+    /// Creates an authority without tenants and budgets.
     /// - Parameters:
-    ///   - options: limits and habits.
-    ///   - clock: by which leases run out and instants are stamped; nil means the system's clocks.
+    ///   - options: The limits, and the server to model.
+    ///   - clock: The clock of leases and timestamps; nil means the system's clocks.
     public init(options: Options = Options(), clock: ManualClock? = nil) {
         self.clock = AuthorityClock(clock)
         state = Lock(AuthorityState(options: options))
     }
 
-    /// An authority as it was when ``snapshot()`` was taken.
+    /// Restores an authority from a snapshot.
     ///
-    /// No snapshot contains a key: add the keys again. Errors that ``failNext(_:retryAfter:)`` had lined up are gone.
-    /// Ids made from now on differ from those that the original went on to make.
+    /// Snapshots contain no API keys: add the keys again. Errors requested with ``failNext(_:retryAfter:)`` are not
+    /// restored. New ids differ from those that the original authority generates after the snapshot.
     /// - Parameters:
-    ///   - snapshot: what ``snapshot()`` gave.
-    ///   - options: limits and habits, which are no part of a snapshot.
-    ///   - clock: by which leases run out from now on; those that did so in between are expired. Nil means the system's
-    ///     clocks.
-    /// - Throws: ``RestoreError`` if the bytes are no snapshot.
+    ///   - snapshot: The result of ``snapshot()``.
+    ///   - options: The limits, and the server to model; not part of a snapshot.
+    ///   - clock: The clock of leases and timestamps. Leases that ran out since the snapshot have expired. Nil means
+    ///     the system's clocks.
+    /// - Throws: ``RestoreError`` if the bytes are no valid snapshot.
     public init(
         restoring snapshot: [UInt8],
         options: Options = Options(),
@@ -52,10 +53,10 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
 
     // MARK: Answering
 
-    /// Answers a request at once. Whatever is wrong with the request is in the answer.
+    /// Answers a request without waiting. Errors in the request are reported in the answer.
     ///
-    /// It serves ``HTTPTransport`` and ``BlockingHTTPTransport`` alike.
-    /// - Throws: `connectionFailed` while ``isReachable`` is false, and nothing else.
+    /// Implements both ``HTTPTransport`` and ``BlockingHTTPTransport``.
+    /// - Throws: `connectionFailed`, only while ``isReachable`` is false.
     public func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
         let response = state.withLock { state in
             state.isReachable ? state.respond(to: request, at: clock.nowMilliseconds) : nil
@@ -70,32 +71,32 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         return response
     }
 
-    /// Whether requests arrive; true unless set. It may be set from any thread, and is no part of a ``snapshot()``.
+    /// Whether requests arrive; by default true. Can be set on any thread; not part of a ``snapshot()``.
     ///
-    /// While it is false, ``send(_:)`` throws `connectionFailed` with `wasRequestSent` false, as for a server that is
-    /// down. Errors lined up by ``failNext(_:retryAfter:)`` are kept for later. Behind a ``LoopbackServer`` the connection
-    /// is closed without an answer.
+    /// While false, ``send(_:)`` throws `connectionFailed` with `wasRequestSent` false, as for a server that is down.
+    /// Errors requested with ``failNext(_:retryAfter:)`` are kept. Behind a ``LoopbackServer``, the connection is
+    /// closed without an answer.
     public var isReachable: Bool {
         get { state.withLock { $0.isReachable } }
         set { state.withLock { $0.isReachable = newValue } }
     }
 
-    /// Does nothing: the authority outlives the clients that use it as their transport.
+    /// Has no effect: an authority outlives the clients that use it as their transport.
     public func shutdown() async {}
 
-    /// Answers the next request, whatever it is, with an error and its proper status (specification: ERROR SEMANTICS).
-    /// Several calls line up.
+    /// Answers the next request of any operation with an error and its status (specification: ERROR SEMANTICS). Further
+    /// calls apply to further requests.
     /// - Parameters:
-    ///   - code: the error; one that the protocol does not know is answered with status 500.
-    ///   - retryAfter: for the `Retry-After` header, in whole seconds, rounded up; nil means no such header.
+    ///   - code: The error code; an unknown code is answered with status 500.
+    ///   - retryAfter: The `Retry-After` header, rounded up to whole seconds; nil for none.
     public func failNext(_ code: ErrorCode, retryAfter: Duration? = nil) {
         state.withLock { $0.plannedFailures.append(.init(code: code, retryAfter: retryAfter)) }
     }
 
     // MARK: Tenants and keys
 
-    /// Lets a key act for a tenant (specification: AUTH & TENANCY). A key that is there already changes hands.
-    /// - Precondition: the tenant has 1 to 128 letters, digits, `_`, `.` and `-`.
+    /// Adds an API key of a tenant (specification: AUTH & TENANCY). An existing key is reassigned.
+    /// - Precondition: The tenant has 1 to 128 letters, digits, `_`, `.` and `-`.
     public func addAPIKey(_ key: String, tenant: String) {
         precondition(ScopeLevel.isValue(tenant), "LocalAuthority: not a tenant: \(tenant)")
         state.withLock { state in
@@ -104,13 +105,13 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         }
     }
 
-    /// Lets a key act as an administrator: on listing, reading and releasing reservations of any tenant (specification:
+    /// Adds an administrator's key, which lists, reads and releases the reservations of any tenant (specification:
     /// AdminKeyAuth).
     public func addAdminAPIKey(_ key: String) {
         state.withLock { state in _ = state.adminKeys.insert(Array(key.utf8)) }
     }
 
-    /// Revokes a key, an administrator's or a tenant's: it is answered with 401 from now on.
+    /// Revokes a key of a tenant or administrator. Requests with the key are then answered with 401.
     public func removeAPIKey(_ key: String) {
         state.withLock { state in
             state.apiKeys[Array(key.utf8)] = nil
@@ -118,20 +119,20 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         }
     }
 
-    /// Suspends, closes or reopens a tenant, and sets its defaults. A parameter that is nil changes nothing; a tenant that
-    /// is new is active and has no defaults.
+    /// Suspends, closes or reopens a tenant, and sets its defaults. Parameters that are nil change nothing. A new
+    /// tenant is active and has no defaults.
     ///
-    /// The keys of a suspended or closed tenant are answered with 401. With ``Options/Behavior/specification`` those of a
-    /// suspended tenant are answered with 403; a closed tenant's changes are refused with TENANT_CLOSED, its preflights and
-    /// dry runs say DENY, and reading goes on (specification: ERROR SEMANTICS, TENANT_CLOSED).
+    /// Requests of a suspended or closed tenant are answered with 401. With ``Options/Behavior/specification``, those
+    /// of a suspended tenant are answered with 403; a closed tenant's changes are refused with TENANT_CLOSED, its
+    /// preflights and dry runs are denied, and its reads are served (specification: ERROR SEMANTICS, TENANT_CLOSED).
     /// - Parameters:
-    ///   - tenant: the name of the tenant.
-    ///   - status: the new status.
-    ///   - defaultTimeToLive: the lease of a reservation whose request has no `ttl_ms`, instead of 60 s.
-    ///   - defaultOveragePolicy: the policy of reservations and events whose request has none, instead of
+    ///   - tenant: The name of the tenant.
+    ///   - status: The new status.
+    ///   - defaultTimeToLive: The lease of a reservation whose request has no `ttl_ms`, instead of 60 s.
+    ///   - defaultOveragePolicy: The policy of reservations and events whose request has none, instead of
     ///     ALLOW_IF_AVAILABLE.
-    ///   - maxExtensions: how often a reservation made from now on may be extended, instead of ``Options/maxExtensions``.
-    /// - Precondition: no number is negative.
+    ///   - maxExtensions: The maximum number of extensions of new reservations, instead of ``Options/maxExtensions``.
+    /// - Precondition: No number is negative.
     public func setTenant(
         _ tenant: String,
         status: TenantStatus? = nil,
@@ -158,17 +159,17 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
     /// Whether a text is a canonical scope, such as `tenant:acme/agent:bot` (specification: SCOPE DERIVATION).
     public static func isValidScope(_ scope: String) -> Bool { ScopePath(parsing: scope) != nil }
 
-    /// Sets up the budget of a scope in the unit of `allocated`, or changes it: what is spent, reserved and owed stays.
+    /// Creates or changes the budget of a scope in the unit of `allocated`. Spent, reserved and debt do not change.
     ///
-    /// Another allocation puts the scope over its limit if the debt exceeds the limit, and otherwise reconciles it. With
-    /// ``Options/Behavior/specification`` another limit does the same (specification: OVERDRAFT RECONCILIATION).
+    /// A changed allocation sets `is_over_limit` if the debt exceeds the limit, and clears it otherwise. With
+    /// ``Options/Behavior/specification`` a changed limit does the same (specification: OVERDRAFT RECONCILIATION).
     /// - Parameters:
-    ///   - scope: the canonical scope, such as `tenant:acme/agent:bot`.
-    ///   - allocated: how much there is in all, 0 or more.
-    ///   - overdraftLimit: how much debt may be run up, 0 or more; 0 permits none.
-    ///   - caps: what comes with permission to use this budget, as ALLOW_WITH_CAPS; nil for none.
-    ///   - status: frozen and closed budgets give nothing new, and still settle what was reserved before.
-    /// - Precondition: the scope is canonical, the unit is one of the protocol's, and no number is negative.
+    ///   - scope: The canonical scope, such as `tenant:acme/agent:bot`.
+    ///   - allocated: The whole allocation, 0 or more.
+    ///   - overdraftLimit: The maximum debt, 0 or more; 0 permits none.
+    ///   - caps: The caps of ALLOW_WITH_CAPS decisions for this budget; nil for none.
+    ///   - status: The status. Frozen and closed budgets refuse new reservations and settle existing ones.
+    /// - Precondition: The scope is canonical, the unit is one of the protocol's, and no number is negative.
     public func setBudget(
         scope: String,
         allocated: Amount,
@@ -187,22 +188,23 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         }
     }
 
-    /// Adds to the allocation of a budget, which ends at `Int64.max`. Debt stays as it is; use ``repayDebt(scope:_:)``.
-    /// With ``Options/Behavior/specification`` debt is repaid first, and the rest is allocated (specification: `Balance`,
+    /// Adds to the allocation of a budget, up to `Int64.max`. Debt does not change: use ``repayDebt(scope:_:)``. With
+    /// ``Options/Behavior/specification``, debt is repaid first, and the rest is allocated (specification: `Balance`,
     /// DEBT SEMANTICS).
     ///
     /// The scope is no longer over its limit if its debt is within the limit.
-    /// - Returns: Whether the budget was funded. A frozen or closed budget is not, except with
+    /// - Returns: Whether the budget was funded. Frozen and closed budgets are funded only with
     ///   ``Options/Behavior/specification``.
-    /// - Precondition: the scope has a budget in this unit, and the amount is not negative.
+    /// - Precondition: The scope has a budget in this unit, and the amount is not negative.
     @discardableResult
     public func fund(scope: String, _ amount: Amount) -> Bool {
         change(scope, amount) { $0.fund(amount.amount, $1) }
     }
 
-    /// Repays debt. What exceeds the debt is added to the allocation. Reconciles like ``fund(scope:_:)``.
-    /// - Returns: Whether the budget took the amount, as for ``fund(scope:_:)``.
-    /// - Precondition: the scope has a budget in this unit, and the amount is not negative.
+    /// Repays debt, and adds the rest of the amount to the allocation. The scope is no longer over its limit if its
+    /// debt is within the limit.
+    /// - Returns: Whether the budget accepted the amount, as for ``fund(scope:_:)``.
+    /// - Precondition: The scope has a budget in this unit, and the amount is not negative.
     @discardableResult
     public func repayDebt(scope: String, _ amount: Amount) -> Bool {
         change(scope, amount) { $0.repay(amount.amount, $1) }
@@ -221,7 +223,7 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         }
     }
 
-    /// The books as they stand now, without what has run out.
+    /// Calls `body` with the ledger after expired reservations were removed from it.
     private func withLedger<Result>(_ body: (inout Ledger) -> Result) -> Result {
         state.withLock { state in
             state.ledger.expire(at: clock.nowMilliseconds)
@@ -238,16 +240,15 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
 
     // MARK: Evidence
 
-    /// Publishes a set of public keys, or none for nil, which is how an authority begins (specification:
-    /// getEvidenceJwks).
-    /// - Parameter document: the JWK Set as it is to be served, such as `["keys": []]`.
+    /// Publishes a set of public keys (specification: getEvidenceJwks). A new authority publishes none.
+    /// - Parameter document: The JWK Set to serve, such as `["keys": []]`; nil for none.
     public func setEvidenceKeys(_ document: JSONValue?) {
         state.withLock { $0.evidence.keys = document }
     }
 
-    // MARK: Looking inside
+    // MARK: Inspection
 
-    /// Every balance, in the order of its path and unit, as an answer would have it (specification: `Balance`).
+    /// Returns all balances in the order of their paths and units, in the form of answers (specification: `Balance`).
     /// `scopePath` is the whole path of the scope.
     public func balances() -> [Balance] {
         withLedger { ledger in
@@ -255,18 +256,17 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         }
     }
 
-    /// The reservations that hold budget now, those in their grace period included, in the order in which they were
-    /// made.
+    /// The reservations that hold budget, including those in their grace period, in the order of their creation.
     public var activeReservations: [ReservationID] {
         withLedger { ledger in
             return ledger.active.sorted().map { ReservationID(ledger.reservations[$0].id) }
         }
     }
 
-    /// Everything that the authority knows, as JSON: budgets, reservations, answers kept for replays, the status and the
-    /// defaults of tenants, and evidence. Equal states have equal bytes.
+    /// Returns the state as JSON: budgets, reservations, answers for replays, the status and defaults of tenants, and
+    /// evidence. Equal states have equal bytes.
     ///
-    /// API keys and ``Options`` are not in it, nor are errors lined up by ``failNext(_:retryAfter:)``.
+    /// A snapshot contains no API keys, no ``Options``, and no errors requested with ``failNext(_:retryAfter:)``.
     public func snapshot() -> [UInt8] {
         state.withLock { state in
             state.ledger.expire(at: clock.nowMilliseconds)

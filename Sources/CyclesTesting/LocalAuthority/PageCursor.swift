@@ -1,8 +1,8 @@
 import Cycles
 
-/// Where a page of a list ended. Clients get it as an opaque text.
+/// The end of a page in a list. Clients receive it as an opaque text.
 struct PageCursor: Sendable {
-    /// What the list was of, so that a cursor is of no use anywhere else: the filters of a sorted list are part of it
+    /// The identity of the list, filters of a sorted list included. A cursor is valid for its own list only
     /// (specification: TIME-RANGE FILTERS, cursor invalidation).
     let list: JSONValue
     /// The sort keys of the last row.
@@ -13,7 +13,7 @@ struct PageCursor: Sendable {
         self.last = last
     }
 
-    /// Reads the cursor of a query, if it has one.
+    /// Reads the cursor of a query; nil if it has none.
     init?(_ query: RequestQuery, of list: JSONValue) throws(Refusal) {
         guard let text = query.filled("cursor") else { return nil }
         let fingerprint = PageCursor.fingerprint(list)
@@ -42,7 +42,7 @@ struct PageCursor: Sendable {
     }
 }
 
-/// Something that rows are sorted by.
+/// A value by which rows are sorted.
 enum SortKey: Comparable, Sendable {
     case number(Int64)
     case text(String)
@@ -65,12 +65,12 @@ enum SortKey: Comparable, Sendable {
     }
 }
 
-/// One page of rows that are in order already.
+/// One page of sorted rows.
 struct Page<Row> {
     let rows: [Row]
     let next: PageCursor?
 
-    /// The first rows that come after where the cursor stands.
+    /// Takes the first rows after the cursor.
     init(
         _ rows: [Row],
         list: JSONValue,

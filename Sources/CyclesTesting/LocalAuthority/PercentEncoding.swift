@@ -1,5 +1,5 @@
 enum PercentEncoding {
-    /// The text that an encoded one stands for; nil if it is not validly encoded or not UTF-8.
+    /// Decodes a text; nil if the encoding is invalid or the result is not UTF-8.
     static func decode(_ text: Substring, plusIsSpace: Bool = false) -> String? {
         var bytes: [UInt8] = []
         var rest = text.utf8[...]

@@ -1,11 +1,11 @@
 import Cycles
 
-/// Why a request is not fulfilled: what becomes the error answer (specification: `ErrorResponse`).
+/// The reason why a request is refused; becomes the error answer (specification: `ErrorResponse`).
 struct Refusal: Error, Sendable {
     var code: ErrorCode
     var message: String
     var details: [String: JSONValue]?
-    /// The methods of the path, for an answer that the method is not one of them.
+    /// The methods of the path, if the method is not one of them.
     var allowedMethods: [String]?
 
     init(_ code: ErrorCode, _ message: String, details: [String: JSONValue]? = nil) {
@@ -16,7 +16,7 @@ struct Refusal: Error, Sendable {
 
     static func invalid(_ message: String) -> Refusal { Refusal(.invalidRequest, message) }
 
-    /// The protocol has no error code for this status; the nearest one is INVALID_REQUEST.
+    /// A refusal with status 405. Its code is INVALID_REQUEST, since the protocol has none for this status.
     static func methodNotAllowed(_ method: String, allowed: [String]) -> Refusal {
         var refusal = invalid("\(method) is not allowed here")
         refusal.allowedMethods = allowed
@@ -27,8 +27,7 @@ struct Refusal: Error, Sendable {
 }
 
 extension ErrorCode {
-    /// The status that goes with the code (specification: ERROR SEMANTICS). A code that nobody knows is a failure of
-    /// the server.
+    /// The status of the code (specification: ERROR SEMANTICS); 500 for unknown codes.
     var httpStatus: Int {
         switch rawValue {
         case "INVALID_REQUEST", "UNIT_MISMATCH": 400

@@ -1,12 +1,12 @@
 import Cycles
 
-/// The members of a JSON object in a request, read under the rules of its schema. Whatever breaks a rule is refused as
-/// INVALID_REQUEST, naming the member.
+/// Reads the members of a JSON object in a request by the rules of its schema. A violation is refused as
+/// INVALID_REQUEST, with the name of the member.
 struct RequestMembers: Sendable {
     private let members: [String: JSONValue]
     private let place: String
 
-    /// An object that may have these members and no others (specification: `additionalProperties: false`).
+    /// Reads an object with no other members than these (specification: `additionalProperties: false`).
     init(_ value: JSONValue, allowing names: [String], at place: String = "") throws(Refusal) {
         self.place = place
         guard let members = value.object else {
@@ -27,7 +27,7 @@ struct RequestMembers: Sendable {
 
     func path(to name: String) -> String { place.isEmpty ? name : place + "." + name }
 
-    /// A text whose length in Unicode scalars is within a range.
+    /// Reads a text whose length in Unicode scalars is within a range.
     func text(_ name: String, length: ClosedRange<Int>) throws(Refusal) -> String? {
         guard let value = members[name] else { return nil }
         guard let text = value.string else { throw .invalid("\(path(to: name)) must be a text") }
@@ -42,7 +42,7 @@ struct RequestMembers: Sendable {
         return text
     }
 
-    /// A whole number within a range, however it is spelled: `5`, `5.0`, `5e0`.
+    /// Reads a whole number within a range, in any spelling: `5`, `5.0`, `5e0`.
     func whole(_ name: String, in range: ClosedRange<Int64>) throws(Refusal) -> Int64? {
         guard let value = members[name] else { return nil }
         guard let number = value.wholeNumber, range.contains(number) else {
@@ -59,7 +59,7 @@ struct RequestMembers: Sendable {
         return truth
     }
 
-    /// An object with any members, kept as it is.
+    /// Reads an object with any members.
     func anyObject(_ name: String) throws(Refusal) -> JSONValue? {
         guard let value = members[name] else { return nil }
         guard value.object != nil else { throw .invalid("\(path(to: name)) must be an object") }
@@ -97,7 +97,7 @@ struct RequestMembers: Sendable {
         return policy
     }
 
-    /// Checks a member that is only kept (specification: `StandardMetrics`).
+    /// Checks the metrics, which have no effect on the ledger (specification: `StandardMetrics`).
     func checkMetrics() throws(Refusal) {
         let names = ["tokens_input", "tokens_output", "latency_ms", "model_version", "custom"]
         guard let metrics = try object("metrics", allowing: names) else { return }
@@ -106,7 +106,8 @@ struct RequestMembers: Sendable {
         _ = try metrics.anyObject("custom")
     }
 
-    /// The subject, its standard fields within the portable characters (specification: `Subject`, CHARSET).
+    /// Reads the subject; its standard fields may contain the portable characters only (specification: `Subject`,
+    /// CHARSET).
     func subject() throws(Refusal) -> RequestSubject {
         let levels = ScopeLevel.allCases
         let value = try required("subject")
@@ -133,7 +134,7 @@ struct RequestMembers: Sendable {
         return RequestSubject(json: value, scope: scope)
     }
 
-    /// The action, which is only kept (specification: `Action`).
+    /// Reads the action, which has no effect on the ledger (specification: `Action`).
     func action() throws(Refusal) -> JSONValue {
         let members = try requiredObject("action", allowing: ["kind", "name", "tags"])
         for (name, limit) in [("kind", 64), ("name", 256)] {
@@ -152,7 +153,7 @@ struct RequestMembers: Sendable {
     }
 }
 
-/// A subject as it came in, and what it means.
+/// A subject as received, with its scope.
 struct RequestSubject: Sendable {
     let json: JSONValue
     let scope: ScopePath

@@ -1,19 +1,19 @@
 import Cycles
 
-/// What a request's URL says, in pieces.
+/// The parts of a request's URL.
 struct RequestTarget: Sendable {
-    /// Everything up to and including `/v1`: what evidence URLs begin with.
+    /// The part up to and including `/v1`, with which evidence URLs begin.
     let base: String
-    /// The path after `/v1`, each segment decoded.
+    /// The decoded segments of the path after `/v1`.
     let segments: [String]
     let query: RequestQuery
 
-    /// Takes a URL apart. The authority answers under any host and any path in front of `/v1`.
+    /// Parses a URL. Any host and any path before `/v1` is accepted.
     init(_ url: String) throws(Refusal) {
         let beforeFragment = url.prefix { $0 != "#" }
         let resource = beforeFragment.prefix { $0 != "?" }
         let parts = resource.split(separator: "/", omittingEmptySubsequences: false)
-        // "http:", "", the host, and then the path.
+        // The parts are "http:", "", the host, and the path.
         let hasHost = parts.count > 1 && parts[0].hasSuffix(":") && parts[1].isEmpty
         let pathStart = hasHost ? 3 : 1
         guard let version = parts.indices.dropFirst(pathStart).first(where: { parts[$0] == "v1" }) else {
@@ -30,12 +30,12 @@ struct RequestTarget: Sendable {
     }
 }
 
-/// The parameters of a query string. Of several with one name the first counts; those that nobody knows are ignored, as
-/// additive parameters have to be (specification: EVOLUTION CONTRACT).
+/// The parameters of a query string. The first of several with one name counts; unknown parameters are ignored
+/// (specification: EVOLUTION CONTRACT).
 struct RequestQuery: Sendable {
     private var values: [String: String] = [:]
 
-    /// Decodes a query string as forms encode it, where a plus sign is a space: that is how servers read it.
+    /// Decodes a query string in the encoding of forms, in which a plus sign is a space, as servers do.
     init(_ text: Substring) throws(Refusal) {
         for pair in text.split(separator: "&") {
             let name = pair.prefix { $0 != "=" }
@@ -48,25 +48,26 @@ struct RequestQuery: Sendable {
 
     subscript(name: String) -> String? { values[name] }
 
-    /// A value that says something: an empty one comes from a variable that was not set.
+    /// The value of a parameter; nil if it is absent or empty.
     func filled(_ name: String) -> String? {
         guard let value = values[name], value.contains(where: { !$0.isWhitespace }) else { return nil }
         return value
     }
 
-    /// The values that are asked for, by level, as the ledger keeps them.
+    /// The subject values in the query, in the ledger's form.
     func levels(_ levels: [ScopeLevel], _ rules: ServerRules) -> [(level: ScopeLevel, value: String)] {
         levels.compactMap { level in filled(level.rawValue).map { (level, rules.canonical($0)) } }
     }
 
-    /// How many rows to a page (specification: parameter `Limit`).
+    /// The maximum number of rows of a page (specification: parameter `Limit`).
     func limit() throws(Refusal) -> Int {
         guard let text = values["limit"] else { return 50 }
         guard let limit = Int(text), (1...200).contains(limit) else { throw .invalid("limit must be 1 to 200") }
         return limit
     }
 
-    /// A bound of a time window; a blank one is not set (specification: TIME-RANGE FILTERS).
+    /// A bound of a time window in milliseconds since 1970; nil if it is absent or empty (specification: TIME-RANGE
+    /// FILTERS).
     func instant(_ name: String) throws(Refusal) -> Int64? {
         guard let text = filled(name) else { return nil }
         guard let milliseconds = InternetTimestamp.parse(text) else { throw .invalid("\(name) must be a date-time") }

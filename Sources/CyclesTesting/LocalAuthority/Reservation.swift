@@ -1,6 +1,6 @@
 import Cycles
 
-/// A reservation as the ledger keeps it (specification: `ReservationDetail`).
+/// A reservation in the ledger (specification: `ReservationDetail`).
 struct Reservation: Sendable {
     enum Status: String, Sendable {
         case active = "ACTIVE"
@@ -10,20 +10,20 @@ struct Reservation: Sendable {
     }
 
     let id: String
-    /// Who owns it: the effective tenant of the request that made it.
+    /// The owner: the effective tenant of the create request.
     let tenant: String
     let idempotencyKey: IdempotencyKey
-    /// Subject and action as they came in, so that they go out the same.
+    /// The subject and the action as received, returned unchanged in answers.
     let subject: JSONValue
     let action: JSONValue
     let metadata: JSONValue?
     let estimate: Amount
     let overagePolicy: CommitOveragePolicy
-    /// Every scope of the subject, the root first.
+    /// All scopes of the subject, from the root down.
     let scopes: [String]
-    /// Those that had a budget when it was made: the ones that hold the estimate.
+    /// The scopes that hold the estimate: those that had a budget when the reservation was created.
     let budgetScopes: [String]
-    /// How often it may be extended.
+    /// The maximum number of extensions.
     let maxExtensions: Int
     let createdAtMilliseconds: Int64
     let graceMilliseconds: Int64
@@ -34,13 +34,13 @@ struct Reservation: Sendable {
     var committedAmount: Int64?
     var committedMetadata: JSONValue?
     var finalizedAtMilliseconds: Int64?
-    /// References to its evidence, by the name of the operation.
+    /// References to the evidence, by the names of the operations.
     var evidence: [String: JSONValue] = [:]
 
-    /// The last moment at which a commit or a release is accepted.
+    /// The latest time at which a commit or release is accepted: the expiry plus the grace period.
     var deadlineMilliseconds: Int64 { expiresAtMilliseconds.saturatingAdding(graceMilliseconds) }
 
-    /// When it was settled or ran out; nil while it is active.
+    /// The time at which the reservation was settled or expired; nil while it is active.
     var endMilliseconds: Int64? { status == .active ? nil : finalizedAtMilliseconds ?? deadlineMilliseconds }
 
     var budgetKeys: [BudgetKey] { budgetScopes.map { BudgetKey(scope: $0, unit: estimate.unit) } }

@@ -1,6 +1,6 @@
 import Cycles
 
-/// Which reservations a list is of, and in which order (specification: listReservations).
+/// Selects and sorts the reservations of a list (specification: listReservations).
 struct ReservationFilter: Sendable {
     private let tenant: String
     private let rules: ServerRules
@@ -15,7 +15,7 @@ struct ReservationFilter: Sendable {
     private let isAscending: Bool
     private let included: Set<String>
 
-    /// Bounds that are both included; nil leaves a side open.
+    /// A time window with inclusive bounds; nil leaves a side open.
     private struct Window: Sendable {
         let from: Int64?
         let to: Int64?
@@ -36,7 +36,7 @@ struct ReservationFilter: Sendable {
         var json: JSONValue { [from.map(JSONValue.whole) ?? nil, to.map(JSONValue.whole) ?? nil] }
     }
 
-    /// Reads the parameters; `tenant` is whose reservations these are.
+    /// Reads the parameters. `tenant` is the owner of the reservations.
     init(_ query: RequestQuery, tenant: String, rules: ServerRules, at now: Int64) throws(Refusal) {
         self.tenant = tenant
         self.rules = rules
@@ -63,15 +63,15 @@ struct ReservationFilter: Sendable {
             guard let key = ReservationSortKey(rawValue: text) else { throw .invalid("sort_by is not known") }
             return key
         }
-        // A direction alone sorts by the default key.
+        // A direction without a key sorts by the creation time.
         self.sortKey = sortKey ?? direction.map { _ in .createdAt }
         isAscending = direction == .ascending
         let tokens = query.filled("include")?.split(separator: ",") ?? []
         included = Set(tokens.map { $0.split(whereSeparator: \.isWhitespace).joined(separator: " ") })
     }
 
-    /// What a cursor is bound to. A list without `sort_by` binds nothing (specification: TIME-RANGE FILTERS, legacy
-    /// cursors), and what rows carry is never part of it (specification: FIELD PROJECTION).
+    /// The identity to which cursors are bound. Without `sort_by`, filters are not part of it (specification:
+    /// TIME-RANGE FILTERS, legacy cursors); included fields never are (specification: FIELD PROJECTION).
     private var identity: JSONValue {
         guard let sortKey else { return ["list": "reservations"] }
         return [
@@ -100,7 +100,7 @@ struct ReservationFilter: Sendable {
         return levels.allSatisfy { scope.value(of: $0.level) == $0.value }
     }
 
-    /// What a row is sorted by. Rows that are alike in it are told apart by when they were made.
+    /// The sort keys of a row. Rows with equal keys are in the order of their creation.
     private func keys(_ row: (position: Int, reservation: Reservation)) -> [SortKey] {
         let position = SortKey.number(Int64(row.position))
         let reservation = row.reservation
@@ -116,7 +116,7 @@ struct ReservationFilter: Sendable {
         }
     }
 
-    /// One page of the reservations that match.
+    /// Returns one page of the matching reservations.
     func page(of reservations: [Reservation], query: RequestQuery) throws(Refusal) -> JSONValue {
         let cursor = try PageCursor(query, of: identity)
         let isOrdered = { (left: [SortKey], right: [SortKey]) in

@@ -16,7 +16,7 @@ enum Route: Sendable {
 
     init(method: HTTPMethod, segments: [String]) throws(Refusal) {
         let operations = try Route.operations(at: segments)
-        // What can be got can be asked for without its body.
+        // HEAD is accepted wherever GET is.
         let name = method.rawValue == "HEAD" ? "GET" : method.rawValue
         guard let route = operations.first(where: { $0.method == name })?.route else {
             let names = operations.map(\.method)
@@ -26,7 +26,7 @@ enum Route: Sendable {
         self = route
     }
 
-    /// The operations of a path, by method.
+    /// The operations of a path with their methods.
     private static func operations(at segments: [String]) throws(Refusal) -> [(method: String, route: Route)] {
         switch (segments.first, segments.count) {
         case ("decide", 1): return [("POST", .decide)]
@@ -54,7 +54,7 @@ enum Route: Sendable {
         }
     }
 
-    /// Whether an administrator's key does as well (specification: AdminKeyAuth).
+    /// Whether the operation accepts an administrator's key (specification: AdminKeyAuth).
     var acceptsAdminKey: Bool {
         switch self {
         case .listReservations, .getReservation, .releaseReservation: true

@@ -2,8 +2,8 @@
 enum ScopeLevel: String, CaseIterable, Sendable {
     case tenant, workspace, app, workflow, agent, toolset
 
-    /// Whether a value can be part of a scope (specification: `Subject`, CHARSET). Colons and slashes would make two
-    /// different subjects share a scope.
+    /// Whether a value can be part of a scope (specification: `Subject`, CHARSET). With colons and slashes, two
+    /// subjects could share a scope.
     static func isValue(_ text: String) -> Bool {
         guard (1...128).contains(text.utf8.count) else { return false }
         return text.utf8.allSatisfy { byte in
@@ -13,7 +13,7 @@ enum ScopeLevel: String, CaseIterable, Sendable {
     }
 }
 
-/// A canonical scope such as `tenant:acme/agent:bot`: levels in canonical order, of which some may be left out.
+/// A canonical scope such as `tenant:acme/agent:bot`: some of the levels, in canonical order.
 struct ScopePath: Hashable, Sendable {
     private(set) var segments: [Segment] = []
 
@@ -22,7 +22,7 @@ struct ScopePath: Hashable, Sendable {
         let value: String
     }
 
-    /// The scope of the levels that have a value; nil if none has. The values have been checked already.
+    /// Creates the scope of the levels with a value; nil if there are none. The values have to be valid.
     init?(value: (ScopeLevel) -> String?) {
         for level in ScopeLevel.allCases {
             if let text = value(level) { segments.append(Segment(level: level, value: text)) }
@@ -30,7 +30,7 @@ struct ScopePath: Hashable, Sendable {
         if segments.isEmpty { return nil }
     }
 
-    /// Reads a scope; nil unless it is canonical.
+    /// Parses a scope; nil unless it is canonical.
     init?(parsing text: String) {
         var levels = ScopeLevel.allCases[...]
         for part in text.split(separator: "/", omittingEmptySubsequences: false) {
@@ -44,7 +44,7 @@ struct ScopePath: Hashable, Sendable {
         }
     }
 
-    /// The scope and every scope above it, the root first.
+    /// The scope and all scopes above it, from the root down.
     var chain: [String] {
         var text = ""
         return segments.map { segment in

@@ -1,16 +1,16 @@
 import Cycles
 
-/// The points in which deployed servers and the specification differ, one member for each.
+/// The differences between deployed servers and the specification, one member for each.
 ///
-/// The ledger and the answers ask these rules, so that no other code knows which behavior is modelled.
+/// No other code depends on the modelled server.
 struct ServerRules: Sendable {
     // MARK: Scopes
 
-    /// Whether scopes are folded to lower case, in paths and in look-ups.
+    /// Whether scopes are folded to lower case in paths and look-ups.
     var foldsLetterCase: Bool
     /// Whether `Balance.scope` is the last segment of the path instead of the whole path.
     var namesScopesByLastSegment: Bool
-    /// Whether a query for balances finds descendants without being asked for them.
+    /// Whether a query for balances includes descendants without `include_children`.
     var alwaysListsDescendants: Bool
 
     // MARK: Answers
@@ -24,14 +24,14 @@ struct ServerRules: Sendable {
 
     // MARK: Decisions
 
-    /// Whether a scope over its limit is reported before what other scopes lack.
+    /// Whether a scope over its limit takes precedence over debt and missing budget of other scopes.
     var reportsOverLimitFirst: Bool
     /// Whether caps of ancestors are ignored.
     var takesCapsFromDeepestScopeOnly: Bool
 
     // MARK: Overdraft
 
-    /// Whether the remaining budget pays its part of an overdraft, so that only the rest becomes debt.
+    /// Whether an overdraft spends the remaining budget first, so that only the rest becomes debt.
     var spendsRemainingBeforeDebt: Bool
     /// Whether `is_over_limit` follows the debt. Otherwise a capped charge sets the flag, and each funding operation
     /// replaces it.
@@ -43,16 +43,16 @@ struct ServerRules: Sendable {
     var repaysDebtWhenFunding: Bool
     /// Whether frozen and closed budgets can be funded.
     var fundsInactiveBudgets: Bool
-    /// Whether the keys of suspended and closed tenants are unknown.
+    /// Whether the keys of suspended and closed tenants are answered with 401.
     var revokesKeysOfInactiveTenants: Bool
 
     // MARK: Time
 
-    /// Whether one extension is cut to the longest time to live.
+    /// Whether an extension is reduced to the maximum time to live.
     var cutsExtensions: Bool
-    /// How long an event's idempotency key is kept; nil means for ever.
+    /// The time for which an event's idempotency key is kept; nil for ever.
     var eventKeyLifetimeMilliseconds: Int64?
-    /// How long a reservation is kept after its end; nil means for ever.
+    /// The time for which a reservation is kept after its end; nil for ever.
     var finishedReservationLifetimeMilliseconds: Int64?
 
     static let deployed = ServerRules(
@@ -102,10 +102,10 @@ extension ServerRules {
         }
     }
 
-    /// A scope, or a part of one, as the ledger keeps it.
+    /// A scope, or a part of it, in the ledger's form.
     func canonical(_ scope: String) -> String { foldsLetterCase ? scope.lowercased() : scope }
 
-    /// The scopes of a subject, the root first.
+    /// The scopes of a subject, from the root down.
     func chain(of subject: RequestSubject) -> [String] { subject.scope.chain.map(canonical) }
 
     /// The value of `Balance.scope` for a path.
@@ -114,11 +114,11 @@ extension ServerRules {
         return String(path[path.index(after: slash)...])
     }
 
-    /// Whether a figure or a flag that may be left out is part of a balance.
+    /// Whether an optional figure or flag is part of a balance.
     func shows(_ figure: Int64) -> Bool { figure > 0 || !omitsZeros }
     func shows(_ flag: Bool) -> Bool { flag || !omitsZeros }
 
-    /// Whether a reservation is not known any more.
+    /// Whether a reservation has been removed after its end.
     func hasForgotten(_ reservation: Reservation, at now: Int64) -> Bool {
         guard let lifetime = finishedReservationLifetimeMilliseconds, let end = reservation.endMilliseconds else {
             return false

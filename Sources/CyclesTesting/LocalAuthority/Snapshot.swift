@@ -1,14 +1,14 @@
 import Cycles
 
 extension LocalAuthority {
-    /// Why bytes cannot be restored: they are no snapshot, or one that no ledger could have written.
+    /// The error of bytes that are no snapshot, or contain a state that no ledger can have.
     public struct RestoreError: Error, Hashable, Sendable, CustomStringConvertible {
-        /// What is wrong with them.
+        /// The problem with the bytes.
         public let description: String
     }
 }
 
-/// The state as JSON, and back. Keys are left out: nothing that is stored may contain one.
+/// Writes the state as JSON and restores it. API keys are left out, since they must not be stored.
 extension AuthorityState {
     private static let format = "cycles-local-authority/1"
 
@@ -99,7 +99,7 @@ extension AuthorityState {
 }
 
 extension Ledger {
-    /// Whether every budget holds exactly what its active reservations hold.
+    /// Whether `reserved` of every budget equals the holds of its active reservations.
     fileprivate var isBalanced: Bool {
         var held: [BudgetKey: Int64] = [:]
         for position in active {
@@ -117,7 +117,7 @@ extension Ledger {
 }
 
 extension IdentifierSource {
-    /// The source for the restored state, which numbers what it makes apart from what the original went on to make.
+    /// Restores the source with its own incarnation, so that new identifiers differ from those of the original.
     fileprivate init?(snapshot: JSONValue) {
         guard let incarnation = snapshot.natural("incarnation"), incarnation < .max,
             let requests = snapshot.natural("requests"), let reservations = snapshot.natural("reservations"),
@@ -137,7 +137,7 @@ extension EvidenceStore {
             guard let count = snapshot["misses"]?.natural(id), let count = Int(exactly: count) else { return nil }
             self.misses[id] = count
         }
-        // Not in one expression: there nil would be a value of JSON.
+        // In two steps, since in one expression nil would become the JSON value null.
         if keys != .null { self.keys = keys }
     }
 }
@@ -150,7 +150,7 @@ extension AuthorityState.Tenant {
             .setting("max_extensions", to: maxExtensions.map { .whole(Int64($0)) })
     }
 
-    /// Earlier versions wrote the status alone.
+    /// Also reads the form of earlier versions, which contains the status only.
     fileprivate init?(snapshot: JSONValue) {
         let status = (snapshot["status"] ?? snapshot).string.flatMap(LocalAuthority.TenantStatus.init)
         guard let status else { return nil }
@@ -231,7 +231,7 @@ extension Reservation {
         ]
     }
 
-    /// Earlier versions wrote no `max_extensions`.
+    /// Also reads the form of earlier versions, which has no `max_extensions`.
     fileprivate init?(snapshot: JSONValue, options: LocalAuthority.Options, _ rules: ServerRules) {
         guard let id = snapshot["id"]?.string, let tenant = snapshot["tenant"]?.string,
             let key = snapshot["idempotency_key"]?.string, let subject = snapshot["subject"],
@@ -269,7 +269,7 @@ extension Reservation {
 }
 
 extension IdempotencySlot {
-    /// Something to sort by: the parts, with a byte between them that none of them has.
+    /// A sort key: the parts, separated by a byte that none of them contains.
     fileprivate var order: [UInt8] { Array(tenant.utf8) + [0] + Array(endpoint.utf8) + [0] + Array(key.rawValue.utf8) }
 
     fileprivate init?(snapshot: JSONValue) {
@@ -281,7 +281,7 @@ extension IdempotencySlot {
 }
 
 extension IdempotencyRecord {
-    /// The payload stays a text, which keeps its bytes.
+    /// Writes the payload as a text, to preserve its bytes.
     fileprivate func snapshot(_ slot: IdempotencySlot) -> JSONValue {
         let lease: JSONValue? = lease.map {
             ["reservation_id": .string($0.reservationID), "expires_at_ms": .whole($0.expiresAtMilliseconds)]
@@ -314,16 +314,16 @@ extension IdempotencyRecord {
 }
 
 extension JSONValue {
-    /// A member that is a whole number of 0 or more.
+    /// The value of a member that is a whole number of 0 or more.
     fileprivate func natural(_ name: String) -> Int64? { self[name]?.int64.flatMap { $0 >= 0 ? $0 : nil } }
 
-    /// A member that is an array of texts.
+    /// The value of a member that is an array of texts.
     fileprivate func texts(_ name: String) -> [String]? {
         guard let elements = self[name]?.array else { return nil }
         let texts = elements.compactMap(\.string)
         return texts.count == elements.count ? texts : nil
     }
 
-    /// A member that is there and not `null`.
+    /// The value of a member unless it is `null`.
     fileprivate func present(_ name: String) -> JSONValue? { self[name] == .null ? nil : self[name] }
 }

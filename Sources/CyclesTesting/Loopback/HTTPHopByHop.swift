@@ -5,9 +5,9 @@ extension HTTPHeaders {
         "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
     ]
 
-    /// The elements of a comma-separated list, in lower case and without the white space around them.
+    /// Returns the elements of a comma-separated list, in lower case and without surrounding white space.
     ///
-    /// Only ASCII letters change: a Kelvin sign is no `k`, or else this list would hold what no peer saw in it.
+    /// Only ASCII letters are folded, as peers do: `lowercased()` would turn a Kelvin sign into `k`.
     static func listElements(_ text: String) -> [String] {
         text.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false).map { element in
             var element = element
@@ -17,9 +17,9 @@ extension HTTPHeaders {
         }
     }
 
-    /// The fields that are about the message and not about the connection it came over (RFC 9110 section 7.6.1).
+    /// Returns the fields without those that concern the connection only (RFC 9110 section 7.6.1).
     ///
-    /// - Parameter names: further fields to leave out, in lower case.
+    /// - Parameter names: Further fields to leave out, in lower case.
     func withoutHopByHopFields(and names: Set<String> = []) -> HTTPHeaders {
         var dropped = HTTPHeaders.hopByHopNames.union(names)
         for value in values(for: "Connection") { dropped.formUnion(HTTPHeaders.listElements(value)) }

@@ -1,14 +1,14 @@
 package import Cycles
 
-/// Reads HTTP/1.x requests (RFC 9112) out of a stream of bytes, however the bytes are split.
+/// Parses HTTP/1.x requests (RFC 9112) from a stream of bytes, which may be split anywhere.
 ///
-/// A pure value: it performs no I/O and knows no time. Whatever two HTTP implementations could frame differently is
-/// refused rather than repaired, since that is what request smuggling lives on.
+/// A pure value without I/O or time. Messages that implementations may frame differently are refused rather than
+/// repaired, since such differences allow request smuggling.
 package struct HTTPRequestParser: Sendable {
-    /// How much a request may bring.
+    /// The limits on the size of a request.
     package struct Limits: Hashable, Sendable {
         package var requestLineBytes = 8 * 1_024
-        /// All fields together with their line ends; those of trailers count too.
+        /// The size of all fields with their line ends, trailers included.
         package var headerBytes = 32 * 1_024
         package var headerCount = 100
         package var bodyBytes = 1_024 * 1_024
@@ -20,7 +20,7 @@ package struct HTTPRequestParser: Sendable {
     package struct Request: Hashable, Sendable {
         package var method: String
         package var target: String
-        /// The fields as received. Trailers are not among them.
+        /// The fields as received, without trailers.
         package var headers: HTTPHeaders
         package var body: [UInt8]
         /// Whether the client may send another request after the answer.
@@ -35,7 +35,7 @@ package struct HTTPRequestParser: Sendable {
         }
     }
 
-    /// Why the bytes are no request that can be served; nothing after them can be understood either.
+    /// The reason why a request cannot be served. The bytes after it cannot be parsed.
     package struct Failure: Error, Hashable {
         package var status: Int
         package var reason: String
@@ -46,15 +46,15 @@ package struct HTTPRequestParser: Sendable {
         }
     }
 
-    /// What to do next.
+    /// The next action of the caller.
     package enum Step: Hashable {
-        /// Append more bytes, then ask again.
+        /// Append more bytes, then call ``next()`` again.
         case needMore
-        /// Tell the client to go on with the body, then ask again.
+        /// Send 100 Continue, then call ``next()`` again.
         case sendContinue
-        /// Answer this request, then ask again: another one may have arrived with it.
+        /// Answer the request, then call ``next()`` again: another request may have arrived.
         case request(Request)
-        /// Answer with this status and close; every further step is the same failure.
+        /// Answer with the failure's status and close the connection. Every further step is the same failure.
         case failure(Failure)
     }
 
@@ -69,7 +69,7 @@ package struct HTTPRequestParser: Sendable {
         case failed(Failure)
     }
 
-    /// What the fields say about how the request is framed.
+    /// The fields that decide the framing of the request.
     private struct Framing {
         var isVersion11 = true
         var hostCount = 0
@@ -84,9 +84,9 @@ package struct HTTPRequestParser: Sendable {
     private let limits: Limits
     private var state = State.requestLine
     private var buffer: [UInt8] = []
-    /// Where the bytes begin that are not consumed yet.
+    /// The index of the first unconsumed byte.
     private var position = 0
-    /// Up to where the current line was looked through, so that no byte is looked at again when more arrive.
+    /// The end of the scanned part of the current line, so that no byte is scanned twice.
     private var scanned = 0
     private var hasSkippedEmptyLine = false
     private var method = ""
@@ -99,22 +99,22 @@ package struct HTTPRequestParser: Sendable {
 
     package init(limits: Limits = Limits()) {
         var limits = limits
-        // Leaves room for one more digit, so that sizes can be counted without a look at overflow, and keeps a field's
-        // name within what `HTTPHeaders` holds.
+        // Leaves room for one more digit, so that sizes cannot overflow, and keeps fields within the limits of
+        // `HTTPHeaders`.
         limits.bodyBytes = min(limits.bodyBytes, Int.max / 64)
         limits.headerBytes = min(limits.headerBytes, Int(UInt16.max))
         self.limits = limits
     }
 
-    /// Whether no byte of a further request has arrived.
+    /// Whether no byte of the next request has arrived.
     package var isBetweenRequests: Bool {
         if case .requestLine = state { return position == buffer.count }
         return false
     }
 
-    /// Adds bytes that arrived.
+    /// Appends received bytes.
     package mutating func append(_ bytes: UnsafeRawBufferPointer) {
-        // Consumed bytes go here and nowhere else: the ranges that `next` works with stay valid while it runs.
+        // Consumed bytes are removed only here, so that ranges stay valid while `next` runs.
         if position == buffer.count {
             buffer.removeAll(keepingCapacity: true)
             scanned = 0
@@ -127,10 +127,10 @@ package struct HTTPRequestParser: Sendable {
         buffer.append(contentsOf: bytes)
     }
 
-    /// Adds bytes that arrived.
+    /// Appends received bytes.
     package mutating func append(_ bytes: [UInt8]) { bytes.withUnsafeBytes { append($0) } }
 
-    /// Looks at the bytes so far.
+    /// Parses the bytes so far.
     package mutating func next() -> Step {
         do throws(Failure) {
             return try advance()
@@ -146,7 +146,7 @@ package struct HTTPRequestParser: Sendable {
             case .requestLine:
                 guard let line = try takeLine(.request) else { return .needMore }
                 if line.isEmpty {
-                    // One empty line is tolerated (RFC 9112 section 2.2): old clients send one after a body.
+                    // Accepts one empty line (RFC 9112 section 2.2): old clients send one after a body.
                     guard !hasSkippedEmptyLine else { throw Failure(400, "Empty lines stand before the request.") }
                     hasSkippedEmptyLine = true
                     continue
@@ -236,9 +236,9 @@ package struct HTTPRequestParser: Sendable {
         }
     }
 
-    /// The next line without its end; nil if it has not arrived whole.
+    /// The next line without its end; nil if it is incomplete.
     ///
-    /// Bytes are judged in their order, so that the outcome does not depend on how they are split.
+    /// Bytes are checked in their order, so that the result does not depend on the way they are split.
     private mutating func takeLine(_ kind: Line) throws(Failure) -> Range<Int>? {
         let limit = limit(of: kind)
         while scanned < buffer.count {
@@ -290,14 +290,14 @@ package struct HTTPRequestParser: Sendable {
         }
     }
 
-    /// The path and query of the target; `*` for the server as a whole.
+    /// The path and query of the target; `*` for the whole server.
     private static func originForm(_ target: ArraySlice<UInt8>, method: String) throws(Failure) -> String {
         guard target.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }) else {
             throw Failure(400, "The target holds a character that no target may hold.")
         }
         let text = String(decoding: target, as: UTF8.self)
         if text.hasPrefix("/") || text == "*" && method == "OPTIONS" { return text }
-        // A server has to take the absolute form, too (RFC 9112 section 3.2.2).
+        // A server has to accept the absolute form (RFC 9112 section 3.2.2).
         guard let scheme = ["http://", "https://"].first(where: { text.lowercased().hasPrefix($0) }) else {
             throw Failure(400, "The target is neither a path nor an absolute URL.")
         }
@@ -322,16 +322,16 @@ package struct HTTPRequestParser: Sendable {
         guard let colon = buffer[line].firstIndex(of: UInt8(ascii: ":")) else {
             throw Failure(400, "A header line has no colon.")
         }
-        // A space before the colon fails here: parsers disagree on whether it belongs to the name.
+        // Refuses a space before the colon, which parsers treat differently.
         let name = line.lowerBound..<colon
         guard !name.isEmpty, buffer[name].allSatisfy(HTTPRequestParser.isTokenByte) else {
             throw Failure(400, "The name of a header field is not a token.")
         }
         let value = trimmed((colon + 1)..<line.upperBound)
-        // Trailers are read and dropped (RFC 9112 section 7.1.2): merged in, they could say what the head did not.
+        // Trailers are dropped (RFC 9112 section 7.1.2): merged, they could contradict the head.
         guard !isTrailer else { return }
         try noteFraming(name: name, value: value)
-        // Moved out and back, since the buffer of `self` is held meanwhile.
+        // Moved out and back, since `buffer` is borrowed from `self` meanwhile.
         var fields = HTTPHeaders()
         swap(&fields, &headers)
         buffer.withUnsafeBytes { bytes in
@@ -370,7 +370,7 @@ package struct HTTPRequestParser: Sendable {
         var length = 0
         for byte in buffer[value] {
             length = length * 10 + Int(byte - UInt8(ascii: "0"))
-            // Checked at each digit, so that no number of digits overflows.
+            // Checked at each digit, to prevent an overflow.
             guard length <= limits.bodyBytes else { throw bodyTooLarge }
         }
         return length
@@ -380,7 +380,7 @@ package struct HTTPRequestParser: Sendable {
 
     // MARK: Body
 
-    /// Decides on how the body is framed; true if the client waits to be told to send it.
+    /// Decides the framing of the body. Returns true if the client waits for 100 Continue.
     private mutating func beginBody() throws(Failure) -> Bool {
         guard framing.hostCount == 1 || framing.hostCount == 0 && !framing.isVersion11 else {
             throw Failure(400, "There is not exactly one Host.")
@@ -396,7 +396,7 @@ package struct HTTPRequestParser: Sendable {
             state = .body(missing: framing.contentLength ?? 0)
             if framing.contentLength ?? 0 == 0 { return false }
         }
-        // HTTP/1.0 knows no interim answers, and a client that sends already does not wait.
+        // HTTP/1.0 has no interim answers, and a client that has sent body bytes does not wait.
         return framing.expectsContinue && framing.isVersion11 && position == buffer.count
     }
 
@@ -408,7 +408,7 @@ package struct HTTPRequestParser: Sendable {
         guard codings.count == 1 else { throw Failure(501, "The only transfer coding served is chunked.") }
     }
 
-    /// Moves what has arrived of the body; how much is still missing.
+    /// Consumes the received part of the body. Returns the number of missing bytes.
     private mutating func takeBody(upTo missing: Int) -> Int {
         let taken = min(missing, buffer.count - position)
         body.append(contentsOf: buffer[position..<(position + taken)])
@@ -427,7 +427,7 @@ package struct HTTPRequestParser: Sendable {
         }
         guard index > line.lowerBound else { throw Failure(400, "A chunk has no size.") }
         guard index < line.upperBound else { return size }
-        // What follows may only be an extension, which nobody here understands and which may be ignored.
+        // Only an extension may follow, which is ignored.
         let rest = trimmed(index..<line.upperBound)
         guard !rest.isEmpty, buffer[rest.lowerBound] == UInt8(ascii: ";") else {
             throw Failure(400, "A chunk's size is not a hexadecimal number.")
@@ -444,7 +444,7 @@ package struct HTTPRequestParser: Sendable {
         return start..<end
     }
 
-    /// Whether these bytes are this text, given in lower case, in any case.
+    /// Whether bytes equal a lower-case text, ignoring ASCII case.
     private func isSame(_ range: Range<Int>, _ text: StaticString) -> Bool {
         guard range.count == text.utf8CodeUnitCount else { return false }
         for offset in 0..<range.count {

@@ -2,13 +2,12 @@ package import Cycles
 
 /// Writes answers as HTTP/1.1 messages (RFC 9112).
 ///
-/// A pure function: what frames the message is decided here and not by the answer's own fields, so that a transport
-/// cannot put the connection out of step.
+/// A pure function. It chooses the framing itself, since framing fields of the answer could desynchronize the
+/// connection.
 package enum HTTPResponseWriter {
-    /// The bytes of an answer.
+    /// Returns the bytes of an answer.
     ///
-    /// An answer that cannot be sent, with a status that is no final one or with a field that would break the message,
-    /// becomes a 502 that says so.
+    /// An answer with an interim or invalid status, or with a field that would break the message, is replaced by a 502.
     package static func bytes(for response: HTTPResponse, toMethod method: String, keepsAlive: Bool) -> [UInt8] {
         guard (200...999).contains(response.status) else {
             let problem = failure(status: 502, message: "The status \(response.status) cannot be sent as an answer.")
@@ -28,7 +27,7 @@ package enum HTTPResponseWriter {
             result += "\r\n".utf8
         }
         let mayHaveBody = response.status != 204 && response.status != 205 && response.status != 304
-        // 204 must not carry a length, 304 would have to tell that of a body nobody has, and so would HEAD without one.
+        // 204 must not have a length; 304 and HEAD would need the length of a body that does not exist.
         switch response.status {
         case 204, 304: break
         case 205: result += "Content-Length: 0\r\n".utf8
@@ -43,7 +42,7 @@ package enum HTTPResponseWriter {
         return result
     }
 
-    /// An answer by which the server itself says what is wrong, in the form of the protocol's errors.
+    /// An error answer of the server itself, in the form of the protocol's errors.
     package static func failure(status: Int, message: String) -> HTTPResponse {
         let (first, second) = SystemRandomness.words()
         let requestID = "req_" + ContentDigest.hexadecimal(of: "\(first)".utf8, words: 1)
@@ -95,7 +94,7 @@ package enum HTTPResponseWriter {
         case 503: "Service Unavailable"
         case 504: "Gateway Timeout"
         case 505: "HTTP Version Not Supported"
-        // The phrase may be empty; the space before it may not be missing.
+        // The reason phrase may be empty; the space before it is required.
         default: ""
         }
     }

@@ -1,20 +1,19 @@
 public import Cycles
 
-/// Why a ``LoopbackServer`` could not start.
+/// The error of a ``LoopbackServer`` that cannot start.
 public struct LoopbackServerError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Which system call failed, and why.
+    /// The failed system call and the reason.
     public var message: String
     /// The system's error number (`errno`).
     public var code: Int32
 
-    /// What failed, and why.
+    /// The message.
     public var description: String { message }
 }
 
-/// Serves a transport over real sockets, on 127.0.0.1 unless told otherwise, HTTP/1.1 and HTTP/1.0.
+/// Serves a transport over real sockets, by default on 127.0.0.1, with HTTP/1.1 and HTTP/1.0.
 ///
-/// With it a client's real transport, another client or `curl` can talk to a ``MockTransport`` or an in-memory
-/// authority:
+/// A client with its real transport, another client or `curl` can then use a ``MockTransport`` or a ``LocalAuthority``:
 ///
 /// ```swift
 /// let server = LoopbackServer(authority)
@@ -23,37 +22,35 @@ public struct LoopbackServerError: Error, Hashable, Sendable, CustomStringConver
 /// let client = try CyclesClient(baseURL: server.baseURL, apiKey: "key", tenant: "acme")
 /// ```
 ///
-/// Each connection has a thread of its own and is kept alive; pipelined requests are answered in their order. The
-/// transport gets the method, the base URL with the request's target, the fields without those that are about the
-/// connection (`Connection`, `Transfer-Encoding`, `Expect` and the like) and the whole body, and is called from many
-/// threads at once. Its answer goes out with the server's own framing: its `Content-Length`, `Transfer-Encoding` and
-/// `Connection` are dropped.
+/// Each connection has its own thread and is kept alive; pipelined requests are answered in their order. The transport
+/// receives the method, the base URL with the request's target, the fields without hop-by-hop fields (`Connection`,
+/// `Transfer-Encoding`, `Expect` and others) and the whole body. It is called on many threads at once. The server
+/// chooses the framing of its answers: their `Content-Length`, `Transfer-Encoding` and `Connection` are dropped.
 ///
-/// A transport that throws makes a 502 with a JSON body; `connectionFailed` and `timedOut` make a connection that is
-/// closed without an answer, so that a ``FaultyTransport`` behind the server loses answers on the wire. Requests that
-/// are no proper HTTP get a 4xx or 5xx, and their connection is closed.
+/// An error of the transport is answered with a 502 and a JSON body. After `connectionFailed` and `timedOut` the
+/// connection is closed without an answer, so that a ``FaultyTransport`` behind the server loses answers on the wire.
+/// Invalid HTTP requests are answered with a 4xx or 5xx, and their connection is closed.
 public final class LoopbackServer: Sendable {
-    /// What the server allows.
+    /// The limits of a server.
     public struct Options: Hashable, Sendable {
-        /// How many connections are served at a time, 1 or more. Further ones wait in the system's backlog until one
-        /// ends: nothing that can still be served is refused.
+        /// The maximum number of concurrent connections, 1 or more. Further connections are not refused: they wait in
+        /// the system's backlog.
         public var maxConnections: Int
-        /// How long a connection may stay open without a request.
+        /// The time after which a connection without a request is closed.
         public var idleTimeout: Duration
-        /// How long a request may take to arrive whole, from its first byte; later it is answered 408. An answer may
-        /// take as long to be read.
+        /// The time limit for receiving a request from its first byte on; a slower request is answered 408. Also the
+        /// time limit for sending an answer.
         public var requestTimeout: Duration
-        /// How long the request line may be, in bytes; longer ones are answered 414.
+        /// The maximum length of the request line in bytes; a longer one is answered 414.
         public var maxRequestLineBytes: Int
-        /// How long the header fields of a request may be together, in bytes, up to 65 535; longer ones are answered
-        /// 431.
+        /// The maximum total length of the header fields in bytes, at most 65 535; longer ones are answered 431.
         public var maxHeaderBytes: Int
-        /// How many header fields a request may have; with more it is answered 431.
+        /// The maximum number of header fields; a request with more is answered 431.
         public var maxHeaderCount: Int
-        /// How large a body may be, in bytes; larger ones are answered 413.
+        /// The maximum size of a body in bytes; a larger one is answered 413.
         public var maxBodyBytes: Int
 
-        /// Options; the defaults suit tests and development.
+        /// Creates options. The defaults suit tests and development.
         public init(
             maxConnections: Int = 256,
             idleTimeout: Duration = .seconds(30),
@@ -84,14 +81,14 @@ public final class LoopbackServer: Sendable {
     private let counter = ConnectionCounter()
     private let state: Lock<State>
 
-    /// A server that is not started yet.
+    /// Creates a server. Call ``start()`` to serve.
     ///
     /// - Parameters:
-    ///   - transport: answers the requests.
-    ///   - host: the address to listen on, in numbers, IPv4 or IPv6. With another than `127.0.0.1` and `::1` others may
-    ///     reach the server over the network; `0.0.0.0` and `::` are all addresses of this machine.
-    ///   - port: where to listen; 0 for a port that is free.
-    ///   - options: what the server allows.
+    ///   - transport: The transport that answers the requests.
+    ///   - host: The numeric IPv4 or IPv6 address to listen on. Addresses other than `127.0.0.1` and `::1` make the
+    ///     server reachable over the network; `0.0.0.0` and `::` stand for all addresses of this machine.
+    ///   - port: The port; 0 selects a free port.
+    ///   - options: The limits of the server.
     public init(
         _ transport: any BlockingHTTPTransport,
         host: String = "127.0.0.1",
@@ -106,10 +103,11 @@ public final class LoopbackServer: Sendable {
 
     deinit { stop() }
 
-    /// Begins to serve; does nothing while the server runs.
+    /// Starts the server. Has no effect while the server runs.
     ///
-    /// A server that was stopped can be started again, on the port that it had.
-    /// - Throws: ``LoopbackServerError`` if the port is taken, the host is no address of this machine, or the system has no sockets or threads to give.
+    /// A stopped server can be started again, and then uses the same port.
+    /// - Throws: ``LoopbackServerError`` if the port is in use, the host is no address of this machine, or the system
+    ///   has no sockets or threads left.
     public func start() throws(LoopbackServerError) {
         do throws(SocketError) {
             try state.withLock { (state: inout State) throws(SocketError) in
@@ -131,10 +129,10 @@ public final class LoopbackServer: Sendable {
         }
     }
 
-    /// Stops to serve: closes the listener, breaks all connections and waits for the threads. Does nothing if the
-    /// server is stopped already.
+    /// Stops the server: closes the listener, breaks all connections and waits for the threads. Has no effect if the
+    /// server is stopped.
     ///
-    /// An answer that the transport is working on is waited for and then dropped.
+    /// Also waits until the transport has answered the requests in progress. These answers are dropped.
     public func stop() {
         let acceptor = state.withLock { state in
             defer { state.acceptor = nil }
@@ -143,27 +141,27 @@ public final class LoopbackServer: Sendable {
         acceptor?.stop()
     }
 
-    /// The port; before the first start the one that was asked for, which may be 0.
+    /// The port; before the first start the requested one, which may be 0.
     public var port: UInt16 { state.withLock { $0.port } }
 
-    /// `http://127.0.0.1:` and the port, or the other address that it listens on, without a slash at the end. Known once
-    /// the server has been started.
+    /// The URL of the server without a trailing slash, such as `http://127.0.0.1:8080`. Valid once the server has been
+    /// started.
     public var baseURL: String { LoopbackServer.baseURL(host: host, port: port) }
 
-    /// How many connections were accepted in all, over all starts.
+    /// The number of connections accepted in all runs of the server.
     public var connectionCount: Int { counter.value }
 
-    /// How many connections are open.
+    /// The number of open connections.
     public var openConnections: Int { state.withLock { $0.acceptor }?.openCount ?? 0 }
 
     private static func baseURL(host: String, port: UInt16) -> String {
-        // What stands for all addresses is none that one could connect to.
+        // The wildcard addresses cannot be connected to.
         let reachable = host == "0.0.0.0" ? "127.0.0.1" : host == "::" ? "::1" : host
         return reachable.contains(":") ? "http://[\(reachable)]:\(port)" : "http://\(reachable):\(port)"
     }
 }
 
-/// Carries one connection from its first request to its end, on its own thread. Decides nothing about HTTP.
+/// Serves one connection on its own thread.
 private struct LoopbackConnection {
     private static let lingerTimeout = Duration.seconds(1)
     private static let continueAnswer = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
@@ -211,7 +209,7 @@ private struct LoopbackConnection {
         }
     }
 
-    /// Whether the connection stays open.
+    /// Answers a request. Returns whether the connection stays open.
     private func answer(_ received: HTTPRequestParser.Request) -> Bool {
         let request = HTTPRequest(
             method: HTTPMethod(rawValue: received.method),

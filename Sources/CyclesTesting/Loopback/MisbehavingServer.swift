@@ -1,45 +1,45 @@
 import Cycles
 import Synchronization
 
-/// A server on 127.0.0.1 that does what servers should not do, for tests of transports.
+/// A server on 127.0.0.1 that breaks the rules of HTTP, for tests of transports.
 ///
-/// It reads one request of a connection whole and then misbehaves; what is no HTTP counts as whole at once.
+/// It reads one complete request of a connection and then misbehaves. Bytes that are no HTTP count as a complete
+/// request.
 package final class MisbehavingServer: Sendable {
-    /// What happens to a connection.
+    /// The treatment of a connection.
     package enum Behavior: Hashable, Sendable {
-        /// Nothing is ever answered; the connection stays open until the client or the server ends.
+        /// Sends no answer; the connection stays open until the client or the server ends.
         case silent
-        /// The payload goes out byte by byte with this wait before each, then the connection is closed.
+        /// Sends the payload byte by byte, with a wait before each byte, then closes the connection.
         case trickle(intervalMilliseconds: Int, payload: [UInt8])
-        /// The head of an answer goes out that announces a body, then the connection is closed without one.
+        /// Sends the head of an answer that announces a body, then closes the connection.
         case closeAfterHeaders
-        /// The connection is closed without a byte of an answer.
+        /// Closes the connection without an answer.
         case closeBeforeAnswer
-        /// The connection is reset without a byte of an answer.
+        /// Resets the connection without an answer.
         case reset
-        /// These bytes are the answer to the first request, then the connection is closed.
+        /// Answers the first request with the bytes, then closes the connection.
         case answer([UInt8])
-        /// These are the answers to the first requests, and the connection stays open after each; the request after them
-        /// is read and the connection closed without an answer, as if it had died in between.
+        /// Answers the first requests and keeps the connection open; after the next request closes it without an
+        /// answer, as if it had died meanwhile.
         case answers([[UInt8]])
-        /// These bytes go out before anything is asked, and once more as the answer to the first request; then the
-        /// connection is closed.
+        /// Sends the bytes before any request and again as the answer to the first, then closes the connection.
         case greeting([UInt8])
 
-        /// As `answers`, with one answer.
+        /// Answers only the first request: see `answers`.
         package static func answerOnlyFirst(_ bytes: [UInt8]) -> Behavior { .answers([bytes]) }
 
-        /// Something that is no HTTP at all.
+        /// An answer that is no HTTP.
         package static let garbage = Behavior.answer([0x16, 0x03, 0x03, 0x00, 0xFF, 0x0D, 0x0A, 0x0D, 0x0A])
 
-        /// A redirect to another URL.
+        /// An answer that redirects to another URL.
         package static func redirect(status: Int = 307, to location: String) -> Behavior {
             let head = "HTTP/1.1 \(status) \r\nLocation: \(location)\r\n"
             return .answer(Array((head + "Content-Length: 0\r\nConnection: close\r\n\r\n").utf8))
         }
     }
 
-    /// What its connections share. Not the server itself, whose last reference ends them.
+    /// The state that connections share. They must not refer to the server, which stops when it is deinitialized.
     private final class Shared: Sendable {
         let behaviors: [Behavior]
         let counter = ConnectionCounter()
@@ -63,13 +63,13 @@ package final class MisbehavingServer: Sendable {
     private let shared: Shared
     private let state = Lock(State())
 
-    /// - Parameter behaviors: one for each connection in the order in which they are served; the last one holds for all
-    ///   further ones, and with none it is `silent`.
+    /// - Parameter behaviors: The behaviors of the connections in the order in which they are served. The last applies
+    ///   to all further connections; without any, connections are `silent`.
     package init(_ behaviors: Behavior...) { shared = Shared(behaviors: behaviors) }
 
     deinit { stop() }
 
-    /// Begins to misbehave, on the port that it had if it was started before.
+    /// Starts the server; if it ran before, on the same port.
     package func start() throws(SocketError) {
         try state.withLock { (state: inout State) throws(SocketError) in
             guard state.acceptor == nil else { return }
@@ -97,9 +97,9 @@ package final class MisbehavingServer: Sendable {
         acceptor?.stop()
     }
 
-    /// Sends bytes on all open connections, which nobody asked for. They have arrived when this returns.
+    /// Sends unsolicited bytes on all open connections. They have arrived when the call returns.
     ///
-    /// - Parameter isLast: Whether the server says nothing more on these connections.
+    /// - Parameter isLast: Whether to end sending on these connections afterwards.
     package func interject(_ bytes: [UInt8], isLast: Bool) {
         shared.openSockets.withLock { sockets in
             for socket in sockets.values {
@@ -112,23 +112,23 @@ package final class MisbehavingServer: Sendable {
     /// The port; 0 before the first start.
     package var port: UInt16 { state.withLock { $0.port } }
 
-    /// `http://127.0.0.1:` and the port.
+    /// The URL of the server, without a trailing slash.
     package var baseURL: String { "http://127.0.0.1:\(port)" }
 
-    /// How many connections were accepted in all.
+    /// The number of connections accepted in all runs of the server.
     package var acceptedConnections: Int { shared.counter.value }
 
-    /// How many connections are open.
+    /// The number of open connections.
     package var openConnections: Int { state.withLock { $0.acceptor }?.openCount ?? 0 }
 
-    /// All bytes so far, of all connections in the order in which they came.
+    /// All received bytes, of all connections, in the order of their arrival.
     package var receivedBytes: [UInt8] { shared.received.withLock { $0 } }
 }
 
-/// One connection that goes wrong.
+/// One connection of a ``MisbehavingServer``.
 private struct MisbehavingConnection {
-    /// For clients that never end. Longer than a busy machine keeps a test waiting, which would take the end of the patience
-    /// for something that its client did.
+    /// The time limit of a connection. Long enough for a busy machine: a test would mistake the end of the limit for an
+    /// action of its client.
     private static let patience = Duration.seconds(600)
 
     let socket: ConnectionSocket
@@ -169,7 +169,7 @@ private struct MisbehavingConnection {
 
     private func finish() { socket.finishSending(drainingUntil: ContinuousClock.now + .seconds(1)) }
 
-    /// False if the client ended or said nothing.
+    /// Receives bytes. Returns false if the client closed the connection, or sent none in time.
     private func receive(until deadline: ContinuousClock.Instant, _ body: ([UInt8]) -> Void = { _ in }) -> Bool {
         withUnsafeTemporaryAllocation(byteCount: 4 * 1_024, alignment: 1) { buffer in
             guard case .bytes(let count) = socket.receive(into: buffer, until: deadline) else { return false }
@@ -184,7 +184,7 @@ private struct MisbehavingConnection {
         while true {
             switch parser.next() {
             case .request, .failure: return true
-            // Never told to go on, the client has to decide on its own: a transport is not to wait for it.
+            // Never sends 100 Continue: a transport must not wait for it forever.
             case .needMore, .sendContinue: break
             }
             guard receive(until: deadline, { parser.append($0) }) else { return false }
@@ -196,7 +196,7 @@ private struct MisbehavingConnection {
         while receive(until: deadline) {}
     }
 
-    /// Lets time pass; false if the client or the server ended meanwhile.
+    /// Waits for a time. Returns false if the connection ended meanwhile.
     private func pass(_ span: Duration) -> Bool {
         let end = ContinuousClock.now + span
         while ContinuousClock.now < end {

@@ -9,7 +9,7 @@ import Synchronization
     import Darwin
 #endif
 
-/// How many connections were accepted, over all runs of a server.
+/// Counts the connections accepted in all runs of a server.
 final class ConnectionCounter: Sendable {
     private let count = Atomic<Int>(0)
 
@@ -18,9 +18,9 @@ final class ConnectionCounter: Sendable {
     func increment() { count.wrappingAdd(1, ordering: .sequentiallyConsistent) }
 }
 
-/// Accepts connections on one thread and serves each on another, until it is stopped.
+/// Accepts connections on one thread and serves each on another until it is stopped.
 ///
-/// It keeps itself alive while its threads run: whoever starts it has to stop it.
+/// Its threads keep it alive: its owner has to stop it.
 final class SocketAcceptor: Sendable {
     private struct Entry {
         var socket: ConnectionSocket
@@ -32,8 +32,8 @@ final class SocketAcceptor: Sendable {
         var acceptThread: SystemThread?
         var open: [Int: Entry] = [:]
         var nextIdentifier = 0
-        /// A connection's thread that has ended and waits to be joined. The next one to end does that, so that there is
-        /// never more than one.
+        /// A thread of a connection that has ended and is not joined. The next thread to end joins it, so that there is
+        /// at most one.
         var ended: SystemThread?
     }
 
@@ -48,9 +48,9 @@ final class SocketAcceptor: Sendable {
     private let serve: @Sendable (ConnectionSocket) -> Void
     private let registry = Lock(Registry())
 
-    /// Begins to accept. The listener belongs to the acceptor from here on.
+    /// Starts to accept connections, and takes ownership of the listener.
     ///
-    /// - Parameter serve: runs on a connection's thread; the connection is closed when it returns.
+    /// - Parameter serve: Serves a connection on its thread. The connection is closed when it returns.
     init(
         listener: ListeningSocket,
         maxConnections: Int,
@@ -78,12 +78,12 @@ final class SocketAcceptor: Sendable {
         registry.withLock { $0.acceptThread = thread }
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     var openCount: Int { registry.withLock { $0.open.count } }
 
-    /// Closes the listener, breaks all connections and waits for the threads. Only the first call does anything.
+    /// Closes the listener, breaks all connections and waits for the threads. Further calls have no effect.
     ///
-    /// Called from within `serve` it does not wait for that very thread, which ends when `serve` returns.
+    /// A call within `serve` does not wait for its own thread, which ends when `serve` returns.
     func stop() {
         let threads: [SystemThread]? = registry.withLock { registry in
             guard !registry.isStopping else { return nil }
@@ -102,7 +102,7 @@ final class SocketAcceptor: Sendable {
         for thread in threads {
             if thread.isCurrent { thread.detach() } else { thread.join() }
         }
-        // Nobody looks at these any more: the accepting thread has ended, and connections wake it only before the stop.
+        // No thread uses these now: the accepting thread has ended, and connections use the pipe only before the stop.
         listener.close()
         pipe.close()
     }
@@ -112,7 +112,7 @@ final class SocketAcceptor: Sendable {
         while true {
             let (isStopping, isFull) = registry.withLock { ($0.isStopping, $0.open.count >= maxConnections) }
             if isStopping { return }
-            // A full server leaves the others in the backlog of the listener until a connection ends and wakes it.
+            // A full server leaves further connections in the listener's backlog, until one ends and wakes this thread.
             let listens = !isFull && !isExhausted
             var entries = [
                 pollfd(fd: pipe.readEnd, events: Int16(POLLIN), revents: 0),
@@ -132,7 +132,7 @@ final class SocketAcceptor: Sendable {
         }
     }
 
-    /// Serves a connection on a thread of its own; false if there is no thread to be had.
+    /// Serves a connection on its own thread. Returns false if no thread can be started.
     private func open(_ socket: ConnectionSocket) -> Bool {
         counter.increment()
         // Under the lock, so that the thread cannot end before it is registered.
@@ -160,9 +160,9 @@ final class SocketAcceptor: Sendable {
         let predecessor: SystemThread? = registry.withLock { registry in
             let wasFull = registry.open.count >= maxConnections
             guard let entry = registry.open.removeValue(forKey: identifier) else { return nil }
-            // Under the lock, so that `stop` never touches a descriptor that already belongs to something else.
+            // Under the lock, so that `stop` never uses a descriptor that has been reused.
             entry.socket.close()
-            // `stop` joins this thread, and the pipe may be gone.
+            // During a stop, `stop` joins this thread, and the pipe may be closed.
             guard !registry.isStopping else { return nil }
             if wasFull { pipe.wake() }
             defer { registry.ended = entry.thread }

@@ -21,7 +21,7 @@ package struct SocketError: Error, Hashable {
     package var message: String { "\(action) failed: \(String(cString: strerror(code))) (\(code))" }
 }
 
-/// What the three platforms name or type differently.
+/// Names and types that differ between the platforms.
 private enum Platform {
     #if canImport(Glibc)
         static let streamSocket = Int32(SOCK_STREAM.rawValue)
@@ -35,7 +35,7 @@ private enum Platform {
         static let sendFlags = Int32(MSG_NOSIGNAL)
     #endif
 
-    /// Neither blocks nor reaches child processes, and never raises SIGPIPE.
+    /// Makes a descriptor nonblocking, closed in child processes, and free of SIGPIPE.
     static func configure(_ descriptor: Int32) {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
@@ -61,7 +61,7 @@ private enum Platform {
     }
 }
 
-/// An address to listen on, of either family.
+/// An IPv4 or IPv6 address to listen on.
 struct SocketAddress {
     private enum Storage {
         case version4(sockaddr_in)
@@ -70,7 +70,7 @@ struct SocketAddress {
 
     private var storage: Storage
 
-    /// Nil unless `host` is an address in numbers, such as `127.0.0.1`, `0.0.0.0` or `::1`.
+    /// Returns nil unless `host` is a numeric address such as `127.0.0.1`, `0.0.0.0` or `::1`.
     init?(host: String, port: UInt16) {
         var version4 = Platform.loopbackAddress(port: port)
         var version6 = sockaddr_in6()
@@ -102,7 +102,7 @@ struct SocketAddress {
         }
     }
 
-    /// Gives `body` the address as the system calls want it; what they write there is kept.
+    /// Calls `body` with the address in the form of the system calls, and keeps their changes to it.
     mutating func withPointer<Result>(_ body: (UnsafeMutablePointer<sockaddr>, socklen_t) -> Result) -> Result {
         switch storage {
         case .version4(var address):
@@ -128,14 +128,14 @@ struct SocketAddress {
 
 /// Waits on descriptors.
 enum Polling {
-    /// Milliseconds for `poll` up to an instant: rounded up, so that a wait never ends early and then spins.
+    /// The milliseconds until a deadline, for `poll`. Rounded up, so that no wait ends early and spins.
     static func milliseconds(until deadline: ContinuousClock.Instant) -> Int32 {
         let left = deadline - ContinuousClock.now
         guard left > .zero else { return 0 }
         return Int32(clamping: left.wholeMilliseconds &+ 1)
     }
 
-    /// Waits until the descriptor is ready for `events` or broken; false if the instant came first.
+    /// Waits until the descriptor is ready for `events` or broken. Returns false if the deadline passed first.
     static func wait(
         for descriptor: Int32,
         events: Int32,
@@ -152,11 +152,11 @@ enum Polling {
     }
 }
 
-/// One end of a connection. Whoever made it closes it.
+/// One end of a connection. Its creator has to close it.
 package struct ConnectionSocket: Sendable {
     package enum Receipt: Hashable {
         case bytes(Int)
-        /// The peer sends nothing more.
+        /// The peer has ended sending.
         case closed
         /// The connection broke.
         case broken
@@ -168,11 +168,11 @@ package struct ConnectionSocket: Sendable {
     init(configuring descriptor: Int32) {
         self.descriptor = descriptor
         Platform.configure(descriptor)
-        // An answer is one write: waiting for more to send would only hold it up.
+        // An answer is one write, so there is no more data to wait for.
         Platform.setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY)
     }
 
-    /// A connection to a port of this machine.
+    /// Connects to a port of this machine.
     package static func connect(port: UInt16) throws(SocketError) -> ConnectionSocket {
         let descriptor = socket(AF_INET, Platform.streamSocket, 0)
         guard descriptor >= 0 else { throw SocketError("socket") }
@@ -210,10 +210,10 @@ package struct ConnectionSocket: Sendable {
         }
     }
 
-    /// Whether there are bytes to receive, or the peer closed or the connection broke.
+    /// Whether bytes, the end of the stream or an error can be received.
     package var hasInput: Bool { Polling.wait(for: descriptor, events: Int32(POLLIN), until: ContinuousClock.now) }
 
-    /// Sends all bytes; false if the connection broke or the instant came first.
+    /// Sends all bytes. Returns false if the connection broke or the deadline passed first.
     @discardableResult
     package func send(_ bytes: [UInt8], until deadline: ContinuousClock.Instant) -> Bool {
         bytes.withUnsafeBytes { bytes in
@@ -243,10 +243,9 @@ package struct ConnectionSocket: Sendable {
         #endif
     }
 
-    /// Tells the peer that nothing more comes, and lets it read what was sent.
+    /// Ends sending, then reads and drops the peer's bytes until the peer closes or the deadline passes.
     ///
-    /// A close while bytes of the peer are unread resets the connection, and the reset may overtake the answer: what
-    /// still comes is read and dropped, up to the instant.
+    /// Closing with unread bytes would reset the connection, and the reset may overtake the answer.
     package func finishSending(drainingUntil deadline: ContinuousClock.Instant) {
         endSending()
         withUnsafeTemporaryAllocation(byteCount: 4 * 1_024, alignment: 1) { buffer in
@@ -254,13 +253,13 @@ package struct ConnectionSocket: Sendable {
         }
     }
 
-    /// Tells the peer that nothing more comes.
+    /// Ends sending. The peer receives the end of the stream.
     package func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-    /// Breaks the connection for whoever waits on it; the descriptor stays.
+    /// Breaks the connection, which ends waits on it. The descriptor stays open.
     package func disconnect() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-    /// Makes the close a reset.
+    /// Makes closing reset the connection.
     package func resetOnClose() {
         var option = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
@@ -277,8 +276,8 @@ struct ListeningSocket: Sendable {
     let port: UInt16
 
     /// - Parameters:
-    ///   - host: an IPv4 or IPv6 address in numbers.
-    ///   - port: 0 for one that is free.
+    ///   - host: A numeric IPv4 or IPv6 address.
+    ///   - port: The port; 0 selects a free port.
     init(host: String, port: UInt16) throws(SocketError) {
         guard var address = SocketAddress(host: host, port: port) else {
             throw SocketError("bind to \(host), which is no address in numbers,", code: EINVAL)
@@ -286,7 +285,7 @@ struct ListeningSocket: Sendable {
         let descriptor = socket(address.family, Platform.streamSocket, 0)
         guard descriptor >= 0 else { throw SocketError("socket") }
         Platform.configure(descriptor)
-        // Connections of an earlier server that still wait for their end would otherwise keep the port.
+        // Otherwise closed connections of an earlier server would keep the port in use.
         Platform.setOption(descriptor, SOL_SOCKET, SO_REUSEADDR)
         let failure: SocketError? = address.withPointer { pointer, length in
             if bind(descriptor, pointer, length) != 0 { return SocketError("bind to \(host):\(port)") }
@@ -305,9 +304,9 @@ struct ListeningSocket: Sendable {
 
     enum Acceptance {
         case connection(ConnectionSocket)
-        /// Nobody is there any more.
+        /// No connection is pending any longer.
         case nobody
-        /// The system has no descriptors or memory to give; asking again at once would spin.
+        /// The system has no descriptors or memory left. An immediate retry would spin.
         case exhausted
     }
 
@@ -345,7 +344,7 @@ struct WakePipe: Sendable {
         writeEnd = ends[1]
     }
 
-    /// A full pipe wakes as well as one byte more would: the result does not matter.
+    /// Wakes the thread. A failed write is ignored: a full pipe wakes it as well.
     func wake() {
         var byte: UInt8 = 1
         _ = write(writeEnd, &byte, 1)
