@@ -103,6 +103,18 @@ import Testing
         #expect(started == Array(0..<1_000))
     }
 
+    @Test func anElementStartsAtOnceOnlyIfNoneOfItsPriorityWaits() {
+        var queue = TransferQueue<Int>(limit: 2)
+        #expect(queue.startAtOnce(.normal) == true)
+        #expect(queue.startAtOnce(.lease) == true)
+        #expect(queue.startAtOnce(.settlement) == false)
+        queue.enqueue(1, priority: .normal)
+        queue.finishOne(.lease)
+        #expect(queue.startAtOnce(.normal) == false)
+        #expect(queue.next() == 1)
+        #expect(queue.inUse == 2)
+    }
+
     @Test func thoseWhoGiveUpLeaveTheLine() {
         var queue = TransferQueue<Int>(limit: 1)
         for number in 0..<10 { queue.enqueue(number, priority: number % 2 == 0 ? .normal : .lease) }

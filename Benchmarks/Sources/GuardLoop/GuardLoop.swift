@@ -2,10 +2,11 @@ import Cycles
 import Measurement
 import SwiftLifecycles
 
-/// Lifecycles through guards: `reserve` and `commit`, from tasks or from threads that block, with a journal or without.
+/// Lifecycles through guards: `reserve` and `commit`, from tasks, from tasks on the thread of the transport, or from threads
+/// that block, with a journal or without.
 ///
-/// Arguments: base URL, concurrency, lifecycles to measure, lifecycles to warm up with, `tasks` or `threads`, and the
-/// directory of the journal if there is to be one.
+/// Arguments: base URL, concurrency, lifecycles to measure, lifecycles to warm up with, `tasks`, `executor` or `threads`, and
+/// the directory of the journal if there is to be one.
 @main
 struct GuardLoop {
     static func main() {
@@ -13,9 +14,9 @@ struct GuardLoop {
         guard (6...7).contains(arguments.count), let concurrency = Int(arguments[2]),
             let lifecycles = Int(arguments[3]),
             let warmUp = Int(arguments[4]), concurrency > 0, lifecycles > 0,
-            ["tasks", "threads"].contains(arguments[5])
+            ["tasks", "executor", "threads"].contains(arguments[5])
         else {
-            fatalError("usage: GuardLoop BASE-URL CONCURRENCY LIFECYCLES WARM-UP tasks|threads [JOURNAL-DIRECTORY]")
+            fatalError("usage: GuardLoop BASE-URL CONCURRENCY LIFECYCLES WARM-UP tasks|executor|threads [JOURNAL-DIRECTORY]")
         }
         var configuration = CyclesConfiguration(baseURL: arguments[1], apiKey: "cyc_live_0123456789abcdef")
         configuration.tenant = "acme"
@@ -24,8 +25,10 @@ struct GuardLoop {
             measureBlocking(configuration, concurrency: concurrency, lifecycles: lifecycles, warmUp: warmUp)
             return
         }
-        SwiftLifecycles.wait { [configuration] in
-            let client = try CyclesClient(configuration: configuration)
+        let transport = CurlTransport(configuration: configuration)
+        let executor = arguments[5] == "executor" ? transport.taskExecutor : nil
+        SwiftLifecycles.wait(executor) { [configuration] in
+            let client = try CyclesClient(configuration: configuration, transport: transport)
             let lifecycle: @Sendable () async throws -> Void = {
                 let reservation = try await client.reserve(SwiftLifecycles.request)
                 check(try await reservation.commit(SwiftLifecycles.actual, metrics: SwiftLifecycles.metrics))

@@ -62,10 +62,14 @@ public enum SwiftLifecycles {
 
     /// Runs asynchronous work to its end from a program whose `main` is not asynchronous: the way in which an asynchronous
     /// `main` parks the main thread crashes older versions of valgrind.
-    public static func wait(for work: @escaping @Sendable () async throws -> Void) {
+    /// - Parameter executor: Runs the work and the tasks that it starts, if there is one.
+    public static func wait(
+        _ executor: (any TaskExecutor)? = nil,
+        for work: @escaping @Sendable () async throws -> Void
+    ) {
         let done = DispatchSemaphore(value: 0)
         // Detached, since `main` belongs to the main actor, and that is waiting.
-        Task.detached {
+        Task.detached(executorPreference: executor) {
             try! await work()
             done.signal()
         }

@@ -38,6 +38,9 @@ package final class Resumptions: Sendable {
         first?(self)
     }
 
+    /// Whether this thread collects, as the thread of a transport does while it works.
+    package static var isCollecting: Bool { pthread_getspecific(key) != nil }
+
     /// Whether tasks wait to be resumed.
     package var isPending: Bool { waiting.withLock { !$0.isEmpty } }
 

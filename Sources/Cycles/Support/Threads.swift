@@ -87,7 +87,9 @@ package struct SystemThread: @unchecked Sendable {
     package static func yield() { sched_yield() }
 
     /// Runs `body` with SIGPIPE held back on this thread, and forgets one that it caused.
-    package static func withoutBrokenPipeSignal<Result>(_ body: () -> Result) -> Result {
+    package static func withoutBrokenPipeSignal<Result, Failure>(
+        _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         var brokenPipe = sigset_t()
         var previous = sigset_t()
         var pending = sigset_t()
@@ -104,7 +106,7 @@ package struct SystemThread: @unchecked Sendable {
             }
             pthread_sigmask(SIG_SETMASK, &previous, nil)
         }
-        return body()
+        return try body()
     }
 }
 

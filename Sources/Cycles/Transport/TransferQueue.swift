@@ -27,6 +27,14 @@ package struct TransferQueue<Element> {
         lines[priority.rawValue].append(element)
     }
 
+    /// Takes a connection for an element that does not enter the queue; false if it has to wait. Its end is reported with
+    /// ``finishOne(_:)``.
+    package mutating func startAtOnce(_ priority: RequestPriority) -> Bool {
+        guard lines[priority.rawValue].isEmpty, hasConnection(for: priority) else { return false }
+        inUseByPriority[priority.rawValue] += 1
+        return true
+    }
+
     /// The next element for which there is a connection. Its end is reported with ``finishOne(_:)``.
     package mutating func next() -> Element? {
         guard let priority = nextPriority else { return nil }

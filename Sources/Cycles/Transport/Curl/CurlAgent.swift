@@ -10,6 +10,7 @@ final class CurlAgent: Sendable {
         case start(CurlTransfer)
         case cancel(CurlTransfer)
         case lend(CurlErrand)
+        case run(UnownedJob)
     }
 
     private enum Phase { case notStarted, starting, running, ending, ended }
@@ -25,8 +26,10 @@ final class CurlAgent: Sendable {
         var isQuiet: Bool { messages.isEmpty && phase == .running }
     }
 
-    /// The longest time that tasks wait to be resumed by another task.
-    private static let longestHandOver = Duration.milliseconds(2)
+    /// The longest time that tasks wait to be resumed by another task, in milliseconds.
+    private static let longestHandOver = 2
+    /// The number of times that messages of jobs are handled before transfers go on.
+    private static let longestChain = 4
 
     private let mailbox = Lock(Mailbox())
     private let resumptions = Resumptions()
@@ -115,7 +118,13 @@ final class CurlAgent: Sendable {
             mailbox = Mailbox(phase: old.phase == .ending ? .ended : .notStarted)
             return old
         }
-        for case .start(let transfer) in old.messages { transfer.complete(.failure(.noThread)) }
+        for message in old.messages {
+            switch message {
+            case .start(let transfer): transfer.complete(.failure(.noThread))
+            case .run(let job): globalConcurrentExecutor.enqueue(ExecutorJob(job))
+            case .cancel, .lend: break
+            }
+        }
         for callback in old.whenEnded { callback() }
     }
 
@@ -124,26 +133,15 @@ final class CurlAgent: Sendable {
     private func run() {
         didStart()
         var worker = CurlWorker(multi: multi, settings: settings)
-        var messages: [Message] = []
-        while true {
-            let isEnding = mailbox.withLock { mailbox in
-                swap(&mailbox.messages, &messages)
-                return mailbox.phase == .ending
-            }
+        var isEnding = false
+        while !isEnding {
             worker.takeDueErrand()?.work()
             resumptions.collect {
-                for message in messages {
-                    switch message {
-                    case .start(let transfer): worker.accept(transfer)
-                    case .cancel(let transfer): worker.cancel(transfer)
-                    case .lend(let errand): worker.errand = errand
-                    }
-                }
+                isEnding = handleMessages(&worker)
                 if isEnding { worker.abandonAll() } else { worker.advance() }
             }
-            messages.removeAll(keepingCapacity: true)
             if isEnding { break }
-            sleep(atMost: resumptions.isPending ? CurlAgent.longestHandOver : worker.longestSleep)
+            sleep(milliseconds: resumptions.isPending ? CurlAgent.longestHandOver : worker.longestSleep)
             resumptions.resumeAll()
         }
         resumptions.resumeAll()
@@ -156,16 +154,54 @@ final class CurlAgent: Sendable {
         for callback in whenEnded { callback() }
     }
 
+    /// Empties the mailbox. Jobs may leave messages in it, which are handled at once unless there is no end of them.
+    /// - Returns: Whether the thread is to end.
+    private func handleMessages(_ worker: inout CurlWorker) -> Bool {
+        var messages: [Message] = []
+        for _ in 0..<CurlAgent.longestChain {
+            let isEnding = mailbox.withLock { mailbox in
+                swap(&mailbox.messages, &messages)
+                return mailbox.phase == .ending
+            }
+            for message in messages {
+                switch message {
+                case .start(let transfer): worker.accept(transfer)
+                case .cancel(let transfer): worker.cancel(transfer)
+                case .lend(let errand): worker.errand = errand
+                case .run(let job): job.runSynchronously(on: asUnownedTaskExecutor())
+                }
+            }
+            if isEnding { return true }
+            if messages.isEmpty { break }
+            messages.removeAll(keepingCapacity: true)
+        }
+        return false
+    }
+
     /// Sleeps until a transfer can go on, there is mail or a time is over.
-    private func sleep(atMost limit: Duration) {
+    private func sleep(milliseconds limit: Int) {
         let maySleep = mailbox.withLock { mailbox in
             mailbox.isSleeping = mailbox.isQuiet
             return mailbox.isSleeping
         }
         guard maySleep else { return }
-        multi.sleep(atMost: limit)
+        multi.sleep(milliseconds: limit)
         // Whatever ended the sleep, the mailbox is looked at next.
         mailbox.withLock { $0.isSleeping = false }
+    }
+}
+
+extension CurlAgent: TaskExecutor {
+    /// Runs a job of a task on the I/O thread, or elsewhere if that has ended or cannot be had.
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        while true {
+            switch post(.run(job)) {
+            case .starting, .running: return
+            case .notStarted where ensureThread(): continue
+            case .notStarted, .ending, .ended: return globalConcurrentExecutor.enqueue(ExecutorJob(job))
+            }
+        }
     }
 }
 

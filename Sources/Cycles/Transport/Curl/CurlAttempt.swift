@@ -42,8 +42,9 @@ extension CurlHandle {
     /// How long to wait for a connection that another transfer is making.
     private static let patience = Duration.milliseconds(200)
 
-    /// The longest sleep while a connection is made: not every libcurl reports when the next address of a host is due.
-    static let longestSleepWhileConnecting = Duration.milliseconds(50)
+    /// The longest sleep while a connection is made, in milliseconds: not every libcurl reports when the next address of a
+    /// host is due.
+    static let longestSleepWhileConnecting = 50
 
     /// Lets libcurl report what it does before the request.
     func setConnectionCallbacks() {

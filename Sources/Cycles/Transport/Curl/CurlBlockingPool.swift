@@ -1,83 +1,77 @@
 import Synchronization
 
 /// Performs transfers on the threads of their callers, with handles that are kept for their connections.
-final class CurlBlockingPool: Sendable {
+final class CurlBlockingPool: CallbackTransport {
     private struct State {
         var idle: [CurlSession] = []
-        var queue: TransferQueue<Int>
-        var nextTicket = 0
-        /// Who has been given a connection and has not noticed yet.
-        var admitted: Set<Int> = []
-        var isShutDown = false
-
-        /// Gives free connections to those who wait for them.
-        mutating func admit() {
-            while let ticket = queue.next() { admitted.insert(ticket) }
-        }
+        var queue: TransferQueue<Waiter>
     }
 
-    private let state: WaitableLock<State>
+    /// A thread that waits for a connection.
+    private final class Waiter: Sendable {
+        private let isAdmitted = WaitableLock(false)
+
+        func admit() { isAdmitted.withLock { $0 = true } }
+        func wait() { isAdmitted.wait { $0 ? () : nil } }
+    }
+
+    private let state: Lock<State>
     private let settings: CurlSettings
     /// Read by transfers in flight while they wait, without the lock.
-    private let isShutDown = ShutdownFlag()
+    private let isShutDown = Atomic(false)
 
     init(_ settings: CurlSettings) {
         self.settings = settings
-        state = WaitableLock(
+        state = Lock(
             State(queue: TransferQueue(limit: settings.maxConnections, reserved: settings.reservedConnections))
         )
     }
 
+    /// The request is sent on the thread that asks, which blocks until `done` has been called.
+    func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void) {
+        done(send(request))
+    }
+
     func send(_ request: HTTPRequest) -> Transferred {
-        let began = SystemTime.monotonic.wholeNanoseconds
-        let ticket = state.withLock { state in
-            state.nextTicket += 1
-            state.queue.enqueue(state.nextTicket, priority: request.priority)
-            state.admit()
-            return state.nextTicket
+        let arrival = SystemTime.monotonic.wholeNanoseconds
+        let priority = request.priority
+        let waiter: Waiter? = state.withLock { state in
+            if state.queue.startAtOnce(priority) { return nil }
+            let waiter = Waiter()
+            state.queue.enqueue(waiter, priority: priority)
+            return waiter
         }
+        waiter?.wait()
         // The time limit of the request begins when it has its turn.
-        let (idle, isShutDown): (CurlSession?, Bool) = state.wait { state in
-            guard state.admitted.remove(ticket) != nil else { return nil }
-            return (state.idle.popLast(), state.isShutDown)
-        }
-        let now = SystemTime.monotonic.wholeNanoseconds
+        let start = waiter == nil ? arrival : SystemTime.monotonic.wholeNanoseconds
         var kept: CurlSession?
-        defer {
-            state.withLock { state in
-                if let kept, !state.isShutDown { state.idle.append(kept) }
-                state.queue.finishOne(request.priority)
-                state.admit()
-            }
-        }
         let outcome = Result { () throws(HTTPTransportError) in
-            if isShutDown { throw .shutDown(wasRequestSent: false) }
-            let session = if let idle { idle } else { try CurlSession(settings) }
-            try session.handle.prepare(request, at: now)
-            let response = try SystemThread.withoutBrokenPipeSignal {
-                session.perform { self.isShutDown.isRaised }
-            }.get()
+            let session = try takeSession()
+            try session.handle.prepare(request, at: start)
+            let response = try session.perform { isShutDown.load(ordering: .relaxed) }
             // A handle that has failed may know name servers or addresses that are not right any more.
             kept = session
             return response
         }
-        return Transferred(outcome, waited: .nanoseconds(now - began))
+        let next = state.withLock { state in
+            if let kept, !isShutDown.load(ordering: .relaxed) { state.idle.append(kept) }
+            state.queue.finishOne(priority)
+            return state.queue.next()
+        }
+        next?.admit()
+        return Transferred(outcome, waited: .nanoseconds(start - arrival))
+    }
+
+    private func takeSession() throws(HTTPTransportError) -> CurlSession {
+        if isShutDown.load(ordering: .relaxed) { throw .shutDown(wasRequestSent: false) }
+        if Resumptions.isCollecting { throw .blockedTransport }
+        return if let idle = state.withLock({ $0.idle.popLast() }) { idle } else { try CurlSession(settings) }
     }
 
     /// Makes transfers in flight fail within a second, and refuses further ones.
     func shutdown() {
-        isShutDown.raise()
-        state.withLock { state in
-            state.isShutDown = true
-            state.idle = []
-        }
-    }
-}
-
-extension CurlBlockingPool: CallbackTransport {
-    /// The request is sent on the thread that asks, which blocks until `done` has been called.
-    func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void) {
-        done(send(request))
+        isShutDown.store(true, ordering: .relaxed)
+        state.withLock { $0.idle = [] }
     }
 }
 
@@ -86,37 +80,41 @@ private final class CurlSession: @unchecked Sendable {
     // Unchecked since the pool gives it to one thread at a time.
     let handle: CurlHandle
     private let multi: CurlMulti
+    /// Whether TLS may write to a connection, which unlike libcurl does not hold SIGPIPE back by itself.
+    private var mayUseTLS: Bool
 
     init(_ settings: CurlSettings) throws(HTTPTransportError) {
         multi = CurlMulti(maxConnections: CurlSession.keptConnections)
         guard multi.isUsable else { throw .outOfMemory }
         handle = try CurlHandle(settings, multi.sockets)
+        mayUseTLS = settings.proxy != nil
     }
 
     /// Performs the request that the handle is prepared for.
-    func perform(isInterrupted: () -> Bool) -> Result<HTTPResponse, HTTPTransportError> {
-        do throws(HTTPTransportError) {
-            try multi.add(handle)
-            while true {
-                multi.perform()
-                if let (_, code) = multi.nextFinished() {
-                    let isRepeated = handle.prepareAgain(after: code)
-                    let result = isRepeated ? nil : handle.result(code)
-                    multi.remove(handle)
-                    if let result { return result }
-                    try multi.add(handle)
-                } else if isInterrupted() {
-                    let error = handle.interruption(.other) {
-                        "The transport was shut down while the request to \($0) was in flight"
-                    }
-                    multi.remove(handle)
-                    return .failure(error)
-                } else {
-                    multi.sleep(atMost: handle.isConnecting ? CurlHandle.longestSleepWhileConnecting : .seconds(1))
+    func perform(isInterrupted: () -> Bool) throws(HTTPTransportError) -> HTTPResponse {
+        mayUseTLS = mayUseTLS || handle.options.isSecure
+        guard mayUseTLS else { return try run(isInterrupted) }
+        return try SystemThread.withoutBrokenPipeSignal { () throws(HTTPTransportError) in try run(isInterrupted) }
+    }
+
+    private func run(_ isInterrupted: () -> Bool) throws(HTTPTransportError) -> HTTPResponse {
+        try multi.add(handle)
+        while true {
+            multi.perform()
+            if let (_, code) = multi.nextFinished() {
+                let result = handle.prepareAgain(after: code) ? nil : handle.result(code)
+                multi.remove(handle)
+                if let result { return try result.get() }
+                try multi.add(handle)
+            } else if isInterrupted() {
+                let error = handle.interruption(.other) {
+                    "The transport was shut down while the request to \($0) was in flight"
                 }
+                multi.remove(handle)
+                throw error
+            } else {
+                multi.sleep(milliseconds: handle.isConnecting ? CurlHandle.longestSleepWhileConnecting : 1_000)
             }
-        } catch {
-            return .failure(error)
         }
     }
 
@@ -124,8 +122,9 @@ private final class CurlSession: @unchecked Sendable {
     private static let keptConnections = 4
 }
 
-private final class ShutdownFlag: Sendable {
-    private let flag = Atomic<Bool>(false)
-    var isRaised: Bool { flag.load(ordering: .relaxed) }
-    func raise() { flag.store(true, ordering: .relaxed) }
+extension HTTPTransportError {
+    fileprivate static let blockedTransport = HTTPTransportError.unsent(
+        "a blocking request would hold up every transfer of the transport on whose thread it was made; send it from a task "
+            + "without `taskExecutor`, or await an asynchronous request"
+    )
 }

@@ -23,10 +23,7 @@ final class CurlMulti: @unchecked Sendable {
     func wake() { curl_multi_wakeup(multi) }
 
     /// Sleeps until a socket is ready, a time limit that libcurl reports is due, or somebody wakes the thread.
-    func sleep(atMost limit: Duration) {
-        let milliseconds = Int32(clamping: max(.zero, limit).wholeMillisecondsRoundedUp)
-        curl_multi_poll(multi, nil, 0, milliseconds, nil)
-    }
+    func sleep(milliseconds limit: Int) { curl_multi_poll(multi, nil, 0, Int32(clamping: limit), nil) }
 
     func perform() {
         var running: Int32 = 0

@@ -28,6 +28,14 @@ public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
 
     deinit { agent.end() }
 
+    /// Runs tasks on the thread that performs the transfers, which spares the two switches between threads that each
+    /// request otherwise costs.
+    ///
+    /// Pass it to `Task(executorPreference:)` or `withTaskExecutorPreference(_:operation:)`. The tasks share one thread with
+    /// all transfers: work that computes for long or blocks holds them up. Blocking requests fail there. Once the
+    /// transport has been shut down, the tasks continue on the threads of the concurrency runtime.
+    public var taskExecutor: any TaskExecutor { agent }
+
     /// Sends a request and returns its answer, whatever the status.
     ///
     /// Cancelling the task aborts the transfer and closes its connection.

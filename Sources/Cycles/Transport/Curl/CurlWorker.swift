@@ -74,10 +74,14 @@ struct CurlWorker {
         return next
     }
 
-    /// The longest time that the thread may sleep.
-    var longestSleep: Duration {
-        let limit = connectingHandles.isEmpty ? .seconds(3_600) : CurlHandle.longestSleepWhileConnecting
-        return errand.map { min(limit, ContinuousClock.now.duration(to: $0.time)) } ?? limit
+    /// The longest time that the thread may sleep, in milliseconds.
+    var longestSleep: Int {
+        let limit = connectingHandles.isEmpty ? 3_600_000 : CurlHandle.longestSleepWhileConnecting
+        guard let errand else { return limit }
+        return min(
+            limit,
+            max(0, Int(clamping: ContinuousClock.now.duration(to: errand.time).wholeMillisecondsRoundedUp))
+        )
     }
 
     /// Starts what can be started, moves everything on, and hands out what has finished.
