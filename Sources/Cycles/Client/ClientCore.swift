@@ -70,14 +70,14 @@ package final class ClientCore: Sendable {
     var observer: any CyclesObserver { performer.observer }
     var time: any TimeSource { performer.time }
 
-    /// The request for a guard's reservation, with the client's defaults.
+    /// Makes the operation that reserves for a guard. Adds the client's defaults to the subject of the request.
     func reserveOperation(
-        _ request: ReservationCreateRequest
+        _ request: inout ReservationCreateRequest
     ) throws(CyclesError) -> Operation<ReservationCreateResponse> {
         guard !request.dryRun else {
             throw RequestValidation.invalid("dryRun", "holds nothing, and so makes no guard; use createReservation")
         }
-        return try .createReservation(request, defaults)
+        return try .createReservation(completing: &request, defaults)
     }
 
     /// Claims a granted reservation. A caller that gets nil has to hold or release the reservation.

@@ -23,12 +23,11 @@ final class Reserving: Sendable {
 
     init(_ core: ClientCore, _ request: ReservationCreateRequest, trace: TraceContext?) throws(CyclesError) {
         var request = request
-        core.defaults.complete(&request.subject)
+        let operation = try core.reserveOperation(&request)
         self.core = core
         self.request = request
-        self.trace = trace
-        let operation = try core.reserveOperation(request)
         self.operation = operation
+        self.trace = trace
         key = operation.idempotencyKey
         state = Lock(State(machine: ReserveStateMachine(key: key, redactor: core.performer.redactor)))
     }
@@ -73,9 +72,11 @@ final class Reserving: Sendable {
     }
 
     private func finish(_ result: Result<ReservationGrant, CyclesError>) {
-        let (completion, errand) = state.withLock { state in
-            defer { state.completion = nil }
-            return (state.completion, state.errand)
+        // Returned by the closure, a completion would be wrapped once more.
+        var completion: Completion?
+        let errand = state.withLock { state in
+            swap(&completion, &state.completion)
+            return state.errand
         }
         switch (result, completion) {
         case (.success(let grant), let completion?):

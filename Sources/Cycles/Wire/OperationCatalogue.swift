@@ -29,6 +29,14 @@ extension Operation where Output == ReservationCreateResponse {
         _ defaults: RequestDefaults
     ) throws(CyclesError) -> Self {
         var request = request
+        return try createReservation(completing: &request, defaults)
+    }
+
+    /// The same. Adds the defaults to the subject of the request in place.
+    package static func createReservation(
+        completing request: inout ReservationCreateRequest,
+        _ defaults: RequestDefaults
+    ) throws(CyclesError) -> Self {
         defaults.complete(&request.subject)
         try RequestValidation.subject(request.subject)
         try RequestValidation.action(request.action)
