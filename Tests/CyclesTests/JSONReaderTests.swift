@@ -148,15 +148,48 @@ import Testing
     }
 
     @Test func findsTheFirstByteThatDoesNotStandForItself() {
+        func plainEnd(_ bytes: [UInt8]) -> Int {
+            bytes.withUnsafeBytes { bytes in
+                JSONBytes(start: bytes.baseAddress!, count: bytes.count, isTolerant: false).plainEnd(0)
+            }
+        }
         for special in [UInt8(ascii: "\""), UInt8(ascii: "\\"), 0, 0x1f] {
-            for length in 0..<24 {
-                var bytes = [UInt8](repeating: 0x7f, count: 24)
+            for length in 0..<40 {
+                var bytes = [UInt8](repeating: 0x7f, count: 40)
                 bytes[length] = special
-                #expect(bytes.withUnsafeBytes { JSONReader.plainRun($0, from: 0) } == length)
+                #expect(plainEnd(bytes) == length)
             }
         }
         let plain = Array("é~ !#[]\u{7f}€😀 plain text".utf8)
-        #expect(plain.withUnsafeBytes { JSONReader.plainRun($0, from: 0) } == plain.count)
+        #expect(plainEnd(plain) == plain.count)
+    }
+
+    @Test func passesOverContainersAsDeepAsOtherClientsWriteThem() throws {
+        // Objects and arrays in turn, so that a closing bracket has to match its own.
+        for depth in [1, 2, 63, 64, 65, 66, 127, 128, 129, 500, 1_000] {
+            let kinds = (0..<depth).map { $0.isMultiple(of: 3) }
+            let opening = kinds.map { $0 ? #"{"a":"# : "[" }.joined()
+            let closing = kinds.reversed().map { $0 ? "}" : "]" }
+            let wrong = kinds.map { $0 ? "]" : "}" }
+            func skip(_ text: String) throws(JSONError) {
+                try JSONReader.document(Array(text.utf8), isTolerant: true) { reader throws(JSONError) in
+                    _ = try reader.skipValue()
+                }
+            }
+            #expect(throws: Never.self) { try skip(opening + "1" + closing.joined()) }
+            for level in Set([0, depth / 2, depth - 1]) {
+                var broken = closing
+                broken[depth - 1 - level] = wrong[level]
+                #expect(throws: JSONError.self) { try skip(opening + "1" + broken.joined()) }
+            }
+        }
+    }
+
+    @Test(arguments: [("\"\u{7f}é\u{80}", [0xff]), ("[1, ", [0xc0, 0x80]), ("\"€", [0xed, 0xa0, 0x80])])
+    func saysWhereBytesAreNotUTF8(text: String, bytes: [UInt8]) {
+        #expect(throws: JSONError(reason: .malformed("bytes that are not UTF-8"), offset: text.utf8.count)) {
+            try JSONValue(parsing: Array(text.utf8) + bytes)
+        }
     }
 
     @Test func survivesRandomBytes() {

@@ -25,9 +25,15 @@ import Testing
 
     @Test(arguments: [0, 1, -1, 10, 99, 100, Int64.max, Int64.min, 1_234_567_890_123])
     func writesWholeNumbers(value: Int64) {
-        var writer = JSONWriter()
-        writer.int64(value)
-        #expect(String(decoding: writer.bytes, as: UTF8.self) == String(value))
+        #expect(String(decoding: JSONWriter.bytes { $0.int64(value) }, as: UTF8.self) == String(value))
+    }
+
+    @Test func writesEverythingWhateverTheCapacity() {
+        let value: JSONValue = ["name": "é\n\u{1}x", "numbers": [1, -20, 3.5], "empty": [:]]
+        let whole = value.encoded
+        for capacity in 0...(whole.count + 1) {
+            #expect(JSONWriter.bytes(capacity: capacity) { $0.value(value) } == whole)
+        }
     }
 
     @Test func numbersAreCheckedWhenMade() {

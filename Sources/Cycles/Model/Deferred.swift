@@ -2,30 +2,27 @@
 ///
 /// Decoding must not fail; a member that does not make sense decodes to whatever stands for its absence.
 package struct Deferred<Value: Hashable & Sendable>: Sendable {
-    private enum Storage: Sendable {
-        case value(Value)
-        case encoded([UInt8], range: Range<Int>, decode: @Sendable (UnsafeRawBufferPointer) -> Value)
-    }
+    // Shared with the answer that the member came in, not copied.
+    private let body: [UInt8]
+    private let position: Int?
+    private let absent: Value
+    private let decode: @Sendable (UnsafeRawBufferPointer) -> Value?
 
-    private let storage: Storage
-
-    package init(_ value: Value) { storage = .value(value) }
-
-    /// `body` is shared with the answer that it came in, not copied.
+    /// - Parameters:
+    ///   - position: The first byte of the member in the body; nil if there is none.
+    ///   - absent: The value that stands for an absent member, and for one that does not make sense.
     package init(
         in body: [UInt8],
-        range: Range<Int>,
-        decode: @escaping @Sendable (UnsafeRawBufferPointer) -> Value
+        at position: Int?,
+        absent: Value,
+        decode: @escaping @Sendable (UnsafeRawBufferPointer) -> Value?
     ) {
-        storage = .encoded(body, range: range, decode: decode)
+        (self.body, self.position, self.absent, self.decode) = (body, position, absent, decode)
     }
 
     package var value: Value {
-        switch storage {
-        case .value(let value): value
-        case .encoded(let body, let range, let decode):
-            body.withUnsafeBytes { decode(UnsafeRawBufferPointer(rebasing: $0[range])) }
-        }
+        guard let position else { return absent }
+        return body.withUnsafeBytes { decode(UnsafeRawBufferPointer(rebasing: $0[position...])) } ?? absent
     }
 }
 

@@ -1,12 +1,12 @@
 extension DenyDetail: WireObjectDecodable {
     package init(_ object: borrowing WireObject) throws(JSONError) {
         self.init(
-            reasonCode: try object.informationalText("reason_code").map(ReasonCode.init),
-            quotaViolation: try object.informational("quota_violation"),
-            blockedByScope: try object.informationalText("blocked_by_scope"),
-            blockedByPolicy: try object.informationalText("blocked_by_policy"),
-            suggestedFix: try object.informationalText("suggested_fix"),
-            budgetRemaining: try object.informational("budget_remaining")
+            reasonCode: object.reasonCode,
+            quotaViolation: object.informational("quota_violation"),
+            blockedByScope: object.informationalText("blocked_by_scope"),
+            blockedByPolicy: object.informationalText("blocked_by_policy"),
+            suggestedFix: object.informationalText("suggested_fix"),
+            budgetRemaining: object.informational("budget_remaining")
         )
     }
 
@@ -31,14 +31,14 @@ extension DenyDetail? {
 extension QuotaViolation: WireObjectDecodable {
     package init(_ object: borrowing WireObject) throws(JSONError) {
         self.init(
-            actionKind: try object.informationalText("action_kind"),
-            riskClass: try object.informationalText("risk_class"),
-            window: try object.informationalText("window"),
-            windowKey: try object.informationalText("window_key"),
-            used: try object.informational("used"),
-            limit: try object.informational("limit"),
-            scope: try object.informationalText("scope"),
-            policyID: try object.informationalText("policy_id")
+            actionKind: object.informationalText("action_kind"),
+            riskClass: object.informationalText("risk_class"),
+            window: object.informationalText("window"),
+            windowKey: object.informationalText("window_key"),
+            used: object.informational("used"),
+            limit: object.informational("limit"),
+            scope: object.informationalText("scope"),
+            policyID: object.informationalText("policy_id")
         )
     }
 }

@@ -9,12 +9,12 @@ package struct ErrorBody: WireObjectDecodable, ResponseDecodable {
     package var evidence: EvidenceReference?
 
     package init(_ object: borrowing WireObject) throws(JSONError) {
-        code = try object.informational("error")
-        message = try object.informational("message")
-        requestID = try object.informational("request_id")
-        traceID = try object.informational("trace_id")
-        details = try object.informational("details")
-        evidence = try object.informational("cycles_evidence")
+        code = object.informational("error")
+        message = object.informational("message")
+        requestID = object.informational("request_id")
+        traceID = object.informational("trace_id")
+        details = object.informational("details")
+        evidence = object.informational("cycles_evidence")
     }
 }
 

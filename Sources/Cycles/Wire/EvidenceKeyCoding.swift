@@ -8,7 +8,7 @@ extension EvidenceKey: WireObjectDecodable {
             kid: try object.required("kid"),
             cyclesNbfMilliseconds: try object.required("cycles_nbf_ms"),
             cyclesExpMilliseconds: try object.optional("cycles_exp_ms"),
-            status: try object.informational("status")
+            status: object.informational("status")
         )
     }
 }
@@ -18,7 +18,9 @@ extension EvidenceKeySet: WireObjectDecodable, ResponseDecodable {
     private struct Entry: WireDecodable {
         let key: EvidenceKey?
 
-        init(from reader: inout JSONReader) throws(JSONError) { key = try reader.informational() }
+        init(from reader: inout JSONReader) throws(JSONError) {
+            key = try reader.lenient { reader throws(JSONError) in try EvidenceKey(from: &reader) }
+        }
     }
 
     package init(_ object: borrowing WireObject) throws(JSONError) {

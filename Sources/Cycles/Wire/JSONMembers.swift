@@ -1,9 +1,9 @@
 /// The members of the objects that a reader is in, the innermost object's last.
 package struct JSONMembers: ~Copyable {
     package struct Member {
-        let name: JSONName
-        /// The place of the value.
-        let value: Range<Int>
+        let name: JSONText
+        /// The position of the value in the document.
+        let value: Int
     }
 
     // Owned, and of a size that malloc keeps at hand.
@@ -21,12 +21,14 @@ package struct JSONMembers: ~Copyable {
 
     mutating func removeAll(from index: Int) { count = index }
 
-    /// The value of the last member with a name from an index on.
-    func value(of name: StaticString, from first: Int, to end: Int) -> Range<Int>? {
-        var index = end
-        while index > first {
-            index -= 1
-            if memory[index].name == name { return memory[index].value }
+    /// The position of the value of the last member with a name, among those from one index up to another.
+    func value(of name: StaticString, from first: Int, to end: Int) -> Int? {
+        let length = name.utf8CodeUnitCount
+        var member = memory + end
+        while member > memory + first {
+            member -= 1
+            let candidate = member.pointee.name
+            if candidate.length == length || candidate.hasEscapes, candidate == name { return member.pointee.value }
         }
         return nil
     }

@@ -1,64 +1,14 @@
-/// Why bytes could not be read as what was expected.
-public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
-    package enum Reason: Hashable, Sendable {
-        /// The bytes are not JSON (RFC 8259).
-        case malformed(String)
-        /// A value is there, but it is not what belongs there.
-        case mismatch(expected: String)
-        /// A whole number does not fit in 64 bits.
-        case overflow
-        /// A member that has to be there is not.
-        case missing
-    }
-
-    package var reason: Reason
-    /// Where in the bytes.
-    package var offset: Int
-    /// Where in the document, outermost member first.
-    package var path: [String] = []
-
-    package func inside(_ name: StaticString) -> JSONError {
-        var copy = self
-        copy.path.insert("\(name)", at: 0)
-        return copy
-    }
-
-    package func inside(_ index: Int) -> JSONError {
-        var copy = self
-        copy.path.insert("[\(index)]", at: 0)
-        return copy
-    }
-
-    /// Whether the document as such could be read.
-    package var isMalformed: Bool { if case .malformed = reason { true } else { false } }
-
-    /// What is wrong, and where.
-    public var description: String {
-        let place = path.reduce("") { $0.isEmpty || $1.hasPrefix("[") ? $0 + $1 : $0 + "." + $1 }
-        switch reason {
-        case .malformed(let message): return "the body is not valid JSON: \(message) at byte \(offset)"
-        case .mismatch(let expected): return "\(place.isEmpty ? "the body" : place) is not \(expected)"
-        case .overflow: return "\(place.isEmpty ? "the body" : place) does not fit in 64 bits"
-        case .missing: return "\(place) is missing"
-        }
-    }
-}
-
 /// Reads JSON (RFC 8259) piece by piece from bytes that it does not own.
 ///
 /// Strict: no comments, no trailing commas, no byte order mark; bytes that are not UTF-8 and escapes that are lone
 /// surrogates are refused, since no text stands for them. Nesting is limited, so that no body can exhaust the stack.
 package struct JSONReader {
-    package static let maximumDepth = JSONValue.maximumDepth
-
-    private let bytes: UnsafeRawBufferPointer
+    private let bytes: JSONBytes
     /// The members of the objects that have been read, in memory that all copies of the reader share.
     package let members: UnsafeMutablePointer<JSONMembers>
-    private let isTolerant: Bool
-    private var position = 0
+    /// The position in the document.
+    package private(set) var position = 0
     private var depth = 0
-    /// Whether the next element or member is the first of its container, and so has no comma before it.
-    private var isFirst = false
 
     /// Reads a whole document: its bytes must be UTF-8, and nothing but white space may follow the value.
     /// - Parameter isTolerant: Whether lone surrogates and nesting of up to 1000 levels are accepted. Other clients of the
@@ -68,14 +18,16 @@ package struct JSONReader {
         isTolerant: Bool = false,
         _ read: (inout JSONReader) throws(JSONError) -> Value
     ) throws(JSONError) -> Value {
-        try body.withUnsafeBytes { bytes in
-            JSONReader.value(in: bytes, isTolerant: isTolerant) { reader throws(JSONError) in
-                try requireUTF8(bytes)
+        try body.withUnsafeBufferPointer { bytes throws(JSONError) in
+            try value(in: UnsafeRawBufferPointer(bytes), isTolerant: isTolerant) { reader throws(JSONError) in
+                try reader.bytes.requireUTF8()
                 let value = try read(&reader)
-                try reader.finish()
+                guard reader.peek() == nil else {
+                    throw reader.bytes.malformed("unexpected text after the value", at: reader.position)
+                }
                 return value
             }
-        }.get()
+        }
     }
 
     /// Reads a value in bytes that have been checked.
@@ -83,35 +35,20 @@ package struct JSONReader {
         in bytes: UnsafeRawBufferPointer,
         isTolerant: Bool = false,
         _ read: (inout JSONReader) throws(JSONError) -> Value
-    ) -> Result<Value, JSONError> {
+    ) throws(JSONError) -> Value {
         var members = JSONMembers()
-        return withUnsafeMutablePointer(to: &members) { members in
+        return try withUnsafeMutablePointer(to: &members) { members throws(JSONError) in
             var reader = JSONReader(bytes: bytes, members: members, isTolerant: isTolerant)
-            do throws(JSONError) {
-                return .success(try read(&reader))
-            } catch {
-                return .failure(error)
-            }
+            return try read(&reader)
         }
     }
 
     private init(bytes: UnsafeRawBufferPointer, members: UnsafeMutablePointer<JSONMembers>, isTolerant: Bool) {
-        self.bytes = bytes
+        // Empty bytes may have no address, and are never looked at.
+        let start = bytes.baseAddress ?? UnsafeRawPointer(members)
+        self.bytes = JSONBytes(start: start, count: bytes.count, isTolerant: isTolerant)
         self.members = members
-        self.isTolerant = isTolerant
     }
-
-    // MARK: Structure
-
-    /// Where the next value begins, once white space is skipped.
-    @inline(__always)
-    package mutating func valueStart() -> Int {
-        skipWhiteSpace()
-        return position
-    }
-
-    /// Where the last value ended.
-    package var offset: Int { position }
 
     /// A reader of the same document before another value.
     package func moved(to position: Int) -> JSONReader {
@@ -120,185 +57,246 @@ package struct JSONReader {
         return copy
     }
 
-    /// The first byte of the next value; nil at the end.
-    @inline(__always)
+    /// The next byte that is not white space; nil at the end.
     package mutating func peek() -> UInt8? {
-        skipWhiteSpace()
+        position = bytes.afterWhiteSpace(position)
         return position < bytes.count ? bytes[position] : nil
     }
+
+    // MARK: Containers
 
     package mutating func beginObject() throws(JSONError) { try begin(UInt8(ascii: "{"), expected: "an object") }
 
     package mutating func beginArray() throws(JSONError) { try begin(UInt8(ascii: "["), expected: "an array") }
 
     /// The name of the next member; nil at the end of the object, which is consumed. The value comes next.
-    @inline(__always)
-    package mutating func nextName() throws(JSONError) -> JSONName? {
-        guard try advance(until: UInt8(ascii: "}"), what: "a member") else { return nil }
-        guard peek() == UInt8(ascii: "\"") else { throw malformed("expected a member's name") }
-        let name = try scanString()
-        skipWhiteSpace()
-        guard position < bytes.count, bytes[position] == UInt8(ascii: ":") else { throw malformed("expected a colon") }
+    package mutating func nextName() throws(JSONError) -> JSONText? {
+        guard try advance(until: UInt8(ascii: "}")) else { return nil }
+        guard peek() == UInt8(ascii: "\"") else { throw bytes.malformed("expected a member's name", at: position) }
+        let (name, end) = try bytes.string(at: position)
+        position = end
+        guard peek() == UInt8(ascii: ":") else { throw bytes.malformed("expected a colon", at: position) }
         position += 1
         return name
     }
 
     /// Whether another element follows; at the end of the array it is consumed.
-    @inline(__always)
-    package mutating func nextElement() throws(JSONError) -> Bool {
-        try advance(until: UInt8(ascii: "]"), what: "an element")
+    package mutating func nextElement() throws(JSONError) -> Bool { try advance(until: UInt8(ascii: "]")) }
+
+    private mutating func begin(_ bracket: UInt8, expected: String) throws(JSONError) {
+        guard peek() == bracket else { throw try mismatch(expected) }
+        try bytes.requireRoom(depth, at: position)
+        position += 1
+        depth += 1
     }
 
-    /// Nothing but white space may be left.
-    package mutating func finish() throws(JSONError) {
-        skipWhiteSpace()
-        guard position == bytes.count else { throw malformed("unexpected text after the value") }
+    /// Moves to the next element or member, or past the end of the container.
+    private mutating func advance(until bracket: UInt8) throws(JSONError) -> Bool {
+        // No value ends with an opening bracket: after one comes the first element, without a comma.
+        let isFirst = bytes[position - 1] == bracket - 2
+        let next = peek()
+        if next == bracket {
+            position += 1
+            depth -= 1
+            return false
+        }
+        if isFirst { return true }
+        guard next == UInt8(ascii: ",") else { throw bytes.malformed("expected a comma or the end", at: position) }
+        position += 1
+        return true
     }
 
     // MARK: Values
 
-    package mutating func readString() throws(JSONError) -> String {
+    package mutating func readText() throws(JSONError) -> JSONText {
         guard peek() == UInt8(ascii: "\"") else { throw try mismatch("a string") }
-        return try scanString().text
+        let (text, end) = try bytes.string(at: position)
+        position = end
+        return text
     }
 
+    package mutating func readString() throws(JSONError) -> String { try readText().text }
+
     package mutating func readBool() throws(JSONError) -> Bool {
-        switch peek() {
-        case UInt8(ascii: "t"):
-            try literal("true")
-            return true
-        case UInt8(ascii: "f"):
-            try literal("false")
-            return false
-        default: throw try mismatch("true or false")
-        }
+        let next = peek()
+        guard next == UInt8(ascii: "t") || next == UInt8(ascii: "f") else { throw try mismatch("true or false") }
+        position = try bytes.scalarEnd(position)
+        return next == UInt8(ascii: "t")
     }
 
     /// Consumes `null` if that is next.
     package mutating func readNullIfPresent() throws(JSONError) -> Bool {
         guard peek() == UInt8(ascii: "n") else { return false }
-        try literal("null")
+        position = try bytes.scalarEnd(position)
         return true
     }
 
     /// A whole number, exactly: `1e3` and `5.0` are whole, `1.5` is not, and nothing is rounded.
     package mutating func readInt64() throws(JSONError) -> Int64 {
-        let start = valueStart()
-        var cursor = start
-        var isNegative = false
-        if cursor < bytes.count, bytes[cursor] == UInt8(ascii: "-") {
-            isNegative = true
-            cursor += 1
-        }
-        let firstDigit = cursor
-        var magnitude: UInt64 = 0
-        // Eighteen digits cannot overflow; longer numbers take the careful way.
-        while cursor < bytes.count, cursor - firstDigit < 18, bytes[cursor] &- 0x30 < 10 {
-            magnitude = magnitude &* 10 &+ UInt64(bytes[cursor] &- 0x30)
-            cursor += 1
-        }
-        let isPlain = cursor > firstDigit && (bytes[firstDigit] != UInt8(ascii: "0") || cursor == firstDigit + 1)
-        if isPlain, cursor == bytes.count || !JSONReader.continuesNumber(bytes[cursor]) {
-            position = cursor
-            return isNegative ? -Int64(magnitude) : Int64(magnitude)
-        }
         guard let first = peek(), first == UInt8(ascii: "-") || first &- 0x30 < 10 else {
             throw try mismatch("a whole number")
         }
-        return try readUnusualInt64(from: start)
+        let start = position
+        let number = try bytes.number(at: start)
+        position = number.end
+        if let value = number.value { return value }
+        return try unusualInt64(start..<position)
+    }
+
+    /// A number with a sign, a fraction, an exponent or many digits, which may still be whole.
+    private func unusualInt64(_ place: Range<Int>) throws(JSONError) -> Int64 {
+        let isNegative = bytes[place.lowerBound] == UInt8(ascii: "-")
+        var cursor = place.lowerBound + (isNegative ? 1 : 0)
+        // The value is the magnitude times ten to the scale; a zero only counts once another digit follows.
+        var magnitude: UInt64 = 0
+        var scale = 0
+        var zeros = 0
+        var overflows = false
+        var sawPoint = false
+        func append(_ digit: UInt8) {
+            let (product, first) = magnitude.multipliedReportingOverflow(by: 10)
+            let (sum, second) = product.addingReportingOverflow(UInt64(digit))
+            magnitude = sum
+            overflows = overflows || first || second
+        }
+        while cursor < place.upperBound, bytes[cursor] | 0x20 != UInt8(ascii: "e") {
+            let digit = bytes[cursor] &- 0x30
+            cursor += 1
+            if digit > 9 {
+                sawPoint = true
+                continue
+            }
+            if sawPoint { scale -= 1 }
+            if digit == 0 {
+                zeros += 1
+                continue
+            }
+            for _ in 0..<zeros { append(0) }
+            zeros = 0
+            append(digit)
+        }
+        if magnitude == 0, !overflows { return 0 }
+        scale += zeros + (cursor < place.upperBound ? exponent((cursor + 1)..<place.upperBound) : 0)
+        guard scale >= 0 else {
+            throw JSONError(reason: .mismatch(expected: "a whole number"), offset: place.lowerBound)
+        }
+        while scale > 0, !overflows {
+            append(0)
+            scale -= 1
+        }
+        guard !overflows, magnitude <= Int64.max.magnitude + (isNegative ? 1 : 0) else {
+            throw JSONError(reason: .overflow, offset: place.lowerBound)
+        }
+        return isNegative ? Int64(truncatingIfNeeded: 0 &- magnitude) : Int64(magnitude)
+    }
+
+    /// An exponent, limited so that sums with it cannot overflow.
+    private func exponent(_ place: Range<Int>) -> Int {
+        var value = 0
+        for position in place where bytes[position] &- 0x30 < 10 {
+            value = min(value * 10 + Int(bytes[position] - 0x30), 1_000_000_000_000)
+        }
+        return bytes[place.lowerBound] == UInt8(ascii: "-") ? -value : value
     }
 
     package mutating func readNumber() throws(JSONError) -> JSONNumber {
-        let start = valueStart()
-        guard let end = JSONNumber.end(in: bytes, from: start) else { throw malformed("expected a number") }
-        position = end
-        return JSONNumber(
-            validatedDigits: String(decoding: UnsafeRawBufferPointer(rebasing: bytes[start..<end]), as: UTF8.self)
-        )
+        _ = peek()
+        let end = try bytes.number(at: position).end
+        defer { position = end }
+        let digits = UnsafeRawBufferPointer(start: bytes.start + position, count: end - position)
+        return JSONNumber(validatedDigits: String(decoding: digits, as: UTF8.self))
+    }
+
+    package mutating func readArray<Element>(
+        _ read: (inout JSONReader) throws(JSONError) -> Element
+    ) throws(JSONError) -> [Element] {
+        var elements: [Element] = []
+        try beginArray()
+        while try nextElement() {
+            if elements.isEmpty { elements.reserveCapacity(4) }
+            do throws(JSONError) {
+                elements.append(try read(&self))
+            } catch {
+                throw error.inside("[\(elements.count)]")
+            }
+        }
+        return elements
     }
 
     /// Any value. Recursion ends at the depth limit.
     package mutating func readValue() throws(JSONError) -> JSONValue {
         switch peek() {
-        case UInt8(ascii: "{"):
-            var members: [String: JSONValue] = [:]
-            try beginObject()
-            while let name = try nextName() {
-                let text = name.text
-                members[text] = try readValue()
-            }
-            return .object(members)
-        case UInt8(ascii: "["):
-            var elements: [JSONValue] = []
-            try beginArray()
-            while try nextElement() { elements.append(try readValue()) }
-            return .array(elements)
+        case UInt8(ascii: "{"): return .object(try [String: JSONValue](from: &self))
+        case UInt8(ascii: "["): return .array(try [JSONValue](from: &self))
         case UInt8(ascii: "\""): return .string(try readString())
         case UInt8(ascii: "t"), UInt8(ascii: "f"): return .bool(try readBool())
         case UInt8(ascii: "n"):
-            try literal("null")
+            position = try bytes.scalarEnd(position)
             return .null
         default: return .number(try readNumber())
         }
     }
 
     /// Passes over any value, checking that it is valid, without recursion.
-    package mutating func skipValue() throws(JSONError) {
-        switch peek() {
-        case UInt8(ascii: "{"), UInt8(ascii: "["): try skipContainer()
-        default: try skipScalar()
-        }
-    }
-
-    private mutating func skipContainer() throws(JSONError) {
+    /// - Parameter recordsMembers: Whether the members of the value, which is an object, are added to ``members``.
+    /// - Returns: The position of the value.
+    @discardableResult
+    package mutating func skipValue(recordsMembers: Bool = false) throws(JSONError) -> Range<Int> {
+        let bytes = bytes
         // One bit for each open container, set for an object; full words go to `outer`.
-        var kinds: UInt128 = 0
-        var outer: [UInt128] = []
+        var kinds: UInt64 = 0
+        var outer: [UInt64] = []
         var open = 0
+        let first = bytes.afterWhiteSpace(position)
+        // A copy of the position that the compiler can keep in a register.
+        var at = first
         repeat {
-            if open > 0 {
-                let hasNext = kinds & 1 == 1 ? try nextName() != nil : try nextElement()
-                if !hasNext {
+            var isFirst = false
+            switch bytes.byte(at: at) {
+            case UInt8(ascii: "\""): at = try bytes.string(at: at).end
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                try bytes.requireRoom(depth &+ open, at: at)
+                if open > 0, open & 63 == 0 { outer.append(kinds) }
+                kinds = kinds << 1 | (bytes[at] == UInt8(ascii: "{") ? 1 : 0)
+                open &+= 1
+                at &+= 1
+                isFirst = true
+            default: at = try bytes.scalarEnd(at)
+            }
+            while open > 0 {
+                at = bytes.afterWhiteSpace(at)
+                let isObject = kinds & 1 == 1
+                let next = bytes.byte(at: at)
+                if next == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
+                    at &+= 1
                     kinds >>= 1
-                    open -= 1
-                    if open.isMultiple(of: 128), let full = outer.popLast() { kinds = full }
+                    open &-= 1
+                    if open & 63 == 0, let full = outer.popLast() { kinds = full }
+                    isFirst = false
                     continue
                 }
+                if !isFirst {
+                    guard next == UInt8(ascii: ",") else {
+                        throw bytes.malformed("expected a comma or the end", at: at)
+                    }
+                    at = bytes.afterWhiteSpace(at &+ 1)
+                }
+                guard isObject else { break }
+                guard bytes.byte(at: at) == UInt8(ascii: "\"") else {
+                    throw bytes.malformed("expected a member's name", at: at)
+                }
+                let (name, end) = try bytes.string(at: at)
+                at = bytes.afterWhiteSpace(end)
+                guard bytes.byte(at: at) == UInt8(ascii: ":") else { throw bytes.malformed("expected a colon", at: at) }
+                at = bytes.afterWhiteSpace(at &+ 1)
+                if recordsMembers, open == 1 {
+                    members.pointee.append(JSONMembers.Member(name: name, value: at))
+                }
+                break
             }
-            let next = peek()
-            guard next == UInt8(ascii: "{") || next == UInt8(ascii: "[") else {
-                try skipScalar()
-                continue
-            }
-            let isObject = next == UInt8(ascii: "{")
-            if isObject { try beginObject() } else { try beginArray() }
-            if open > 0, open.isMultiple(of: 128) { outer.append(kinds) }
-            kinds = kinds << 1 | (isObject ? 1 : 0)
-            open += 1
         } while open > 0
-    }
-
-    @inline(__always)
-    private mutating func skipScalar() throws(JSONError) {
-        switch peek() {
-        case UInt8(ascii: "\""): _ = try scanString()
-        case UInt8(ascii: "t"): try literal("true")
-        case UInt8(ascii: "f"): try literal("false")
-        case UInt8(ascii: "n"): try literal("null")
-        default:
-            guard let end = plainNumberEnd ?? JSONNumber.end(in: bytes, from: position) else {
-                throw malformed("expected a value")
-            }
-            position = end
-        }
-    }
-
-    /// The end of a number that is nothing but digits, as most are.
-    private var plainNumberEnd: Int? {
-        var end = position
-        while end < bytes.count, bytes[end] &- 0x30 < 10 { end += 1 }
-        guard end > position, bytes[position] != UInt8(ascii: "0") else { return nil }
-        return end == bytes.count || !JSONReader.continuesNumber(bytes[end]) ? end : nil
+        position = at
+        return first..<at
     }
 
     /// Reads a value; if it is valid JSON but not what was expected, passes over it and returns nil.
@@ -315,300 +313,8 @@ package struct JSONReader {
         }
     }
 
-    // MARK: Details
-
-    private mutating func begin(_ bracket: UInt8, expected: String) throws(JSONError) {
-        guard peek() == bracket else { throw try mismatch(expected) }
-        let limit = isTolerant ? 1_000 : JSONReader.maximumDepth
-        guard depth < limit else { throw malformed("nested deeper than \(limit) levels") }
-        position += 1
-        depth += 1
-        isFirst = true
-    }
-
-    @inline(__always)
-    private mutating func advance(until bracket: UInt8, what: StaticString) throws(JSONError) -> Bool {
-        guard let byte = peek() else { throw malformed("the text ends within a value") }
-        if byte == bracket {
-            position += 1
-            depth -= 1
-            isFirst = false
-            return false
-        }
-        if isFirst {
-            isFirst = false
-            return true
-        }
-        guard byte == UInt8(ascii: ",") else { throw malformed("expected a comma or the end") }
-        position += 1
-        guard let next = peek(), next != bracket else { throw malformed("expected \(what) after the comma") }
-        return true
-    }
-
-    @inline(__always)
-    private mutating func skipWhiteSpace() {
-        while position < bytes.count {
-            switch bytes[position] {
-            case 0x20, 0x09, 0x0a, 0x0d: position += 1
-            default: return
-            }
-        }
-    }
-
-    private mutating func literal(_ text: StaticString) throws(JSONError) {
-        let length = text.utf8CodeUnitCount
-        let word = UnsafeRawBufferPointer(start: text.utf8Start, count: length)
-        guard position + length <= bytes.count, (0..<length).allSatisfy({ bytes[position + $0] == word[$0] })
-        else { throw malformed("expected a value") }
-        position += length
-    }
-
-    /// Passes over a string. Its bytes are checked, its escapes are not resolved yet.
-    @inline(__always)
-    private mutating func scanString() throws(JSONError) -> JSONName {
-        position += 1
-        let start = position
-        var hasEscapes = false
-        while position < bytes.count {
-            let plain = JSONReader.plainRun(bytes, from: position)
-            position += plain
-            guard position < bytes.count else { break }
-            switch bytes[position] {
-            case UInt8(ascii: "\""):
-                let content = UnsafeRawBufferPointer(rebasing: bytes[start..<position])
-                position += 1
-                return JSONName(content: content, hasEscapes: hasEscapes)
-            case UInt8(ascii: "\\"):
-                hasEscapes = true
-                try scanEscape()
-            default: throw malformed("a control character in a string")
-            }
-        }
-        throw malformed("the text ends within a string")
-    }
-
-    private mutating func scanEscape() throws(JSONError) {
-        guard position + 1 < bytes.count else { throw malformed("the text ends within a string") }
-        switch bytes[position + 1] {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
-            UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
-            position += 2
-        case UInt8(ascii: "u"):
-            guard let unit = JSONReader.hexadecimal(bytes, at: position + 2) else {
-                throw malformed("an escape without four hexadecimal digits")
-            }
-            let isPair = JSONReader.lowSurrogate(bytes, at: position + 6) != nil && unit & 0xfc00 == 0xd800
-            guard isPair || isTolerant || unit & 0xf800 != 0xd800 else {
-                throw malformed("an escape that is a lone surrogate")
-            }
-            position += isPair ? 12 : 6
-        default: throw malformed("an unknown escape")
-        }
-    }
-
-    /// The low half of a surrogate pair, if it is escaped at `position`.
-    fileprivate static func lowSurrogate(_ bytes: UnsafeRawBufferPointer, at position: Int) -> UInt16? {
-        guard position + 2 <= bytes.count, bytes[position] == UInt8(ascii: "\\"),
-            bytes[position + 1] == UInt8(ascii: "u"),
-            let unit = hexadecimal(bytes, at: position + 2), unit & 0xfc00 == 0xdc00
-        else { return nil }
-        return unit
-    }
-
-    fileprivate static func hexadecimal(_ bytes: UnsafeRawBufferPointer, at position: Int) -> UInt16? {
-        guard position + 4 <= bytes.count else { return nil }
-        var value: UInt16 = 0
-        for byte in bytes[position..<(position + 4)] {
-            let digit: UInt8
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - 0x30
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - 0x61 + 10
-            case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = byte - 0x41 + 10
-            default: return nil
-            }
-            value = value << 4 | UInt16(digit)
-        }
-        return value
-    }
-
-    /// How many bytes from `start` stand for themselves within a string, eight at a time.
-    @inline(__always)
-    package static func plainRun(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
-        var position = start
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let highs: UInt64 = 0x8080_8080_8080_8080
-        while position + 8 <= bytes.count {
-            let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
-            let quotes = word ^ (ones &* 0x22)
-            let backslashes = word ^ (ones &* 0x5c)
-            // The lowest marked byte is exact; borrows can mark only bytes above it.
-            let marks =
-                ((quotes &- ones) & ~quotes | (backslashes &- ones) & ~backslashes
-                    | (word &- ones &* 0x20) & ~word) & highs
-            if marks != 0 { return position - start + marks.trailingZeroBitCount / 8 }
-            position += 8
-        }
-        while position < bytes.count {
-            let byte = bytes[position]
-            if byte == 0x22 || byte == 0x5c || byte < 0x20 { break }
-            position += 1
-        }
-        return position - start
-    }
-
-    private static func continuesNumber(_ byte: UInt8) -> Bool {
-        byte &- 0x30 < 10 || byte == UInt8(ascii: ".") || byte | 0x20 == UInt8(ascii: "e")
-    }
-
-    /// A number with a fraction, an exponent or many digits, which may still be whole.
-    private mutating func readUnusualInt64(from start: Int) throws(JSONError) -> Int64 {
-        guard let end = JSONNumber.end(in: bytes, from: start) else { throw malformed("expected a number") }
-        var digits: [UInt8] = []
-        var scale = 0
-        var sawPoint = false
-        var cursor = start
-        let isNegative = bytes[start] == UInt8(ascii: "-")
-        if isNegative { cursor += 1 }
-        while cursor < end, bytes[cursor] | 0x20 != UInt8(ascii: "e") {
-            if bytes[cursor] == UInt8(ascii: ".") {
-                sawPoint = true
-            } else {
-                if sawPoint { scale -= 1 }
-                if !digits.isEmpty || bytes[cursor] != UInt8(ascii: "0") { digits.append(bytes[cursor] - 0x30) }
-            }
-            cursor += 1
-        }
-        while digits.last == 0 {
-            digits.removeLast()
-            scale += 1
-        }
-        position = end
-        if digits.isEmpty { return 0 }
-        if cursor < end {
-            let text = String(decoding: UnsafeRawBufferPointer(rebasing: bytes[(cursor + 1)..<end]), as: UTF8.self)
-            // Beyond these bounds an exponent is far beyond either limit below, and sums with it must not overflow.
-            let bounds = -1_000_000_000_000...1_000_000_000_000
-            let exponent = Int(text) ?? (text.hasPrefix("-") ? bounds.lowerBound : bounds.upperBound)
-            scale += min(max(exponent, bounds.lowerBound), bounds.upperBound)
-        }
-        guard scale >= 0 else {
-            throw JSONError(reason: .mismatch(expected: "a whole number"), offset: start)
-        }
-        guard digits.count + scale <= 19 else { throw JSONError(reason: .overflow, offset: start) }
-        var magnitude: UInt64 = 0
-        for digit in digits { magnitude = magnitude * 10 + UInt64(digit) }
-        for _ in 0..<scale { magnitude *= 10 }
-        guard magnitude <= (isNegative ? Int64.min.magnitude : UInt64(Int64.max)) else {
-            throw JSONError(reason: .overflow, offset: start)
-        }
-        return isNegative ? Int64(truncatingIfNeeded: 0 &- magnitude) : Int64(magnitude)
-    }
-
     /// The next value is not what was expected; unless it is no value at all.
-    private mutating func mismatch(_ expected: String) throws(JSONError) -> JSONError {
-        let start = position
-        try skipValue()
-        return JSONError(reason: .mismatch(expected: expected), offset: start)
-    }
-
-    private func malformed(_ message: String) -> JSONError {
-        JSONError(reason: .malformed(position >= bytes.count ? "the text ends too early" : message), offset: position)
-    }
-
-    private static func requireUTF8(_ bytes: UnsafeRawBufferPointer) throws(JSONError) {
-        var position = 0
-        while position + 8 <= bytes.count,
-            bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
-        {
-            position += 8
-        }
-        while position < bytes.count {
-            let byte = bytes[position]
-            let length: Int
-            // The ranges of RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
-            var second: ClosedRange<UInt8> = 0x80...0xbf
-            switch byte {
-            case 0x00...0x7f:
-                position += 1
-                continue
-            case 0xc2...0xdf: length = 2
-            case 0xe0...0xef:
-                length = 3
-                if byte == 0xe0 { second = 0xa0...0xbf }
-                if byte == 0xed { second = 0x80...0x9f }
-            case 0xf0...0xf4:
-                length = 4
-                if byte == 0xf0 { second = 0x90...0xbf }
-                if byte == 0xf4 { second = 0x80...0x8f }
-            default: throw JSONError(reason: .malformed("bytes that are not UTF-8"), offset: position)
-            }
-            guard position + length <= bytes.count, second.contains(bytes[position + 1]),
-                bytes[(position + 2)..<(position + length)].allSatisfy({ $0 & 0xc0 == 0x80 })
-            else { throw JSONError(reason: .malformed("bytes that are not UTF-8"), offset: position) }
-            position += length
-        }
-    }
-}
-
-/// A string of the document as it stands there, or the name of a member.
-package struct JSONName {
-    fileprivate let content: UnsafeRawBufferPointer
-    fileprivate let hasEscapes: Bool
-
-    /// Whether the text is this one.
-    @inline(__always)
-    package static func == (left: JSONName, right: StaticString) -> Bool {
-        if left.hasEscapes { return left.text == "\(right)" }
-        let length = right.utf8CodeUnitCount
-        guard left.content.count == length else { return false }
-        var index = 0
-        while index + 8 <= length {
-            let word = left.content.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-            guard word == UnsafeRawPointer(right.utf8Start).loadUnaligned(fromByteOffset: index, as: UInt64.self)
-            else { return false }
-            index += 8
-        }
-        while index < length {
-            guard left.content[index] == right.utf8Start[index] else { return false }
-            index += 1
-        }
-        return true
-    }
-
-    @inline(__always)
-    package static func ~= (pattern: StaticString, name: JSONName) -> Bool { name == pattern }
-
-    /// The text, its escapes resolved.
-    package var text: String {
-        if !hasEscapes { return String(decoding: content, as: UTF8.self) }
-        var result: [UInt8] = []
-        result.reserveCapacity(content.count)
-        var position = 0
-        while position < content.count {
-            guard content[position] == UInt8(ascii: "\\") else {
-                result.append(content[position])
-                position += 1
-                continue
-            }
-            position += 2
-            switch content[position - 1] {
-            case UInt8(ascii: "b"): result.append(0x08)
-            case UInt8(ascii: "f"): result.append(0x0c)
-            case UInt8(ascii: "n"): result.append(0x0a)
-            case UInt8(ascii: "r"): result.append(0x0d)
-            case UInt8(ascii: "t"): result.append(0x09)
-            case UInt8(ascii: "u"):
-                var scalar = UInt32(JSONReader.hexadecimal(content, at: position) ?? 0)
-                position += 4
-                if scalar & 0xfc00 == 0xd800, let low = JSONReader.lowSurrogate(content, at: position) {
-                    scalar = 0x10000 + (scalar & 0x3ff) << 10 + UInt32(low) & 0x3ff
-                    position += 6
-                }
-                // Only a tolerant reader passes a lone surrogate, for which no scalar stands.
-                result += String(Character(Unicode.Scalar(scalar) ?? "\u{fffd}")).utf8
-            default: result.append(content[position - 1])
-            }
-        }
-        return String(decoding: result, as: UTF8.self)
+    package mutating func mismatch(_ expected: String) throws(JSONError) -> JSONError {
+        JSONError(reason: .mismatch(expected: expected), offset: try skipValue().lowerBound)
     }
 }

@@ -1,9 +1,23 @@
 /// Writes JSON (RFC 8259) into bytes, without white space, members in the order in which they are written.
 package struct JSONWriter {
-    package private(set) var bytes: [UInt8] = []
+    private let memory: UnsafeMutableRawBufferPointer
+    /// The number of bytes so far, those that found no room included.
+    private var count = 0
     private var needsComma = false
 
-    package init(capacity: Int = 512) { bytes.reserveCapacity(capacity) }
+    /// The bytes that `write` writes. If they are more than the capacity, `write` is called once again, with enough room.
+    package static func bytes(capacity: Int = 512, _ write: (inout JSONWriter) -> Void) -> [UInt8] {
+        var count = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: capacity) { memory, initializedCount in
+            var writer = JSONWriter(memory: UnsafeMutableRawBufferPointer(memory))
+            write(&writer)
+            count = writer.count
+            initializedCount = count <= capacity ? count : 0
+        }
+        return count <= capacity ? bytes : JSONWriter.bytes(capacity: count, write)
+    }
+
+    private init(memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
 
     package mutating func beginObject() { open(UInt8(ascii: "{")) }
     package mutating func endObject() { close(UInt8(ascii: "}")) }
@@ -13,52 +27,53 @@ package struct JSONWriter {
     /// A member's name that needs no escapes.
     package mutating func name(_ name: StaticString) {
         separate()
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(UInt8(ascii: ":"))
+        put(UInt8(ascii: "\""))
+        put(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+        put(UInt8(ascii: "\""))
+        put(UInt8(ascii: ":"))
         needsComma = false
     }
 
     /// A member's name.
     package mutating func name(_ name: String) {
         string(name)
-        bytes.append(UInt8(ascii: ":"))
+        put(UInt8(ascii: ":"))
         needsComma = false
     }
 
     /// A value that is JSON already.
     package mutating func raw(_ value: [UInt8]) {
         separate()
-        bytes.append(contentsOf: value)
+        value.withUnsafeBytes { put($0) }
         needsComma = true
     }
 
     package mutating func string(_ text: String) {
         separate()
-        bytes.append(UInt8(ascii: "\""))
+        put(UInt8(ascii: "\""))
         var text = text
         text.withUTF8 { content in
-            let content = UnsafeRawBufferPointer(content)
+            let bytes = UnsafeRawBufferPointer(content)
+            guard let start = bytes.baseAddress else { return }
+            let text = JSONBytes(start: start, count: bytes.count, isTolerant: false)
             var position = 0
             while true {
-                let plain = JSONReader.plainRun(content, from: position)
-                bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: content[position..<(position + plain)]))
-                position += plain
-                guard position < content.count else { break }
-                escape(content[position])
-                position += 1
+                let plainEnd = text.plainEnd(position)
+                put(UnsafeRawBufferPointer(start: start + position, count: plainEnd - position))
+                guard plainEnd < bytes.count else { break }
+                escape(bytes[plainEnd])
+                position = plainEnd + 1
             }
         }
-        bytes.append(UInt8(ascii: "\""))
+        put(UInt8(ascii: "\""))
         needsComma = true
     }
 
     package mutating func int64(_ value: Int64) {
         separate()
-        if value < 0 { bytes.append(UInt8(ascii: "-")) }
+        if value < 0 { put(UInt8(ascii: "-")) }
         var magnitude = value.magnitude
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+        withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { digits in
             var first = 20
             repeat {
                 let (quotient, digit) = magnitude.quotientAndRemainder(dividingBy: 10)
@@ -66,7 +81,7 @@ package struct JSONWriter {
                 digits[first] = 0x30 + UInt8(truncatingIfNeeded: digit)
                 magnitude = quotient
             } while magnitude > 0
-            bytes.append(contentsOf: UnsafeMutableBufferPointer(rebasing: digits[first..<20]))
+            put(UnsafeRawBufferPointer(rebasing: digits[first...]))
         }
         needsComma = true
     }
@@ -83,7 +98,7 @@ package struct JSONWriter {
         case .bool(let value): bool(value)
         case .number(let number):
             separate()
-            bytes.append(contentsOf: number.digits.utf8)
+            put(number.digits)
             needsComma = true
         case .string(let text): string(text)
         case .array(let elements):
@@ -105,48 +120,63 @@ package struct JSONWriter {
 
     private mutating func raw(_ text: StaticString) {
         separate()
-        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        put(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
         needsComma = true
     }
 
     private mutating func open(_ bracket: UInt8) {
         separate()
-        bytes.append(bracket)
+        put(bracket)
         needsComma = false
     }
 
     private mutating func close(_ bracket: UInt8) {
-        bytes.append(bracket)
+        put(bracket)
         needsComma = true
     }
 
     @inline(__always)
     private mutating func separate() {
-        if needsComma { bytes.append(UInt8(ascii: ",")) }
+        if needsComma { put(UInt8(ascii: ",")) }
     }
 
     private mutating func escape(_ byte: UInt8) {
-        bytes.append(UInt8(ascii: "\\"))
+        put(UInt8(ascii: "\\"))
         switch byte {
-        case 0x22, 0x5c: bytes.append(byte)
-        case 0x08: bytes.append(UInt8(ascii: "b"))
-        case 0x09: bytes.append(UInt8(ascii: "t"))
-        case 0x0a: bytes.append(UInt8(ascii: "n"))
-        case 0x0c: bytes.append(UInt8(ascii: "f"))
-        case 0x0d: bytes.append(UInt8(ascii: "r"))
-        default:
-            bytes.append(contentsOf: [UInt8(ascii: "u"), UInt8(ascii: "0"), UInt8(ascii: "0")])
-            for nibble in [byte >> 4, byte & 0xf] { bytes.append(nibble < 10 ? 0x30 + nibble : 0x61 + nibble - 10) }
+        case 0x22, 0x5c: put(byte)
+        case 0x08: put(UInt8(ascii: "b"))
+        case 0x09: put(UInt8(ascii: "t"))
+        case 0x0a: put(UInt8(ascii: "n"))
+        case 0x0c: put(UInt8(ascii: "f"))
+        case 0x0d: put(UInt8(ascii: "r"))
+        default: put(byte < 0x10 ? "u000\(String(byte, radix: 16))" : "u00\(String(byte, radix: 16))")
         }
+    }
+
+    @inline(__always)
+    private mutating func put(_ byte: UInt8) {
+        if count < memory.count { memory[count] = byte }
+        count += 1
+    }
+
+    @inline(__always)
+    private mutating func put(_ bytes: UnsafeRawBufferPointer) {
+        if count + bytes.count <= memory.count {
+            UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: bytes)
+        }
+        count += bytes.count
+    }
+
+    private mutating func put(_ text: String) {
+        var text = text
+        text.withUTF8 { put(UnsafeRawBufferPointer($0)) }
     }
 }
 
 extension JSONValue {
     /// The value as JSON text in UTF-8, members in the order of their names.
     public var encoded: [UInt8] {
-        var writer = JSONWriter()
-        writer.value(self)
-        return writer.bytes
+        JSONWriter.bytes { $0.value(self) }
     }
 
     /// Reads one JSON document (RFC 8259) in UTF-8, nested at most ``maximumDepth`` levels deep.

@@ -77,12 +77,12 @@ extension JSONWriter {
         _ key: IdempotencyKey,
         _ writeMembers: (inout JSONWriter) -> Void
     ) -> [UInt8] {
-        var writer = JSONWriter(capacity: capacity)
-        writer.beginObject()
-        writer.member("idempotency_key", key.rawValue)
-        writeMembers(&writer)
-        writer.endObject()
-        return writer.bytes
+        JSONWriter.bytes(capacity: capacity) { writer in
+            writer.beginObject()
+            writer.member("idempotency_key", key.rawValue)
+            writeMembers(&writer)
+            writer.endObject()
+        }
     }
 
     fileprivate mutating func subjectAndAction(_ subject: Subject, _ action: Action) {

@@ -1,14 +1,50 @@
 extension DecisionResponse: WireObjectDecodable, ResponseDecodable {
     package init(_ object: borrowing WireObject) throws(JSONError) {
-        let denyDetail: DenyDetail? = try object.informational("deny_detail")
+        let denyDetail: DenyDetail? = object.informational("deny_detail")
         let affectedScopes: WireScopes? = try object.optional("affected_scopes")
         self.init(
             decision: try object.required("decision"),
             caps: try object.optional("caps"),
-            reasonCode: try object.reasonCode() ?? denyDetail?.reasonCode,
+            reasonCode: object.reasonCode ?? denyDetail?.reasonCode,
             denyDetail: denyDetail,
             retryAfter: try object.optional("retry_after_ms"),
             affectedScopes: denyDetail.completing(affectedScopes?.names ?? []),
+            deferredEvidence: object.evidence()
+        )
+    }
+}
+
+extension ReservationCreateResponse: WireObjectDecodable, ResponseDecodable {
+    package init(_ object: borrowing WireObject) throws(JSONError) {
+        let decision: Decision = try object.required("decision")
+        let denyDetail: DenyDetail? = object.informational("deny_detail")
+        let affectedScopes: WireScopes = try object.required("affected_scopes")
+        let expiresAt: WireCount? = try object.optional("expires_at_ms")
+        self.init(
+            decision: decision,
+            reservationID: try object.optional("reservation_id"),
+            reserved: try object.optional("reserved"),
+            expiresAtMilliseconds: expiresAt?.value,
+            remainingTimeToLive: try object.optional("remaining_ttl_ms"),
+            scopePath: try object.optional("scope_path"),
+            affectedScopes: denyDetail.completing(affectedScopes.names),
+            caps: try object.optional("caps"),
+            reasonCode: object.reasonCode ?? denyDetail?.reasonCode,
+            denyDetail: denyDetail,
+            retryAfter: try object.optional("retry_after_ms"),
+            deferredBalances: object.balances(),
+            deferredEvidence: object.evidence()
+        )
+    }
+}
+
+extension CommitResponse: WireObjectDecodable, ResponseDecodable {
+    package init(_ object: borrowing WireObject) throws(JSONError) {
+        self.init(
+            status: try object.required("status", expecting: .committed),
+            charged: try object.required("charged"),
+            released: object.informational("released"),
+            deferredBalances: object.balances(),
             deferredEvidence: object.evidence()
         )
     }
@@ -41,7 +77,7 @@ extension EventCreateResponse: WireObjectDecodable, ResponseDecodable {
         self.init(
             status: try object.required("status", expecting: .applied),
             eventID: try object.required("event_id"),
-            charged: try object.informational("charged"),
+            charged: object.informational("charged"),
             deferredBalances: object.balances()
         )
     }
@@ -64,7 +100,7 @@ extension ReservationDetail: WireObjectDecodable, ResponseDecodable {
             affectedScopes: try (object.required("affected_scopes") as WireScopes).names,
             metadata: try object.optional("metadata"),
             committedMetadata: try object.optional("committed_metadata"),
-            evidence: try object.informational("evidence")
+            evidence: object.informational("evidence")
         )
     }
 }
@@ -101,9 +137,7 @@ extension EvidenceEnvelope: WireObjectDecodable, ResponseDecodable {
 
 extension WireObject {
     /// The reason of a decision, which explains the decision and does not change it.
-    fileprivate func reasonCode() throws(JSONError) -> ReasonCode? {
-        try informationalText("reason_code").map(ReasonCode.init)
-    }
+    package var reasonCode: ReasonCode? { informationalText("reason_code").map(ReasonCode.init) }
 
     /// An empty cursor leads nowhere; a server that gives a cursor and does not say whether there is more may have.
     fileprivate func nextPage() throws(JSONError) -> (cursor: String?, hasMore: Bool) {

@@ -1,4 +1,9 @@
-extension Amount {
+extension Amount: WireObjectDecodable {
+    package init(_ object: borrowing WireObject) throws(JSONError) {
+        let amount: WireCount = try object.required("amount")
+        self.init(amount.value, try object.required("unit"))
+    }
+
     package func write(to writer: inout JSONWriter) {
         writer.beginObject()
         writer.name("unit")
@@ -115,9 +120,9 @@ extension EvidenceReference: WireObjectDecodable {
 extension ReservationEvidence: WireObjectDecodable {
     package init(_ object: borrowing WireObject) throws(JSONError) {
         self.init(
-            reserve: try object.informational("reserve"),
-            commit: try object.informational("commit"),
-            release: try object.informational("release")
+            reserve: object.informational("reserve"),
+            commit: object.informational("commit"),
+            release: object.informational("release")
         )
     }
 }

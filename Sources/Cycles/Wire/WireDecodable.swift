@@ -20,7 +20,10 @@ extension JSONValue: WireDecodable {
 }
 
 extension WireDecodable where Self: _OpenEnumeration {
-    package init(from reader: inout JSONReader) throws(JSONError) { self.init(rawValue: try reader.readString()) }
+    package init(from reader: inout JSONReader) throws(JSONError) {
+        let text = try reader.readText()
+        self = Self._known.first { text == $0.rawValue } ?? Self(rawValue: text.text)
+    }
 }
 
 extension BudgetUnit: WireDecodable {}
@@ -42,15 +45,7 @@ extension IdempotencyKey: WireDecodable {}
 
 extension Array: WireDecodable where Element: WireDecodable {
     package init(from reader: inout JSONReader) throws(JSONError) {
-        self = []
-        try reader.beginArray()
-        while try reader.nextElement() {
-            do throws(JSONError) {
-                append(try Element(from: &reader))
-            } catch {
-                throw error.inside(count)
-            }
-        }
+        self = try reader.readArray { reader throws(JSONError) in try Element(from: &reader) }
     }
 }
 
@@ -80,19 +75,13 @@ package struct WireCount: WireDecodable {
 
 /// The names of scopes: each entry is a text, or an object that has the name as `scope`.
 package struct WireScopes: WireDecodable {
-    private struct Entry: WireDecodable {
-        let name: String
-
-        init(from reader: inout JSONReader) throws(JSONError) {
-            let isObject = reader.peek() == UInt8(ascii: "{")
-            name = isObject ? try WireObject(from: &reader).required("scope") : try reader.readString()
-        }
-    }
-
     package let names: [String]
 
     package init(from reader: inout JSONReader) throws(JSONError) {
-        names = try [Entry](from: &reader).map(\.name)
+        names = try reader.readArray { reader throws(JSONError) in
+            guard reader.peek() == UInt8(ascii: "{") else { return try reader.readString() }
+            return try WireObject(from: &reader).required("scope")
+        }
     }
 }
 
@@ -103,7 +92,7 @@ extension JSONReader {
         do throws(JSONError) {
             return try Value(from: &self)
         } catch {
-            throw error.inside(name)
+            throw error.inside("\(name)")
         }
     }
 
@@ -114,39 +103,9 @@ extension JSONReader {
         return try required(name)
     }
 
-    /// A value of which anything unexpected counts as absent.
-    package mutating func informational<Value: WireDecodable>() throws(JSONError) -> Value? {
-        try lenient { reader throws(JSONError) in try Value(from: &reader) }
-    }
-
-    /// As informational; a blank text counts as absent, too.
-    package mutating func informationalText() throws(JSONError) -> String? {
-        let text: String? = try informational()
-        return text.flatMap { $0.isBlank ? nil : $0 }
-    }
-
-    /// A value that has to be the expected one: any other does not report success.
-    package mutating func required<Value: WireDecodable & _OpenEnumeration>(
-        _ name: StaticString,
-        expecting expected: Value
-    ) throws(JSONError) -> Value {
-        let start = valueStart()
-        let value: Value = try required(name)
-        guard value == expected else {
-            throw JSONError(reason: .mismatch(expected: expected.rawValue), offset: start, path: ["\(name)"])
-        }
-        return value
-    }
-
-    /// Passes over a value, which may be decoded later.
-    package mutating func skippedRange() throws(JSONError) -> Range<Int> {
-        let start = valueStart()
-        try skipValue()
-        return start..<offset
-    }
-
-    package mutating func readNonNegative(_ expected: String) throws(JSONError) -> Int64 {
-        let start = valueStart()
+    fileprivate mutating func readNonNegative(_ expected: String) throws(JSONError) -> Int64 {
+        _ = peek()
+        let start = position
         let value = try readInt64()
         guard value >= 0 else { throw JSONError(reason: .mismatch(expected: expected), offset: start) }
         return value

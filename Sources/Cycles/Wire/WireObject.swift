@@ -40,12 +40,8 @@ package struct WireObject: ~Copyable {
 
     init(from reader: inout JSONReader, of document: [UInt8] = []) throws(JSONError) {
         let first = reader.members.pointee.count
-        try reader.beginObject()
-        while let name = try reader.nextName() {
-            let start = reader.valueStart()
-            try reader.skipValue()
-            reader.members.pointee.append(JSONMembers.Member(name: name, value: start..<reader.offset))
-        }
+        guard reader.peek() == UInt8(ascii: "{") else { throw try reader.mismatch("an object") }
+        try reader.skipValue(recordsMembers: true)
         self.reader = reader
         self.document = document
         range = first..<reader.members.pointee.count
@@ -58,12 +54,17 @@ package struct WireObject: ~Copyable {
         return try reader.required(name)
     }
 
+    /// As required; any value but the expected one makes the answer invalid, since it does not report success.
     package func required<Value: WireDecodable & _OpenEnumeration>(
         _ name: StaticString,
         expecting expected: Value
     ) throws(JSONError) -> Value {
-        guard var reader = member(name) else { return try required(name) }
-        return try reader.required(name, expecting: expected)
+        let value: Value = try required(name)
+        guard value == expected else {
+            let offset = place(of: name) ?? 0
+            throw JSONError(reason: .mismatch(expected: expected.rawValue), offset: offset, path: ["\(name)"])
+        }
+        return value
     }
 
     package func optional<Value: WireDecodable>(_ name: StaticString) throws(JSONError) -> Value? {
@@ -71,62 +72,36 @@ package struct WireObject: ~Copyable {
         return try reader.optional(name)
     }
 
-    package func informational<Value: WireDecodable>(_ name: StaticString) throws(JSONError) -> Value? {
+    package func informational<Value: WireDecodable>(_ name: StaticString) -> Value? {
         guard var reader = member(name) else { return nil }
-        return try reader.informational()
+        return try? Value(from: &reader)
     }
 
     /// As informational; a blank text counts as absent, too.
-    package func informationalText(_ name: StaticString) throws(JSONError) -> String? {
-        guard var reader = member(name) else { return nil }
-        return try reader.informationalText()
+    package func informationalText(_ name: StaticString) -> String? {
+        let text: String? = informational(name)
+        return text.flatMap { $0.isBlank ? nil : $0 }
     }
 
     package func balances() -> Deferred<[Balance]> {
-        Deferred(balancesIn: document, at: place(of: "balances"))
+        Deferred(in: document, at: place(of: "balances"), absent: []) { bytes in
+            try? JSONReader.value(in: bytes) { reader throws(JSONError) in try [Balance](from: &reader) }
+        }
     }
 
     package func evidence() -> Deferred<EvidenceReference?> {
-        Deferred(evidenceIn: document, at: place(of: "cycles_evidence"))
+        Deferred(in: document, at: place(of: "cycles_evidence"), absent: nil) { bytes in
+            try? JSONReader.value(in: bytes) { reader throws(JSONError) in try EvidenceReference(from: &reader) }
+        }
     }
 
     /// A reader before the value of a member; nil if there is no such member.
     private func member(_ name: StaticString) -> JSONReader? {
         guard let place = place(of: name) else { return nil }
-        return reader.moved(to: place.lowerBound)
+        return reader.moved(to: place)
     }
 
-    private func place(of name: StaticString) -> Range<Int>? {
+    private func place(of name: StaticString) -> Int? {
         reader.members.pointee.value(of: name, from: range.lowerBound, to: range.upperBound)
-    }
-}
-
-extension Deferred {
-    /// A value somewhere in an answer; `null`, like anything unexpected, counts as absent.
-    private init(
-        in document: [UInt8],
-        at place: Range<Int>?,
-        absent: Value,
-        _ read: @escaping @Sendable (inout JSONReader) throws(JSONError) -> Value
-    ) {
-        guard let place, document[place.lowerBound] != UInt8(ascii: "n") else {
-            self.init(absent)
-            return
-        }
-        self.init(in: document, range: place) { (try? JSONReader.value(in: $0, read).get()) ?? absent }
-    }
-}
-
-extension Deferred where Value == [Balance] {
-    package init(balancesIn document: [UInt8], at place: Range<Int>?) {
-        self.init(in: document, at: place, absent: []) { reader throws(JSONError) in try [Balance](from: &reader) }
-    }
-}
-
-extension Deferred where Value == EvidenceReference? {
-    package init(evidenceIn document: [UInt8], at place: Range<Int>?) {
-        self.init(in: document, at: place, absent: nil) { reader throws(JSONError) in
-            try EvidenceReference(from: &reader)
-        }
     }
 }

@@ -47,21 +47,22 @@ package enum HTTPResponseWriter {
         let (first, second) = SystemRandomness.words()
         let requestID = "req_" + ContentDigest.hexadecimal(of: "\(first)".utf8, words: 1)
         let traceID = ContentDigest.hexadecimal(of: "\(first) \(second)".utf8, words: 2)
-        var writer = JSONWriter(capacity: 256)
-        writer.beginObject()
-        writer.name("error")
-        writer.string(status < 500 ? "INVALID_REQUEST" : "INTERNAL_ERROR")
-        writer.name("message")
-        writer.string(message)
-        writer.name("request_id")
-        writer.string(requestID)
-        writer.name("trace_id")
-        writer.string(traceID)
-        writer.endObject()
+        let body = JSONWriter.bytes(capacity: 256) { writer in
+            writer.beginObject()
+            writer.name("error")
+            writer.string(status < 500 ? "INVALID_REQUEST" : "INTERNAL_ERROR")
+            writer.name("message")
+            writer.string(message)
+            writer.name("request_id")
+            writer.string(requestID)
+            writer.name("trace_id")
+            writer.string(traceID)
+            writer.endObject()
+        }
         let headers: HTTPHeaders = [
             "Content-Type": "application/json", "X-Request-Id": requestID, "X-Cycles-Trace-Id": traceID,
         ]
-        return HTTPResponse(status: status, headers: headers, body: writer.bytes)
+        return HTTPResponse(status: status, headers: headers, body: body)
     }
 
     private static func reasonPhrase(_ status: Int) -> String {

@@ -43,32 +43,32 @@ extension SettlementRecord {
     /// The file's contents, members in the order that all clients use.
     package var encoded: [UInt8] {
         let eventBody = eventBody
-        var writer = JSONWriter(capacity: body.json.count + (eventBody?.count ?? 0) + 256)
-        writer.beginObject()
-        writer.member("version", SettlementRecord.version)
-        writer.member("reservation_id", reservationID.rawValue)
-        writer.member("base_url", baseURL)
-        writer.member("mode", mode.rawValue)
-        switch commit {
-        case .object(let body):
-            writer.name("commit_body")
-            writer.raw(body)
-        case .null:
-            writer.name("commit_body")
-            writer.null()
-        case .absent: break
+        return JSONWriter.bytes(capacity: body.json.count + (eventBody?.count ?? 0) + 256) { writer in
+            writer.beginObject()
+            writer.member("version", SettlementRecord.version)
+            writer.member("reservation_id", reservationID.rawValue)
+            writer.member("base_url", baseURL)
+            writer.member("mode", mode.rawValue)
+            switch commit {
+            case .object(let body):
+                writer.name("commit_body")
+                writer.raw(body)
+            case .null:
+                writer.name("commit_body")
+                writer.null()
+            case .absent: break
+            }
+            writer.name("event_fallback_body")
+            if let eventBody { writer.raw(eventBody) } else { writer.null() }
+            writer.member("recorded_at_ms", recordedAtMilliseconds)
+            writer.name("not_before_ms")
+            if let notBeforeMilliseconds { writer.int64(notBeforeMilliseconds) } else { writer.null() }
+            for member in unknown {
+                writer.name(member.name)
+                writer.raw(member.value)
+            }
+            writer.endObject()
         }
-        writer.name("event_fallback_body")
-        if let eventBody { writer.raw(eventBody) } else { writer.null() }
-        writer.member("recorded_at_ms", recordedAtMilliseconds)
-        writer.name("not_before_ms")
-        if let notBeforeMilliseconds { writer.int64(notBeforeMilliseconds) } else { writer.null() }
-        for member in unknown {
-            writer.name(member.name)
-            writer.raw(member.value)
-        }
-        writer.endObject()
-        return writer.bytes
     }
 
     // MARK: Reading
@@ -147,9 +147,7 @@ extension SettlementRecord {
             case "recorded_at_ms": recordedAt = try reader.readInstant("recorded_at_ms")
             case "not_before_ms": notBefore = try reader.readInstant("not_before_ms")
             default:
-                let start = reader.valueStart()
-                try reader.skipValue()
-                unknown.append(UnknownMember(name: name, value: Array(contents[start..<reader.offset])))
+                unknown.append(UnknownMember(name: name, value: Array(contents[try reader.skipValue()])))
             }
         }
 
@@ -186,7 +184,7 @@ extension SettlementRecord {
 extension JSONReader {
     fileprivate mutating func readNumber(_ name: StaticString) throws(JSONError) -> JSONNumber {
         guard let first = peek(), first == UInt8(ascii: "-") || first &- 0x30 < 10 else {
-            throw JSONError(reason: .mismatch(expected: "a number"), offset: offset).inside(name)
+            throw JSONError(reason: .mismatch(expected: "a number"), offset: position).inside("\(name)")
         }
         return try readNumber()
     }
@@ -194,12 +192,10 @@ extension JSONReader {
     /// The bytes of an object; nil for `null`.
     fileprivate mutating func readObject(_ name: StaticString, in contents: [UInt8]) throws(JSONError) -> [UInt8]? {
         if try readNullIfPresent() { return nil }
-        let start = valueStart()
         guard peek() == UInt8(ascii: "{") else {
-            throw JSONError(reason: .mismatch(expected: "an object"), offset: start).inside(name)
+            throw JSONError(reason: .mismatch(expected: "an object"), offset: position).inside("\(name)")
         }
-        try skipValue()
-        return Array(contents[start..<offset])
+        return Array(contents[try skipValue()])
     }
 
     /// Milliseconds since 1970, rounded down and at most `Int64.max`: other clients count in floating point, or without
@@ -209,7 +205,9 @@ extension JSONReader {
         let number = try readNumber(name)
         if let exact = number.int64, exact >= 0 { return exact }
         guard number.double >= 0 else {
-            throw JSONError(reason: .mismatch(expected: "zero or more milliseconds"), offset: offset).inside(name)
+            throw JSONError(reason: .mismatch(expected: "zero or more milliseconds"), offset: position).inside(
+                "\(name)"
+            )
         }
         return Int64(exactly: number.double.rounded(.down)) ?? .max
     }
