@@ -1,6 +1,6 @@
-import Cycles
 import Testing
 
+@testable import Cycles
 @testable import CyclesCLI
 
 @Suite struct OutputTests {

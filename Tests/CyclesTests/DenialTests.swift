@@ -156,7 +156,7 @@ import Testing
         }
         let conflict = try #require(try await denial(#"{"deny_detail":\#(detail)}"#))
         check(
-            DenyDetail(conflict.details?["deny_detail"])?.reasonCode,
+            DenyDetail(decoding: conflict.details?["deny_detail"])?.reasonCode,
             DenyDetail(
                 quotaViolation: conflict.quotaViolation,
                 blockedByScope: conflict.blockedByScope,

@@ -253,7 +253,7 @@ private struct Vector: CustomTestStringConvertible, Sendable {
             #expect(denial.blockedByPolicy == vector.detail?.blockedByPolicy)
             #expect(denial.budgetRemaining == vector.detail?.budgetRemaining)
             #expect(denial.quotaViolation == vector.detail?.quotaViolation)
-            #expect(DenyDetail(denial.details?["deny_detail"]) == vector.detail)
+            #expect(DenyDetail(decoding: denial.details?["deny_detail"]) == vector.detail)
             #expect("\(denial)".contains(denial.suggestedFix ?? "none"))
         }
     }

@@ -43,66 +43,41 @@ public indirect enum CyclesError: Error, Hashable, Sendable {
     }
 
     /// How long the server asks to wait, if it does.
-    public var retryAfter: Duration? {
-        switch self {
-        case .api(let error): error.retryAfter
-        case .denied(let denial): denial.retryAfter
-        case .invalidResponse(let response): response.retryAfter
-        default: nil
-        }
-    }
+    public var retryAfter: Duration? { facts.retryAfter }
 
     /// The server's name for the request that failed (`X-Request-Id`).
-    public var requestID: String? {
-        switch self {
-        case .api(let error): error.requestID
-        case .denied(let denial): denial.requestID
-        case .ambiguous(let outcome): outcome.requestID
-        case .invalidResponse(let response): response.requestID
-        default: nil
-        }
-    }
+    public var requestID: String? { facts.requestID }
 
     /// The trace that the server filed the request under (`X-Cycles-Trace-Id`).
-    public var traceID: String? {
-        switch self {
-        case .api(let error): error.traceID
-        case .denied(let denial): denial.traceID
-        case .ambiguous(let outcome): outcome.traceID
-        case .invalidResponse(let response): response.traceID
-        default: nil
-        }
-    }
+    public var traceID: String? { facts.traceID }
 
     /// The code of the error answer, if there was one.
-    public var errorCode: ErrorCode? {
-        switch self {
-        case .api(let error): error.code
-        case .denied(let denial): denial.errorCode
-        default: nil
-        }
-    }
+    public var errorCode: ErrorCode? { facts.code }
 
     /// The HTTP status of the answer, if there was one.
-    public var status: Int? {
-        switch self {
-        case .api(let error): error.status
-        case .denied(let denial): denial.status
-        case .ambiguous(let outcome): outcome.status
-        case .invalidResponse(let response): response.status
-        default: nil
-        }
-    }
+    public var status: Int? { facts.status }
 
     /// The idempotency key that the request carried. Repeating the request with it cannot apply it twice.
-    public var idempotencyKey: IdempotencyKey? {
+    public var idempotencyKey: IdempotencyKey? { facts.key }
+
+    /// The properties that several kinds of errors have.
+    private typealias Facts = (
+        status: Int?, code: ErrorCode?, requestID: String?, traceID: String?, retryAfter: Duration?,
+        key: IdempotencyKey?
+    )
+
+    private var facts: Facts {
         switch self {
-        case .transport(let error): error.idempotencyKey
-        case .api(let error): error.idempotencyKey
-        case .denied(let denial): denial.idempotencyKey
-        case .ambiguous(let outcome): outcome.idempotencyKey
-        case .invalidResponse(let response): response.idempotencyKey
-        case .leaseLost, .configuration, .validation, .cancelled: nil
+        case .transport(let error): (nil, nil, nil, nil, nil, error.idempotencyKey)
+        case .api(let error):
+            (error.status, error.code, error.requestID, error.traceID, error.retryAfter, error.idempotencyKey)
+        case .denied(let no):
+            (no.status, no.errorCode, no.requestID, no.traceID, no.retryAfter, no.idempotencyKey)
+        case .ambiguous(let outcome):
+            (outcome.status, nil, outcome.requestID, outcome.traceID, nil, outcome.idempotencyKey)
+        case .invalidResponse(let answer):
+            (answer.status, nil, answer.requestID, answer.traceID, answer.retryAfter, answer.idempotencyKey)
+        case .leaseLost, .configuration, .validation, .cancelled: (nil, nil, nil, nil, nil, nil)
         }
     }
 }
@@ -139,7 +114,7 @@ public struct APIError: Hashable, Sendable, CustomStringConvertible {
     /// The trace that the server filed the request under.
     public var traceID: String?
     /// More about the error, as the server sent it.
-    public var details: [String: JSONValue]
+    public var details: [String: JSONValue] = [:]
     /// The evidence that the server keeps of the error.
     public var evidence: EvidenceReference?
     /// How long the server asks to wait (`Retry-After`).
@@ -148,33 +123,6 @@ public struct APIError: Hashable, Sendable, CustomStringConvertible {
     public var idempotencyKey: IdempotencyKey?
     /// What to do about it, where that is known.
     public var advice: String?
-
-    /// An error answer.
-    public init(
-        operation: String,
-        status: Int,
-        code: ErrorCode? = nil,
-        message: String,
-        requestID: String? = nil,
-        traceID: String? = nil,
-        details: [String: JSONValue] = [:],
-        evidence: EvidenceReference? = nil,
-        retryAfter: Duration? = nil,
-        idempotencyKey: IdempotencyKey? = nil,
-        advice: String? = nil
-    ) {
-        self.operation = operation
-        self.status = status
-        self.code = code
-        self.message = message
-        self.requestID = requestID
-        self.traceID = traceID
-        self.details = details
-        self.evidence = evidence
-        self.retryAfter = retryAfter
-        self.idempotencyKey = idempotencyKey
-        self.advice = advice
-    }
 
     /// What failed, why, and what to do.
     public var description: String {
@@ -200,23 +148,6 @@ public struct AmbiguousOutcome: Hashable, Sendable, CustomStringConvertible {
     public var traceID: String?
     /// The key of all attempts, with which `listReservations` finds what they may have made.
     public var idempotencyKey: IdempotencyKey?
-
-    /// An outcome that is not known.
-    public init(
-        operation: String,
-        message: String,
-        status: Int? = nil,
-        requestID: String? = nil,
-        traceID: String? = nil,
-        idempotencyKey: IdempotencyKey? = nil
-    ) {
-        self.operation = operation
-        self.message = message
-        self.status = status
-        self.requestID = requestID
-        self.traceID = traceID
-        self.idempotencyKey = idempotencyKey
-    }
 
     /// What is not known, and how to find out.
     public var description: String {
@@ -249,27 +180,6 @@ public struct InvalidResponse: Hashable, Sendable, CustomStringConvertible {
     /// What to do about it, where that is known.
     public var advice: String?
 
-    /// An invalid answer.
-    public init(
-        operation: String,
-        status: Int,
-        message: String,
-        requestID: String? = nil,
-        traceID: String? = nil,
-        idempotencyKey: IdempotencyKey? = nil,
-        retryAfter: Duration? = nil,
-        advice: String? = nil
-    ) {
-        self.operation = operation
-        self.status = status
-        self.message = message
-        self.requestID = requestID
-        self.traceID = traceID
-        self.idempotencyKey = idempotencyKey
-        self.retryAfter = retryAfter
-        self.advice = advice
-    }
-
     /// What is wrong, and what to do.
     public var description: String {
         sentence(
@@ -290,7 +200,7 @@ public struct LeaseLoss: Hashable, Sendable, CustomStringConvertible {
     /// How the work was settled all the same; nil if it was not, or not yet.
     public var settlement: Settlement?
 
-    /// A loss.
+    /// A loss of which `settlement` is what became of the work.
     public init(reservationID: ReservationID, message: String, settlement: Settlement? = nil) {
         self.reservationID = reservationID
         self.message = message
@@ -347,6 +257,20 @@ public struct ValidationIssue: Hashable, Sendable, CustomStringConvertible {
 
     /// The field, and what is wrong with it.
     public var description: String { "\(wasSent ? "The call is refused" : "Nothing was sent"): \(field) \(message)." }
+}
+
+extension APIError {
+    /// An error answer without a code; its other properties can be set.
+    public init(operation: String, status: Int, message: String) {
+        self.init(operation: operation, status: status, code: nil, message: message)
+    }
+}
+
+extension InvalidResponse {
+    /// An invalid answer of which nothing else is known; its other properties can be set.
+    public init(operation: String, status: Int, message: String) {
+        self.init(operation: operation, status: status, message: message, requestID: nil)
+    }
 }
 
 /// A description: what happened, what to do about it, and how the server calls it.

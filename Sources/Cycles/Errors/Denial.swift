@@ -6,7 +6,7 @@ public struct Denial: Hashable, Sendable, CustomStringConvertible {
     /// Why.
     public var reason: ReasonCode
     /// The scopes that the decision concerns; empty if the server does not say.
-    public var affectedScopes: [String]
+    public var affectedScopes: [String] = []
     /// How long the server suggests to wait.
     public var retryAfter: Duration?
     /// The server's name for the request.
@@ -37,45 +37,6 @@ public struct Denial: Hashable, Sendable, CustomStringConvertible {
     /// The idempotency key that the request carried.
     public var idempotencyKey: IdempotencyKey?
 
-    /// A denial.
-    public init(
-        operation: String,
-        reason: ReasonCode,
-        affectedScopes: [String] = [],
-        retryAfter: Duration? = nil,
-        requestID: String? = nil,
-        traceID: String? = nil,
-        evidence: EvidenceReference? = nil,
-        message: String? = nil,
-        details: JSONValue? = nil,
-        suggestedFix: String? = nil,
-        blockedByScope: String? = nil,
-        blockedByPolicy: String? = nil,
-        budgetRemaining: Int64? = nil,
-        quotaViolation: QuotaViolation? = nil,
-        status: Int,
-        errorCode: ErrorCode? = nil,
-        idempotencyKey: IdempotencyKey? = nil
-    ) {
-        self.operation = operation
-        self.reason = reason
-        self.affectedScopes = affectedScopes
-        self.retryAfter = retryAfter
-        self.requestID = requestID
-        self.traceID = traceID
-        self.evidence = evidence
-        self.message = message
-        self.details = details
-        self.suggestedFix = suggestedFix
-        self.blockedByScope = blockedByScope
-        self.blockedByPolicy = blockedByPolicy
-        self.budgetRemaining = budgetRemaining
-        self.quotaViolation = quotaViolation
-        self.status = status
-        self.errorCode = errorCode
-        self.idempotencyKey = idempotencyKey
-    }
-
     /// What was denied, why, on which scopes, and what to do.
     public var description: String {
         var text = "\(operation) was denied: \(reason.rawValue)"
@@ -102,5 +63,12 @@ public struct Denial: Hashable, Sendable, CustomStringConvertible {
         case .tenantSuspended: "an operator has to reactivate the tenant"
         default: nil
         }
+    }
+}
+
+extension Denial {
+    /// A denial of which nothing else is known; its other properties can be set.
+    public init(operation: String, reason: ReasonCode, status: Int) {
+        self.init(operation: operation, reason: reason, message: nil, status: status)
     }
 }

@@ -68,15 +68,4 @@ public struct ReservationEvidence: Hashable, Sendable {
     public var commit: EvidenceReference?
     /// Of its release.
     public var release: EvidenceReference?
-
-    /// References; whatever is left out is not known.
-    public init(
-        reserve: EvidenceReference? = nil,
-        commit: EvidenceReference? = nil,
-        release: EvidenceReference? = nil
-    ) {
-        self.reserve = reserve
-        self.commit = commit
-        self.release = release
-    }
 }

@@ -14,23 +14,6 @@ public struct DenyDetail: Hashable, Sendable {
     public var suggestedFix: String?
     /// The balance that remains at the blocking scope, in the unit of the request; negative in overdraft.
     public var budgetRemaining: Int64?
-
-    /// A detail; nothing is known of it unless given.
-    public init(
-        reasonCode: ReasonCode? = nil,
-        quotaViolation: QuotaViolation? = nil,
-        blockedByScope: String? = nil,
-        blockedByPolicy: String? = nil,
-        suggestedFix: String? = nil,
-        budgetRemaining: Int64? = nil
-    ) {
-        self.reasonCode = reasonCode
-        self.quotaViolation = quotaViolation
-        self.blockedByScope = blockedByScope
-        self.blockedByPolicy = blockedByPolicy
-        self.suggestedFix = suggestedFix
-        self.budgetRemaining = budgetRemaining
-    }
 }
 
 /// A quota of actions that is used up (specification, extensions v0.1.26: `ActionQuotaViolation`).
@@ -53,25 +36,4 @@ public struct QuotaViolation: Hashable, Sendable {
     public var scope: String?
     /// The id of the policy that sets the quota.
     public var policyID: String?
-
-    /// A violation; nothing is known of it unless given.
-    public init(
-        actionKind: String? = nil,
-        riskClass: String? = nil,
-        window: String? = nil,
-        windowKey: String? = nil,
-        used: Int64? = nil,
-        limit: Int64? = nil,
-        scope: String? = nil,
-        policyID: String? = nil
-    ) {
-        self.actionKind = actionKind
-        self.riskClass = riskClass
-        self.window = window
-        self.windowKey = windowKey
-        self.used = used
-        self.limit = limit
-        self.scope = scope
-        self.policyID = policyID
-    }
 }

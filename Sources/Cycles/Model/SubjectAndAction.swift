@@ -38,12 +38,9 @@ public struct Subject: Hashable, Sendable {
         self.dimensions = dimensions
     }
 
-    /// The six standard fields by their names on the wire, in canonical order, the absent ones included.
-    package var standardFields: [(name: StaticString, value: String?)] {
-        [
-            ("tenant", tenant), ("workspace", workspace), ("app", app), ("workflow", workflow), ("agent", agent),
-            ("toolset", toolset),
-        ]
+    /// Whether none of the six standard fields is given.
+    package var isEmpty: Bool {
+        tenant == nil && workspace == nil && app == nil && workflow == nil && agent == nil && toolset == nil
     }
 }
 

@@ -22,8 +22,8 @@ public struct TraceContext: Hashable, Sendable, CustomStringConvertible {
     /// Reads a `traceparent` header of version 00; nil for anything else, identifiers of zeros included.
     public init?(parsing header: String) {
         let parts = header.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 4, parts[0] == "00", parts[3].utf8.count == 2,
-            TraceContext.isLowerHexadecimal(parts[3]), let flags = UInt8(parts[3], radix: 16)
+        guard parts.count == 4, parts[0] == "00", TraceContext.isLowerHexadecimal(parts[3], length: 2),
+            let flags = UInt8(parts[3], radix: 16)
         else { return nil }
         self.init(traceID: String(parts[1]), parentID: String(parts[2]), flags: flags)
     }
@@ -45,10 +45,10 @@ public struct TraceContext: Hashable, Sendable, CustomStringConvertible {
     }
 
     package static func isIdentifier(_ text: String, length: Int) -> Bool {
-        text.utf8.count == length && isLowerHexadecimal(text) && text.utf8.contains { $0 != UInt8(ascii: "0") }
+        isLowerHexadecimal(text, length: length) && text.utf8.contains { $0 != UInt8(ascii: "0") }
     }
 
-    private static func isLowerHexadecimal(_ text: some StringProtocol) -> Bool {
-        text.utf8.allSatisfy { $0 &- 0x30 < 10 || $0 &- 0x61 < 6 }
+    package static func isLowerHexadecimal(_ text: some StringProtocol, length: Int) -> Bool {
+        text.utf8.count == length && text.utf8.allSatisfy { $0 &- 0x30 < 10 || $0 &- 0x61 < 6 }
     }
 }

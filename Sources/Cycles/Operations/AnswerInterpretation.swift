@@ -7,7 +7,7 @@ extension Operation {
         guard response.status == successStatus else { throw failure(response, redactor()) }
         do throws(JSONError) {
             return APIResponse(
-                value: try decode(response.body),
+                value: try Output(body: response.body),
                 http: ResponseMetadata(response),
                 body: response.body,
                 idempotencyKey: idempotencyKey
@@ -58,7 +58,7 @@ extension Operation {
             retryAfter: metadata.retryAfter,
             idempotencyKey: idempotencyKey
         )
-        let detail = DenyDetail(details?["deny_detail"])
+        let detail = DenyDetail(decoding: details?["deny_detail"])
         if isBudgetRequest, error.status == 409, let reason = ReasonCode(deniedWith: error.code, detail) {
             return .denied(Denial(error, reason: reason, details: details, detail: detail))
         }

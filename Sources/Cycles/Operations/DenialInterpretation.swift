@@ -3,15 +3,9 @@ extension ReasonCode {
     /// is not known is a denial if its detail names a reason.
     package init?(deniedWith code: ErrorCode?, _ detail: DenyDetail?) {
         switch code {
-        case .budgetExceeded: self = .budgetExceeded
-        case .budgetFrozen: self = .budgetFrozen
-        case .budgetClosed: self = .budgetClosed
-        case .overdraftLimitExceeded: self = .overdraftLimitExceeded
-        case .debtOutstanding: self = .debtOutstanding
-        case .tenantClosed: self = .tenantClosed
-        case .actionQuotaExceeded: self = .actionQuotaExceeded
-        case .actionKindDenied: self = .actionKindDenied
-        case .actionKindNotAllowed: self = .actionKindNotAllowed
+        case .budgetExceeded, .budgetFrozen, .budgetClosed, .overdraftLimitExceeded, .debtOutstanding, .tenantClosed,
+            .actionQuotaExceeded, .actionKindDenied, .actionKindNotAllowed:
+            self.init(rawValue: code?.rawValue ?? "")
         case nil, .unrecognized:
             guard let reason = detail?.reasonCode else { return nil }
             self = reason
@@ -45,7 +39,7 @@ extension Denial {
     package init(_ response: APIResponse<ReservationCreateResponse>, _ redactor: Redactor) {
         var raw = ((try? JSONValue(parsing: response.body))?["deny_detail"]).map(redactor.redact)
         if raw == .null { raw = nil }
-        let detail = DenyDetail(raw)
+        let detail = DenyDetail(decoding: raw)
         self.init(
             operation: "createReservation",
             reason: response.reasonCode.map { ReasonCode(rawValue: redactor.redact($0.rawValue)) }

@@ -99,7 +99,15 @@ package final class OperationPerformer: Sendable {
         trace: TraceContext?
     ) throws(CyclesError) -> Departure {
         let request = try assembly.request(for: operation, options: options, trace: trace)
-        return Departure(request: request, time: time.monotonic, report: reportStart(operation))
+        let start = time.monotonic
+        guard reportsAttempts else { return Departure(request: request, time: start, report: nil) }
+        let report = AttemptStart(
+            operation: "\(operation.name)",
+            idempotencyKey: operation.idempotencyKey,
+            reservationID: operation.reservationID
+        )
+        observer.observe(.attemptStarted(report))
+        return Departure(request: request, time: start, report: report)
     }
 
     private func finish<Output>(
@@ -118,7 +126,19 @@ package final class OperationPerformer: Sendable {
         case .failure(let error) where error.kind == .cancelled && isCancelled: result = .failure(.cancelled)
         case .failure(let error): result = .failure(.transport(explained(error, operation)))
         }
-        if let report = departure.report { reportEnd(report, result, duration: received - departure.time) }
+        if let report = departure.report {
+            let answer = try? result.get().http
+            let error: CyclesError? = if case .failure(let error) = result { error } else { nil }
+            let end = AttemptEnd(
+                attempt: report,
+                duration: received - departure.time,
+                status: answer?.status ?? error?.status,
+                requestID: answer?.requestID ?? error?.requestID,
+                traceID: answer?.traceID ?? error?.traceID,
+                error: error
+            )
+            observer.observe(.attemptFinished(end))
+        }
         return Attempt(result: result, sent: departure.time + transferred.waited, received: received, body: body)
     }
 
@@ -131,38 +151,6 @@ package final class OperationPerformer: Sendable {
         }
         error.idempotencyKey = operation.idempotencyKey
         return error
-    }
-
-    private func reportStart<Output>(_ operation: Operation<Output>) -> AttemptStart? {
-        guard reportsAttempts else { return nil }
-        let start = AttemptStart(
-            operation: "\(operation.name)",
-            idempotencyKey: operation.idempotencyKey,
-            reservationID: operation.reservationID
-        )
-        observer.observe(.attemptStarted(start))
-        return start
-    }
-
-    private func reportEnd<Output>(
-        _ start: AttemptStart,
-        _ result: Result<APIResponse<Output>, CyclesError>,
-        duration: Duration
-    ) {
-        let (success, error): (APIResponse<Output>?, CyclesError?) =
-            switch result {
-            case .success(let response): (response, nil)
-            case .failure(let error): (nil, error)
-            }
-        let end = AttemptEnd(
-            attempt: start,
-            duration: duration,
-            status: success?.http.status ?? error?.status,
-            requestID: success?.http.requestID ?? error?.requestID,
-            traceID: success?.http.traceID ?? error?.traceID,
-            error: error
-        )
-        observer.observe(.attemptFinished(end))
     }
 }
 

@@ -9,16 +9,6 @@ extension DenyDetail: WireObjectDecodable {
             budgetRemaining: object.informational("budget_remaining")
         )
     }
-
-    /// The detail that a value of JSON is; nil if the value is no object.
-    package init?(_ value: JSONValue?) {
-        guard let value, value.object != nil else { return nil }
-        let result = try? JSONReader.document(value.encoded) { reader throws(JSONError) in
-            try DenyDetail(from: &reader)
-        }
-        guard let result else { return nil }
-        self = result
-    }
 }
 
 extension DenyDetail? {

@@ -23,12 +23,7 @@ extension ErrorCode {
     /// written by what stands between client and server.
     package var isOfProtocol: Bool {
         guard case .unrecognized(let text) = self else { return true }
-        guard let first = text.utf8.first, UInt8(ascii: "A")...UInt8(ascii: "Z") ~= first else { return false }
-        return text.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"): true
-            default: false
-            }
-        }
+        return ("A"..."Z").contains(text.unicodeScalars.first ?? " ")
+            && text.unicodeScalars.allSatisfy { ("A"..."Z").contains($0) || ("0"..."9").contains($0) || $0 == "_" }
     }
 }

@@ -15,17 +15,9 @@ extension EvidenceKey: WireObjectDecodable {
 
 extension EvidenceKeySet: WireObjectDecodable, ResponseDecodable {
     /// A key that cannot verify evidence is left out: the rest still can.
-    private struct Entry: WireDecodable {
-        let key: EvidenceKey?
-
-        init(from reader: inout JSONReader) throws(JSONError) {
-            key = try reader.lenient { reader throws(JSONError) in try EvidenceKey(from: &reader) }
-        }
-    }
-
     package init(_ object: borrowing WireObject) throws(JSONError) {
-        let entries: [Entry] = try object.required("keys")
-        self.init(keys: entries.compactMap(\.key).filter(\.canVerify))
+        let keys: [JSONValue] = try object.required("keys")
+        self.init(keys: keys.compactMap { EvidenceKey(decoding: $0) }.filter(\.canVerify))
     }
 }
 

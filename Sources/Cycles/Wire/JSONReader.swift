@@ -299,20 +299,6 @@ package struct JSONReader {
         return first..<at
     }
 
-    /// Reads a value; if it is valid JSON but not what was expected, passes over it and returns nil.
-    package mutating func lenient<Value>(
-        _ read: (inout JSONReader) throws(JSONError) -> Value?
-    ) throws(JSONError) -> Value? {
-        let start = self
-        do throws(JSONError) {
-            return try read(&self)
-        } catch  where !error.isMalformed {
-            self = start
-            try skipValue()
-            return nil
-        }
-    }
-
     /// The next value is not what was expected; unless it is no value at all.
     package mutating func mismatch(_ expected: String) throws(JSONError) -> JSONError {
         JSONError(reason: .mismatch(expected: expected), offset: try skipValue().lowerBound)

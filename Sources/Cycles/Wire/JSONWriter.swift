@@ -86,8 +86,6 @@ package struct JSONWriter {
         needsComma = true
     }
 
-    package mutating func bool(_ value: Bool) { raw(value ? "true" : "false") }
-
     package mutating func null() { raw("null") }
 
     /// Any value; the members of objects in the order of their names' bytes, so that equal values have equal bytes.
@@ -95,7 +93,7 @@ package struct JSONWriter {
     package mutating func value(_ value: JSONValue) {
         switch value {
         case .null: null()
-        case .bool(let value): bool(value)
+        case .bool(let value): raw(value ? "true" : "false")
         case .number(let number):
             separate()
             put(number.digits)
@@ -170,6 +168,36 @@ package struct JSONWriter {
     private mutating func put(_ text: String) {
         var text = text
         text.withUTF8 { put(UnsafeRawBufferPointer($0)) }
+    }
+}
+
+/// A value that requests contain.
+package protocol WireEncodable {
+    func write(to writer: inout JSONWriter)
+}
+
+extension String: WireEncodable {
+    package func write(to writer: inout JSONWriter) { writer.string(self) }
+}
+
+extension Int64: WireEncodable {
+    package func write(to writer: inout JSONWriter) { writer.int64(self) }
+}
+
+extension JSONValue: WireEncodable {
+    package func write(to writer: inout JSONWriter) { writer.value(self) }
+}
+
+/// Members that are left out if they are absent or empty.
+extension JSONWriter {
+    package mutating func member<Value: WireEncodable>(_ name: StaticString, _ value: Value?) {
+        guard let value else { return }
+        self.name(name)
+        value.write(to: &self)
+    }
+
+    package mutating func member(_ name: StaticString, _ members: [String: JSONValue]) {
+        if !members.isEmpty { member(name, JSONValue.object(members)) }
     }
 }
 

@@ -1,5 +1,5 @@
 /// One call of the protocol, ready to be sent: where it goes, what it carries, what its answer has to be.
-package struct Operation<Output: Sendable>: Sendable {
+package struct Operation<Output: ResponseDecodable>: Sendable {
     /// The operation of the specification, such as `commitReservation`.
     package var name: StaticString
     package var method: HTTPMethod
@@ -18,7 +18,6 @@ package struct Operation<Output: Sendable>: Sendable {
     package var unit: BudgetUnit?
     /// Whether the 409 codes about budgets mean that the authority said no.
     package var isBudgetRequest = false
-    package var decode: @Sendable ([UInt8]) throws(JSONError) -> Output
 }
 
 /// Which credentials an operation carries.

@@ -1,7 +1,8 @@
 /// The operations of the specification. Each is checked, completed and encoded here, once.
-extension Operation where Output == DecisionResponse {
+extension Operation {
     /// `decide`: POST `/v1/decide`.
-    package static func decide(_ request: DecisionRequest, _ defaults: RequestDefaults) throws(CyclesError) -> Self {
+    package static func decide(_ request: DecisionRequest, _ defaults: RequestDefaults) throws(CyclesError) -> Self
+    where Output == DecisionResponse {
         var request = request
         defaults.complete(&request.subject)
         try RequestValidation.subject(request.subject)
@@ -16,18 +17,15 @@ extension Operation where Output == DecisionResponse {
             body: request.encoded(key: key),
             idempotencyKey: key,
             unit: request.estimate.unit,
-            isBudgetRequest: true,
-            decode: DecisionResponse.init(body:)
+            isBudgetRequest: true
         )
     }
-}
 
-extension Operation where Output == ReservationCreateResponse {
     /// `createReservation`: POST `/v1/reservations`.
     package static func createReservation(
         _ request: ReservationCreateRequest,
         _ defaults: RequestDefaults
-    ) throws(CyclesError) -> Self {
+    ) throws(CyclesError) -> Self where Output == ReservationCreateResponse {
         var request = request
         return try createReservation(completing: &request, defaults)
     }
@@ -54,32 +52,27 @@ extension Operation where Output == ReservationCreateResponse {
             body: request.encoded(key: key),
             idempotencyKey: key,
             unit: request.estimate.unit,
-            isBudgetRequest: true,
-            decode: ReservationCreateResponse.init(body:)
+            isBudgetRequest: true
         )
     }
-}
 
-extension Operation where Output == CommitResponse {
     /// `commitReservation`: POST `/v1/reservations/{reservation_id}/commit`.
     package static func commitReservation(
         _ id: ReservationID,
         _ request: CommitRequest
-    ) throws(CyclesError) -> Self {
+    ) throws(CyclesError) -> Self where Output == CommitResponse {
         try RequestValidation.amount("actual", request.actual)
         try RequestValidation.metrics(request.metrics)
         try RequestValidation.metadata("metadata", request.metadata)
         let key = try request.idempotencyKey.checkedOrFresh()
         return try commitReservation(id, body: request.encoded(key: key), key: key, unit: request.actual.unit)
     }
-}
 
-extension Operation where Output == ReleaseResponse {
     /// `releaseReservation`: POST `/v1/reservations/{reservation_id}/release`.
     package static func releaseReservation(
         _ id: ReservationID,
         _ request: ReleaseRequest
-    ) throws(CyclesError) -> Self {
+    ) throws(CyclesError) -> Self where Output == ReleaseResponse {
         try RequestValidation.releaseReason(request.reason)
         let key = try request.idempotencyKey.checkedOrFresh()
         return Operation(
@@ -90,18 +83,15 @@ extension Operation where Output == ReleaseResponse {
             idempotencyKey: key,
             reservationID: id,
             authentication: .operatorOrAPIKey,
-            priority: .settlement,
-            decode: ReleaseResponse.init(body:)
+            priority: .settlement
         )
     }
-}
 
-extension Operation where Output == ExtendResponse {
     /// `extendReservation`: POST `/v1/reservations/{reservation_id}/extend`.
     package static func extendReservation(
         _ id: ReservationID,
         _ request: ExtendRequest
-    ) throws(CyclesError) -> Self {
+    ) throws(CyclesError) -> Self where Output == ExtendResponse {
         try RequestValidation.span("by", request.extendBy, 1...86_400_000)
         try RequestValidation.metadata("metadata", request.metadata)
         let key = try request.idempotencyKey.checkedOrFresh()
@@ -112,18 +102,15 @@ extension Operation where Output == ExtendResponse {
             body: request.encoded(key: key),
             idempotencyKey: key,
             reservationID: id,
-            priority: .lease,
-            decode: ExtendResponse.init(body:)
+            priority: .lease
         )
     }
-}
 
-extension Operation where Output == EventCreateResponse {
     /// `createEvent`: POST `/v1/events`, answered with 201.
     package static func createEvent(
         _ request: EventCreateRequest,
         _ defaults: RequestDefaults
-    ) throws(CyclesError) -> Self {
+    ) throws(CyclesError) -> Self where Output == EventCreateResponse {
         var request = request
         defaults.complete(&request.subject)
         try RequestValidation.subject(request.subject)
@@ -137,32 +124,27 @@ extension Operation where Output == EventCreateResponse {
         let key = try request.idempotencyKey.checkedOrFresh()
         return createEvent(insteadOf: nil, body: request.encoded(key: key), key: key, unit: request.actual.unit)
     }
-}
 
-extension Operation where Output == ReservationDetail {
     /// `getReservation`: GET `/v1/reservations/{reservation_id}`.
-    package static func getReservation(_ id: ReservationID) throws(CyclesError) -> Self {
+    package static func getReservation(_ id: ReservationID) throws(CyclesError) -> Self
+    where Output == ReservationDetail {
         Operation(
             name: "getReservation",
             method: .get,
             path: try reservationPath(id, ""),
             reservationID: id,
-            authentication: .operatorOrAPIKey,
-            decode: ReservationDetail.init(body:)
+            authentication: .operatorOrAPIKey
         )
     }
-}
 
-extension Operation where Output == ReservationListResponse {
     /// `listReservations`: GET `/v1/reservations`.
     package static func listReservations(
         _ query: ReservationQuery,
         _ defaults: RequestDefaults
-    ) throws(CyclesError) -> Self {
-        var query = query
+    ) throws(CyclesError) -> Self where Output == ReservationListResponse {
         try RequestValidation.pageLimit(query.limit)
         if let key = query.idempotencyKey { try RequestValidation.idempotencyKey(key) }
-        let filters = Subject(
+        var filters = Subject(
             tenant: query.tenant,
             workspace: query.workspace,
             app: query.app,
@@ -170,19 +152,14 @@ extension Operation where Output == ReservationListResponse {
             agent: query.agent,
             toolset: query.toolset
         )
-        if filters.hasNoStandardField { query.tenant = defaults.subject.tenant }
-        if defaults.usesOperatorKey, query.tenant == nil {
+        if filters.isEmpty { filters.tenant = defaults.subject.tenant }
+        if defaults.usesOperatorKey, filters.tenant == nil {
             throw RequestValidation.invalid("tenant", "is needed to list reservations with the admin key")
         }
         var parameters = QueryString()
         parameters.add("idempotency_key", query.idempotencyKey?.rawValue)
         parameters.add("status", query.status?.rawValue)
-        parameters.add("tenant", query.tenant)
-        parameters.add("workspace", query.workspace)
-        parameters.add("app", query.app)
-        parameters.add("workflow", query.workflow)
-        parameters.add("agent", query.agent)
-        parameters.add("toolset", query.toolset)
+        parameters.add(filters)
         try parameters.add(window: "from", "to", query.fromMilliseconds, query.toMilliseconds)
         try parameters.add(
             window: "expires_from",
@@ -206,18 +183,15 @@ extension Operation where Output == ReservationListResponse {
             name: "listReservations",
             method: .get,
             path: parameters.appended(to: "/v1/reservations"),
-            authentication: .operatorOrAPIKey,
-            decode: ReservationListResponse.init(body:)
+            authentication: .operatorOrAPIKey
         )
     }
-}
 
-extension Operation where Output == BalanceResponse {
     /// `getBalances`: GET `/v1/balances`.
-    package static func getBalances(_ query: BalanceQuery, _ defaults: RequestDefaults) throws(CyclesError) -> Self {
-        var query = query
+    package static func getBalances(_ query: BalanceQuery, _ defaults: RequestDefaults) throws(CyclesError) -> Self
+    where Output == BalanceResponse {
         try RequestValidation.pageLimit(query.limit)
-        let filters = Subject(
+        var filters = Subject(
             tenant: query.tenant,
             workspace: query.workspace,
             app: query.app,
@@ -225,71 +199,57 @@ extension Operation where Output == BalanceResponse {
             agent: query.agent,
             toolset: query.toolset
         )
-        if filters.hasNoStandardField {
-            guard let tenant = defaults.subject.tenant else {
-                throw RequestValidation.invalid(
-                    "query",
-                    "has none of tenant, workspace, app, workflow, agent and toolset; give one, or configure a tenant"
-                )
-            }
-            query.tenant = tenant
+        if filters.isEmpty { filters.tenant = defaults.subject.tenant }
+        guard !filters.isEmpty else {
+            throw RequestValidation.invalid(
+                "query",
+                "has none of tenant, workspace, app, workflow, agent and toolset; give one, or configure a tenant"
+            )
         }
         var parameters = QueryString()
-        parameters.add("tenant", query.tenant)
-        parameters.add("workspace", query.workspace)
-        parameters.add("app", query.app)
-        parameters.add("workflow", query.workflow)
-        parameters.add("agent", query.agent)
-        parameters.add("toolset", query.toolset)
+        parameters.add(filters)
         parameters.add("include_children", query.includeChildren.map { $0 ? "true" : "false" })
         parameters.add("limit", query.limit.map(String.init))
         parameters.add("cursor", query.cursor)
         return Operation(
             name: "getBalances",
             method: .get,
-            path: parameters.appended(to: "/v1/balances"),
-            decode: BalanceResponse.init(body:)
+            path: parameters.appended(to: "/v1/balances")
         )
     }
-}
 
-extension Operation where Output == EvidenceEnvelope {
     /// `getEvidence`: GET `/v1/evidence/{evidence_id}`, public.
-    package static func getEvidence(_ id: EvidenceID) throws(CyclesError) -> Self {
-        try RequestValidation.evidenceID(id)
+    package static func getEvidence(_ id: EvidenceID) throws(CyclesError) -> Self where Output == EvidenceEnvelope {
+        guard TraceContext.isLowerHexadecimal(id.rawValue, length: 64) else {
+            throw RequestValidation.invalid("evidenceID", "is not 64 lower-case hexadecimal digits")
+        }
         return Operation(
             name: "getEvidence",
             method: .get,
             path: "/v1/evidence/" + id.rawValue,
-            authentication: .none,
-            decode: EvidenceEnvelope.init(body:)
+            authentication: .none
         )
     }
-}
 
-extension Operation where Output == EvidenceKeySet {
     /// `getEvidenceJwks`: GET `/v1/.well-known/cycles-jwks.json`, public.
-    package static func getEvidenceKeys() -> Self {
+    package static func getEvidenceKeys() -> Self where Output == EvidenceKeySet {
         Operation(
             name: "getEvidenceJwks",
             method: .get,
             path: "/v1/.well-known/cycles-jwks.json",
-            authentication: .none,
-            decode: EvidenceKeySet.init(body:)
+            authentication: .none
         )
     }
-}
 
-// MARK: Bodies that were encoded before
+    // MARK: Bodies that were encoded before
 
-extension Operation where Output == CommitResponse {
     /// `commitReservation` with a body that was checked and encoded before.
     package static func commitReservation(
         _ id: ReservationID,
         body: [UInt8],
         key: IdempotencyKey?,
         unit: BudgetUnit?
-    ) throws(CyclesError) -> Self {
+    ) throws(CyclesError) -> Self where Output == CommitResponse {
         Operation(
             name: "commitReservation",
             method: .post,
@@ -298,13 +258,10 @@ extension Operation where Output == CommitResponse {
             idempotencyKey: key,
             reservationID: id,
             priority: .settlement,
-            unit: unit,
-            decode: CommitResponse.init(body:)
+            unit: unit
         )
     }
-}
 
-extension Operation where Output == EventCreateResponse {
     /// `createEvent` with a body that was checked and encoded before; in place of the commit of a reservation, if one is
     /// given.
     package static func createEvent(
@@ -312,7 +269,7 @@ extension Operation where Output == EventCreateResponse {
         body: [UInt8],
         key: IdempotencyKey?,
         unit: BudgetUnit?
-    ) -> Self {
+    ) -> Self where Output == EventCreateResponse {
         Operation(
             name: "createEvent",
             method: .post,
@@ -323,15 +280,19 @@ extension Operation where Output == EventCreateResponse {
             successStatus: 201,
             priority: .settlement,
             unit: unit,
-            isBudgetRequest: true,
-            decode: EventCreateResponse.init(body:)
+            isBudgetRequest: true
         )
     }
 }
 
 private func reservationPath(_ id: ReservationID, _ suffix: String) throws(CyclesError) -> String {
     try RequestValidation.reservationID(id)
-    return "/v1/reservations/" + PercentEncoding.encode(id.rawValue) + suffix
+    var path = ""
+    path.reserveCapacity(id.rawValue.utf8.count + 32)
+    path += "/v1/reservations/"
+    path += PercentEncoding.encode(id.rawValue)
+    path += suffix
+    return path
 }
 
 extension IdempotencyKey? {
@@ -342,11 +303,16 @@ extension IdempotencyKey? {
     }
 }
 
-extension Subject {
-    fileprivate var hasNoStandardField: Bool { standardFields.allSatisfy { $0.value == nil } }
-}
-
 extension QueryString {
+    fileprivate mutating func add(_ filters: Subject) {
+        add("tenant", filters.tenant)
+        add("workspace", filters.workspace)
+        add("app", filters.app)
+        add("workflow", filters.workflow)
+        add("agent", filters.agent)
+        add("toolset", filters.toolset)
+    }
+
     /// The two ends of a window of time, as date-times.
     fileprivate mutating func add(
         window from: StaticString,

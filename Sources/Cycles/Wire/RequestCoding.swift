@@ -2,15 +2,13 @@ extension ReservationCreateRequest {
     /// The body that is sent.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
         JSONWriter.body(512, key) { writer in
-            writer.subjectAndAction(subject, action)
+            writer.member("subject", subject)
+            writer.member("action", action)
             writer.member("estimate", estimate)
             writer.member("ttl_ms", timeToLive.wholeMilliseconds)
             writer.member("grace_period_ms", gracePeriod?.wholeMilliseconds)
             writer.member("overage_policy", overagePolicy?.rawValue)
-            if dryRun {
-                writer.name("dry_run")
-                writer.bool(true)
-            }
+            if dryRun { writer.member("dry_run", JSONValue.bool(true)) }
             writer.member("metadata", metadata)
         }
     }
@@ -48,7 +46,8 @@ extension DecisionRequest {
     /// The body that is sent.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
         JSONWriter.body(512, key) { writer in
-            writer.subjectAndAction(subject, action)
+            writer.member("subject", subject)
+            writer.member("action", action)
             writer.member("estimate", estimate)
             writer.member("metadata", metadata)
         }
@@ -59,7 +58,8 @@ extension EventCreateRequest {
     /// The body that is sent.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
         JSONWriter.body(512, key) { writer in
-            writer.subjectAndAction(subject, action)
+            writer.member("subject", subject)
+            writer.member("action", action)
             writer.member("actual", actual)
             writer.member("overage_policy", overagePolicy?.rawValue)
             writer.member("metrics", metrics)
@@ -83,23 +83,5 @@ extension JSONWriter {
             writeMembers(&writer)
             writer.endObject()
         }
-    }
-
-    fileprivate mutating func subjectAndAction(_ subject: Subject, _ action: Action) {
-        name("subject")
-        subject.write(to: &self)
-        name("action")
-        action.write(to: &self)
-    }
-
-    fileprivate mutating func member(_ name: StaticString, _ amount: Amount) {
-        self.name(name)
-        amount.write(to: &self)
-    }
-
-    fileprivate mutating func member(_ name: StaticString, _ metrics: CyclesMetrics?) {
-        guard let metrics else { return }
-        self.name(name)
-        metrics.write(to: &self)
     }
 }

@@ -3,24 +3,30 @@
 /// Lengths count Unicode scalars; blank means nothing but Unicode white space.
 package enum RequestValidation {
     package static func subject(_ subject: Subject) throws(CyclesError) {
-        var isGiven = false
-        for field in subject.standardFields {
-            guard let value = field.value else { continue }
-            guard !value.isBlank else { throw invalid("subject.\(field.name)", "is blank; leave it out or name it") }
-            try length("subject.\(field.name)", value, atMost: 128)
-            isGiven = true
-        }
-        guard isGiven else {
+        guard !subject.isEmpty else {
             throw invalid(
                 "subject",
                 "has none of tenant, workspace, app, workflow, agent and toolset; give one, or configure a default"
             )
         }
+        try level("tenant", subject.tenant)
+        try level("workspace", subject.workspace)
+        try level("app", subject.app)
+        try level("workflow", subject.workflow)
+        try level("agent", subject.agent)
+        try level("toolset", subject.toolset)
         guard let dimensions = subject.dimensions else { return }
         guard dimensions.count <= 16 else {
             throw invalid("subject.dimensions", "has \(dimensions.count) entries; at most 16 are allowed")
         }
         for (name, value) in dimensions { try length("subject.dimensions.\(name)", value, atMost: 256) }
+    }
+
+    @inline(__always)
+    private static func level(_ name: StaticString, _ value: String?) throws(CyclesError) {
+        guard let value else { return }
+        guard !value.isBlank else { throw invalid("subject.\(name)", "is blank; leave it out or name it") }
+        try length("subject.\(name)", value, atMost: 128)
     }
 
     package static func action(_ action: Action) throws(CyclesError) {
@@ -48,11 +54,6 @@ package enum RequestValidation {
         guard id.rawValue != ".", id.rawValue != ".." else {
             throw invalid("reservationID", "is \(id), which cannot be part of a path")
         }
-    }
-
-    package static func evidenceID(_ id: EvidenceID) throws(CyclesError) {
-        let isHash = id.rawValue.utf8.count == 64 && id.rawValue.utf8.allSatisfy { $0 &- 0x30 < 10 || $0 &- 0x61 < 6 }
-        guard isHash else { throw invalid("evidenceID", "is not 64 lower-case hexadecimal digits") }
     }
 
     package static func span(

@@ -1,4 +1,4 @@
-extension Amount: WireObjectDecodable {
+extension Amount: WireObjectDecodable, WireEncodable {
     package init(_ object: borrowing WireObject) throws(JSONError) {
         let amount: WireCount = try object.required("amount")
         self.init(amount.value, try object.required("unit"))
@@ -6,10 +6,8 @@ extension Amount: WireObjectDecodable {
 
     package func write(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.name("unit")
-        writer.string(unit.rawValue)
-        writer.name("amount")
-        writer.int64(amount)
+        writer.member("unit", unit.rawValue)
+        writer.member("amount", amount)
         writer.endObject()
     }
 }
@@ -20,7 +18,7 @@ extension SignedAmount: WireObjectDecodable {
     }
 }
 
-extension Subject: WireObjectDecodable {
+extension Subject: WireObjectDecodable, WireEncodable {
     package init(_ object: borrowing WireObject) throws(JSONError) {
         self.init(
             tenant: try object.optional("tenant"),
@@ -46,7 +44,7 @@ extension Subject: WireObjectDecodable {
     }
 }
 
-extension Action: WireObjectDecodable {
+extension Action: WireObjectDecodable, WireEncodable {
     package init(_ object: borrowing WireObject) throws(JSONError) {
         self.init(
             kind: try object.required("kind"),
@@ -59,12 +57,7 @@ extension Action: WireObjectDecodable {
         writer.beginObject()
         writer.member("kind", kind)
         writer.member("name", name)
-        if !tags.isEmpty {
-            writer.name("tags")
-            writer.beginArray()
-            for tag in tags { writer.string(tag) }
-            writer.endArray()
-        }
+        if !tags.isEmpty { writer.member("tags", JSONValue.array(tags.map(JSONValue.string))) }
         writer.endObject()
     }
 }
@@ -83,7 +76,7 @@ extension Caps: WireObjectDecodable {
     }
 }
 
-extension CyclesMetrics {
+extension CyclesMetrics: WireEncodable {
     package func write(to writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("tokens_input", tokensInput)
@@ -124,26 +117,5 @@ extension ReservationEvidence: WireObjectDecodable {
             commit: object.informational("commit"),
             release: object.informational("release")
         )
-    }
-}
-
-/// Members that are left out if they are absent or empty.
-extension JSONWriter {
-    package mutating func member(_ name: StaticString, _ text: String?) {
-        guard let text else { return }
-        self.name(name)
-        string(text)
-    }
-
-    package mutating func member(_ name: StaticString, _ value: Int64?) {
-        guard let value else { return }
-        self.name(name)
-        int64(value)
-    }
-
-    package mutating func member(_ name: StaticString, _ members: [String: JSONValue]) {
-        guard !members.isEmpty else { return }
-        self.name(name)
-        object(members)
     }
 }

@@ -3,6 +3,17 @@ package protocol WireDecodable {
     init(from reader: inout JSONReader) throws(JSONError)
 }
 
+extension WireDecodable {
+    /// The value that a part of a document stands for; nil if the part is absent or anything else.
+    package init?(decoding part: JSONValue?) {
+        let value = part.flatMap { part in
+            try? JSONReader.document(part.encoded) { reader throws(JSONError) in try Self(from: &reader) }
+        }
+        guard let value else { return nil }
+        self = value
+    }
+}
+
 extension String: WireDecodable {
     package init(from reader: inout JSONReader) throws(JSONError) { self = try reader.readString() }
 }

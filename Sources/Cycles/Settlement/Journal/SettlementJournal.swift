@@ -194,15 +194,11 @@ extension SettlementJournal.Entry {
         } else {
             self.actual = nil
         }
-        subject = event?["subject"].flatMap(SettlementJournal.Entry.decoded)
-        action = event?["action"].flatMap(SettlementJournal.Entry.decoded)
+        subject = Subject(decoding: event?["subject"])
+        action = Action(decoding: event?["action"])
         idempotencyKey = record?.body.idempotencyKey
         recordedAtMilliseconds = record?.recordedAtMilliseconds
         notBeforeMilliseconds = record?.notBeforeMilliseconds
         rejection = state == .rejected ? record?.rejection : nil
-    }
-
-    private static func decoded<Value: WireDecodable>(_ value: JSONValue) -> Value? {
-        try? JSONReader.document(value.encoded) { reader throws(JSONError) in try Value(from: &reader) }
     }
 }
