@@ -2,7 +2,7 @@
 
 import PackageDescription
 
-/// Those of the library, since JSONTiming contains parts of its sources.
+/// The settings of the library, since JSONTiming contains parts of its sources.
 let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),

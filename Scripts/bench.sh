@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures this client beside two C loops on libcurl, and the coding of JSON; Benchmarks/README.md says how to read
-# the figures. Installs what is missing: libcurl's headers to build, nginx to answer, valgrind to count instructions.
+# Compares this client with two C loops on libcurl, and measures the coding of JSON; Benchmarks/README.md explains the
+# figures. Installs missing requirements: libcurl's headers, nginx to answer, valgrind to count instructions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . Scripts/lib/requirements.sh
@@ -12,11 +12,11 @@ usage: Scripts/bench.sh [--rounds COUNT] [--lifecycles COUNT]
        Scripts/bench.sh --leases
        Scripts/bench.sh --instructions
 
-  --rounds COUNT      how often all programs are run at each concurrency (7)
-  --lifecycles COUNT  how many lifecycles each run measures (6000)
-  --journal           measure only what the journal costs
-  --leases            measure only the guards that are held at once
-  --instructions      count instructions with valgrind instead of measuring time: hardly varies from run to run
+  --rounds COUNT      run all programs this many times at each concurrency (7)
+  --lifecycles COUNT  measure this many lifecycles in each run (6000)
+  --journal           measure only the cost of the journal
+  --leases            measure only guards that are held at once
+  --instructions      count instructions with valgrind instead of measuring time: hardly varies between runs
 END
 }
 
@@ -49,25 +49,25 @@ require_command nginx nginx-light
 [ "$mode" != instructions ] || { require_command valgrind valgrind && require_command strip binutils; }
 PATH=$PATH:/usr/sbin:/sbin
 
-# The programs run on the first core and the responder on the last, so that they do not take each other's time.
+# The programs run on the first core and the responder on the last, so that they do not compete.
 on_client_core=
 on_server_core=
 if command -v taskset >/dev/null 2>&1 && [ "$(nproc)" -gt 1 ]; then
     on_client_core="taskset -c 0"
     on_server_core="taskset -c $(($(nproc) - 1))"
 else
-    echo "With one core, or without taskset, the responder runs beside the programs: expect more noise." >&2
+    echo "With one core, or without taskset, the responder competes with the programs: expect more noise." >&2
 fi
 
 echo "== build" >&2
 swift build -c release --package-path Benchmarks --scratch-path Benchmarks/.build >&2
 programs=Benchmarks/.build/release
 reserve_answer=$(<Benchmarks/Answers/reserve.json)
-# The responder gives each reservation an id of its own, as servers do.
+# The responder gives each reservation its own id, as servers do.
 fresh_reserve_answer=${reserve_answer/rsv_a1b2c3d4/rsv_\$request_id}
 commit_answer=$(<Benchmarks/Answers/commit.json)
 
-# The responder lives in a directory of its own and ends with this script.
+# The responder has its own directory, and ends with this script.
 work=$(mktemp -d)
 responder=
 authority=
@@ -83,7 +83,7 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# status: what the responder says of its connections. Asking takes a connection of its own.
+# status: prints the responder's statistics of connections. The request takes a connection itself.
 status() {
     exec 3<>"/dev/tcp/127.0.0.1/$port"
     printf 'GET /status HTTP/1.0\r\n\r\n' >&3
@@ -92,14 +92,14 @@ status() {
 
 is_answering() { (status) >/dev/null 2>&1; }
 
-# accepted_connections: how many there have been so far.
+# accepted_connections: prints the number of accepted connections so far.
 accepted_connections() { (status) | awk '/server accepts/ { getline; print $1 }'; }
 
 start_responder() {
     local attempt
     for attempt in 1 2 3 4 5; do
         port=$((20000 + RANDOM % 10000))
-        # Somebody else's port: another one.
+        # The port is in use: try another.
         if is_answering; then continue; fi
         cat >"$work/nginx.conf" <<END
 daemon off;
@@ -138,7 +138,7 @@ END
     exit 1
 }
 
-# The programs that are compared, by their names here; the first is the floor of all ratios.
+# The compared programs; the first is the base of all ratios.
 subjects=(tuned plain calls guard executor blocking)
 declare -A titles=(
     [tuned]="tuned C loop" [plain]="plain C loop" [calls]="low-level calls" [guard]="guard" [executor]="guard, executor"
@@ -148,14 +148,13 @@ declare -A program_of=([tuned]=TunedLoop [plain]=RawLoop [calls]=ClientLoop [gua
     [executor]=GuardLoop [blocking]=GuardLoop)
 declare -A arguments_of=([guard]=tasks [executor]=executor [blocking]=threads)
 
-# run SUBJECT CONCURRENCY LIFECYCLES WARM-UP [COMMAND…]: runs a program, under COMMAND if there is one, and leaves the
-# CPU microseconds of a lifecycle in $figure, and those on the clock in $elapsed. Connections that are not kept open would
-# measure something else.
+# run SUBJECT CONCURRENCY LIFECYCLES WARM-UP [COMMAND…]: runs a program, under COMMAND if given, and sets $figure to the CPU
+# microseconds of a lifecycle, and $elapsed to its elapsed microseconds. Fails if connections are not kept open.
 run() {
     local subject=$1 concurrency=$2 measured=$3 warm_up=$4 program=${program_of[$1]} before opened
     shift 4
     before=$(accepted_connections)
-    # The arguments are words, of which there may be none.
+    # Unquoted, since the arguments may be no word.
     # shellcheck disable=SC2086
     if ! timeout --foreground 300 $on_client_core "$@" "$programs/$program" "http://127.0.0.1:$port" \
         "$concurrency" "$measured" "$warm_up" ${arguments_of[$subject]:-} >"$work/figures"; then
@@ -163,7 +162,7 @@ run() {
         exit 1
     fi
     opened=$(($(accepted_connections) - before - 1))
-    # A few more than the concurrency are in the nature of libcurl's pool.
+    # libcurl's pool opens a few more connections than the concurrency.
     if [ "$opened" -gt $((2 * concurrency)) ]; then
         echo "$program opened $opened connections at concurrency $concurrency: they are not kept open." >&2
         exit 1
@@ -171,11 +170,11 @@ run() {
     read -r figure elapsed <"$work/figures"
 }
 
-# column NUMBER FILE: sorted, for the medians and extremes.
+# column NUMBER FILE: prints a column, sorted. median NUMBER FILE: prints its median.
 column() { awk -v number="$1" '{ print $number }' "$2" | sort -n; }
 median() { column "$@" | awk '{ value[NR] = $1 } END { print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2 }'; }
 
-# target SUBJECT CONCURRENCY: the highest ratio that is acceptable, if there is one.
+# target SUBJECT CONCURRENCY: prints the target of the ratio, if there is one.
 target() {
     case $1-$2 in
         guard-1 | calls-1) echo "≤ 1.60" ;;
@@ -198,7 +197,7 @@ measure_time() {
                 run "$subject" "$concurrency" "$lifecycles" $((lifecycles / 5))
                 row+="$figure "
             done
-            # Each figure, and its ratio to the floor of the same round.
+            # Each figure, and its ratio to the base of the same round.
             awk '{ for (i = 1; i <= NF; i++) printf "%s %s ", $i, $i / $1; print "" }' <<<"$row" >>"$work/rounds"
         done
         index=1
@@ -211,14 +210,14 @@ measure_time() {
         done
     done
     echo
-    echo "The ratio is the figure to compare: microseconds depend on the machine, the ratio hardly does."
+    echo "Compare the ratio: microseconds depend on the machine, the ratio hardly does."
     echo
     echo "JSON, CPU for one operation, medians of 15 batches"
     echo
     $on_client_core "$programs/JSONTiming" "$reserve_answer" "$commit_answer"
 }
 
-# Starts an authority, whose URL is in $url then. Its standard input ends when descriptor 4 is closed, and so does it.
+# Starts an authority, and sets $url to its URL. It ends when its standard input ends: when descriptor 4 is closed.
 start_authority() {
     rm -f "$work/input" "$work/authority"
     mkfifo "$work/input"
@@ -238,7 +237,7 @@ stop_authority() {
     authority=
 }
 
-# Lifecycles of guards, by turns without a journal and with one.
+# Measures lifecycles of guards, alternately without and with a journal.
 measure_journal() {
     local concurrency round row
     echo
@@ -287,8 +286,8 @@ measure_leases() {
     }'
 }
 
-# count_instructions SUBJECT CONCURRENCY: those of a lifecycle, in $instructions. The difference between a long run and
-# a short one leaves out what is done once. The profile of the long run stays.
+# count_instructions SUBJECT CONCURRENCY: sets $instructions to those of a lifecycle: the difference between a long and a
+# short run, which excludes the start of the program. Keeps the profile of the long run.
 count_instructions() {
     local length totals=() profile="$profiles/$1-$2.callgrind"
     for length in 200 1200; do
@@ -302,7 +301,7 @@ measure_instructions() {
     local subject concurrency floor
     profiles=$PWD/Benchmarks/.build/profiles
     mkdir -p "$profiles"
-    # Not every valgrind understands the debugging information of Swift's compilers; names of functions are enough.
+    # Not every valgrind supports the debugging information of Swift's compiler; the names of functions suffice.
     for subject in "${subjects[@]}"; do
         strip --strip-debug -o "$work/${program_of[$subject]}" "$programs/${program_of[$subject]}"
     done
@@ -320,7 +319,7 @@ measure_instructions() {
         done
     done
     echo
-    echo "Where they are spent: callgrind_annotate $profiles/guard-16.callgrind"
+    echo "To list the functions that execute them: callgrind_annotate $profiles/guard-16.callgrind"
 }
 
 case $mode in time | instructions | journal) start_responder ;; esac

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds the tool as one file that needs nothing of the system it runs on, HTTPS included, and shows that it works: the
-# demonstration, and HTTPS in a directory tree in which there is nothing else (Scripts/lib/check-static.sh).
-# Everything that it makes is in .build-static; the result is in .build-static/cycles-VERSION-linux-ARCHITECTURE.
-# Installs what is missing: a C compiler, make, and the static libraries of OpenSSL and c-ares; valgrind, which tells what
-# a run calls; to check, nginx, openssl and dnsmasq.
+# Builds the tool as one static file, HTTPS included, and tests it: the demonstration, and HTTPS in a directory tree that
+# contains only the tool (Scripts/lib/check-static.sh).
+# All files are in .build-static; the result is in .build-static/cycles-VERSION-linux-ARCHITECTURE.
+# Installs missing requirements: a C compiler, make, and the static libraries of OpenSSL and c-ares; valgrind, to list the
+# functions that a run calls; nginx, openssl and dnsmasq for the tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . Scripts/lib/requirements.sh
-# What is said here of a server is not for the runs below.
+# The runs below must not use the server of the caller's environment.
 unset ${!CYCLES_@}
 
 if [ "$(uname -s)" != Linux ] || ! command -v apt-get >/dev/null 2>&1; then
@@ -32,7 +32,7 @@ curl_prefix=$root/curl
 architecture=$(uname -m)
 mkdir -p "$root"
 
-# The source package of the release that this system runs, by lists of our own: the system's stay as they are.
+# Fetches the source package of this system's release with separate package lists; the system's lists do not change.
 fetch_curl() {
     local apt=$root/apt version keyring=
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
@@ -55,13 +55,13 @@ fetch_curl() {
     (cd "$root" && apt-get -qq "${options[@]}" source curl > "$apt/log" 2>&1) || { cat "$apt/log" >&2; exit 1; }
 }
 
-# HTTP and HTTPS, OpenSSL, c-ares, and nothing else: what is left out needs no library and has no bugs.
+# HTTP and HTTPS with OpenSSL and c-ares only: other protocols would need more libraries.
 build_curl() {
     echo "== libcurl" >&2
     fetch_curl
     local source
     source=$(find "$root" -maxdepth 1 -type d -name 'curl-[0-9]*' | sort -V | tail -1)
-    # Each step only after the one before: on the left of || the shell would go on after a failure.
+    # The steps are joined by &&, since set -e has no effect on the left of ||.
     (
         cd "$source" &&
         ./configure --quiet --prefix="$curl_prefix" --disable-shared --enable-static --with-openssl --enable-ares \
@@ -81,9 +81,9 @@ build_curl() {
 [ -e "$curl_prefix/COPYING" ] || build_curl
 
 echo "== the tool" >&2
-# Smaller: optimised for size; nothing of the regular expressions, which every program gets otherwise; every function
-# and type in a section of its own, so that what nobody uses is left out; what is the same in machine code is there once;
-# no tables for unwinding stacks, which nothing does.
+# Options for a small file: optimisation for size; no library of regular expressions, which is linked by default; a
+# section for each function and type, so that unused ones are left out; identical machine code merged; no tables for
+# unwinding stacks.
 smaller=(
     -Xswiftc -Osize -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import
     -Xswiftc -Xfrontend -Xswiftc -function-sections -Xswiftc -Xfrontend -Xswiftc -conditional-runtime-records
@@ -92,7 +92,7 @@ smaller=(
     -Xlinker -T -Xlinker "$PWD/Scripts/lib/without-unwind-tables.ld"
 )
 cc -Os -c -o "$root/name-server-errors.o" Scripts/lib/name-server-errors.c
-# pkg-config names what libcurl needs in turn only when asked for a static library, and the package manager does not ask.
+# pkg-config lists the dependencies of libcurl only with --static, which the package manager does not pass.
 build_tool() {
     PKG_CONFIG_PATH=$curl_prefix/lib/pkgconfig swift build --quiet -c release --product cycles \
         --scratch-path "$root/swift" "${smaller[@]}" -Xswiftc -static-executable \
@@ -100,7 +100,7 @@ build_tool() {
         -Xlinker -lcares -Xlinker -lssl -Xlinker -lcrypto -Xlinker -ldl "$@"
 }
 
-# called COMMAND ...: runs it, and prints the functions that it called.
+# called COMMAND ...: runs a command, and prints the functions that it called.
 called() {
     if ! valgrind --tool=callgrind --demangle=no --callgrind-out-file="$training/calls" "$@" > "$training/log" 2>&1; then
         cat "$training/log" >&2
@@ -109,7 +109,7 @@ called() {
     sed -nE "s/^c?fn=\([0-9]+\) //p" "$training/calls" | sed "s/'[0-9]*$//" | sort -u
 }
 
-# called_over_https PROGRAM: the same of one operation over HTTPS, which a server of files answers.
+# called_over_https PROGRAM: prints the functions that one operation over HTTPS calls. A server of files answers it.
 called_over_https() {
     local program=$1 server port
     mkdir -p "$training/v1"
@@ -129,8 +129,8 @@ called_over_https() {
 }
 
 build_tool
-# A function here and a function there would have the system read in, and count, most of the program for every run. What
-# runs call is put side by side instead: first what the demonstration calls, then what HTTPS calls besides.
+# Places the functions that runs call next to each other, so that a run reads fewer pages of the program: first those of
+# the demonstration, then the additional ones of HTTPS.
 training=$root/training
 rm -rf "$training"
 mkdir -p "$training"
@@ -147,10 +147,10 @@ rm -rf "$result"
 mkdir -p "$result"
 strip -o "$result/cycles" "$built"
 
-# What it contains, and on what terms.
+# The contents of the program and their licenses.
 cp LICENSE "$result/LICENSE"
 {
-    echo "The program cycles contains the following, each on its own terms."
+    echo "The program cycles contains the following parts, each under its own license."
     part() {
         printf '\n======== %s\n\n' "$1"
         cat "$2"
@@ -163,7 +163,7 @@ cp LICENSE "$result/LICENSE"
     part "the Swift runtime, with libdispatch" "$(first_file "$(dirname "$(dirname "$(readlink -f "$(command -v swift)")")")"/share/swift/LICENSE.txt /usr/share/swift/LICENSE.txt)"
 } > "$result/LICENSES-OF-PARTS"
 
-echo "== what it is" >&2
+echo "== file" >&2
 if ! readelf -d "$result/cycles" | grep -q 'There is no dynamic section'; then
     echo "The program is not static:" >&2
     readelf -d "$result/cycles" >&2

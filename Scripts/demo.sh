@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the tool and shows budget being reserved, spent and refused over a real socket.
-# Installs what is missing: libcurl's headers to build.
+# Builds the tool, and demonstrates reservations, commits and denials over a real socket.
+# Installs missing requirements: libcurl's headers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . Scripts/lib/requirements.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lets another client of the protocol, written by others in Python, use `cycles serve` and the journal that clients share.
-# Everything that it makes is in .build-interoperability. Installs what is missing: libcurl's headers, Python with venv.
+# Tests `cycles serve` and the shared journal with another client of the protocol, `runcycles` in Python.
+# All files are in .build-interoperability. Installs missing requirements: libcurl's headers, Python with venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . Scripts/lib/requirements.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs all scenarios of the recovery-conformance catalogue through Scripts/recovery-adapter, each in fresh processes, and
-# prints one JSON result a line. Installs what is missing: libcurl's headers to build.
+# Runs all scenarios of the recovery-conformance catalogue through Scripts/recovery-adapter, each in new processes, and
+# prints one JSON result a line. Installs missing requirements: libcurl's headers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . Scripts/lib/requirements.sh

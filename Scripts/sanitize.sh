@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs all tests under the thread sanitizer and under the address sanitizer, and fails on the first finding.
+# Runs all tests under the thread sanitizer and the address sanitizer, and fails on the first finding.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . Scripts/lib/requirements.sh
@@ -16,7 +16,7 @@ run_tests() {
     shift 2
     echo "== $sanitizer sanitizer"
     swift build --build-tests --sanitize="$sanitizer" --scratch-path "$scratch" "$@"
-    # Leases of seconds do not outlast the turns of a thousand slowed tests: those that need them run by themselves.
+    # Tests that hold leases of seconds run separately: among a thousand slowed tests the leases would run out.
     local choice
     for choice in --skip --filter; do
         env "${environment[@]}" swift test --skip-build --sanitize="$sanitizer" --scratch-path "$scratch" "$@" \
@@ -24,8 +24,8 @@ run_tests() {
     done
 }
 
-# What the runtime tells the thread sanitizer about tasks arrives only with the hooks that are preloaded here, and only
-# if the executable exports the sanitizer's functions. The suppressions say what is still missing.
+# The thread sanitizer learns about tasks only with the hooks that are preloaded here, and only if the executable exports
+# the sanitizer's functions. The suppressions list the remaining false findings.
 environment=("TSAN_OPTIONS=halt_on_error=1 suppressions=$PWD/Scripts/lib/tsan-suppressions.txt" CYCLES_TESTS_COMPILE_NO_PROGRAMS=1 CYCLES_TESTS_LIFECYCLES=500 CYCLES_TESTS_ARE_SLOWED=1)
 flags=()
 if [ "$(uname)" = Linux ]; then
@@ -36,6 +36,6 @@ if [ "$(uname)" = Linux ]; then
 fi
 run_tests thread .build-tsan "${flags[@]}"
 
-# The leak check stays off: libraries keep what they allocate once for the whole process.
+# The leak check is off, since libraries keep allocations for the lifetime of the process.
 environment=("ASAN_OPTIONS=detect_leaks=0:suppressions=$PWD/Scripts/lib/asan-suppressions.txt" CYCLES_TESTS_COMPILE_NO_PROGRAMS=1 CYCLES_TESTS_LIFECYCLES=500 CYCLES_TESTS_ARE_SLOWED=1)
 run_tests address .build-asan

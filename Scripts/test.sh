@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds everything without warnings, checks the formatting, and runs all tests.
-# Installs what is missing: libcurl's headers to build, nginx and openssl for the TLS tests.
+# Installs missing requirements: libcurl's headers; nginx and openssl for the TLS tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . Scripts/lib/requirements.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the static tool where there is nothing but the tool: HTTPS, certificates, their places, and names.
+# Tests the static tool in a directory tree without other files: HTTPS, certificates, their paths, and name resolution.
 # usage: check-static.sh PROGRAM
 set -euo pipefail
 program=$(readlink -f "$1")
@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 . Scripts/lib/requirements.sh
 
 if [ "$(id -u)" -ne 0 ]; then
-    echo "Left out: HTTPS in a directory tree with nothing else in it, which only root can make." >&2
+    echo "Skipped: HTTPS in a directory tree without other files, which needs root." >&2
     exit 0
 fi
 require_command nginx nginx-light
@@ -25,9 +25,9 @@ finish() {
     rm -rf --one-file-system "$work"
 }
 trap finish EXIT
-echo "== alone, over HTTPS" >&2
+echo "== HTTPS in a directory tree without other files" >&2
 
-# A port that nobody listens on, now.
+# free_port: prints a port on which no server listens.
 free_port() {
     local port
     while :; do
@@ -37,7 +37,7 @@ free_port() {
     echo "$port"
 }
 
-# wait_for PORT
+# wait_for PORT: waits until a server listens.
 wait_for() {
     for _ in $(seq 100); do
         (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
@@ -47,7 +47,7 @@ wait_for() {
     exit 1
 }
 
-# authority NAME, certificate AUTHORITY NAME HOST
+# authority NAME: creates a certificate authority. certificate AUTHORITY NAME HOST: creates a certificate.
 authority() {
     openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" -addext basicConstraints=critical,CA:TRUE \
         -keyout "$work/$1.key" -out "$work/$1.pem" 2>/dev/null
@@ -84,19 +84,19 @@ nginx -p "$work" -c "$work/nginx.conf" -e "$work/nginx.log" &
 processes+=($!)
 wait_for "$(cat "$work/good.port")"
 
-# A tree with the tool and nothing else: no shared library, no name service switch.
+# The tree has no shared library and no name service switch.
 tree=$work/tree
 mkdir -p "$tree/etc" "$tree/tmp"
 cp "$program" "$tree/cycles"
-# Swift's runtime learns its path and its arguments from what every container has.
+# Swift's runtime reads its path and arguments from /proc.
 mkdir "$tree/proc"
 if ! mount --bind /proc "$tree/proc" 2> "$work/mount.log"; then
-    echo "Left out: HTTPS in a directory tree with nothing else in it: $(cat "$work/mount.log")" >&2
+    echo "Skipped: HTTPS in a directory tree without other files: $(cat "$work/mount.log")" >&2
     exit 0
 fi
 echo "127.0.0.1 authority.test" > "$tree/etc/hosts"
 
-# balances SERVER [HOST] [OPTION ...]: leaves what the tool says in $work/said.
+# balances SERVER [HOST] [OPTION ...]: runs the tool, with its output in $work/said.
 balances() {
     local port host=${2:-authority.test}
     port=$(cat "$work/$1.port")
@@ -138,7 +138,7 @@ for place in etc/ssl/certs/ca-certificates.crt etc/pki/tls/certs/ca-bundle.crt e
     rm -r "$tree/etc/ssl" "$tree/etc/pki" 2>/dev/null || true
 done
 
-# Names that no file knows come from the name server.
+# A name server, for names without an entry in /etc/hosts.
 dnsmasq --keep-in-foreground --no-resolv --no-hosts --listen-address=127.0.0.9 --bind-interfaces --port=53 \
     --address=/authority.test/127.0.0.1 --pid-file="$work/dnsmasq.pid" --user=root > "$work/dnsmasq.log" 2>&1 &
 processes+=($!)

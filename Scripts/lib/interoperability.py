@@ -1,4 +1,4 @@
-"""Uses `cycles serve` with the Python client `runcycles`: each operation, each error, and the shared journal.
+"""Tests `cycles serve` with the Python client `runcycles`: each operation, each error, and the shared journal.
 
 Usage: interoperability.py TOOL
 """
@@ -25,7 +25,7 @@ checks = 0
 
 
 def check(holds, what):
-    """Ends the program unless something holds."""
+    """Ends the program unless a condition holds."""
     global checks
     if not holds:
         sys.exit(f"FAILED: {what}")
@@ -37,13 +37,13 @@ def key():
 
 
 class Server:
-    """`cycles serve` on a free port, or on one that it had before."""
+    """`cycles serve` on a free port, or on a given one."""
 
     def __init__(self, *arguments, port="0"):
         self.process = subprocess.Popen(
             [TOOL, "serve", "--port", port, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        # However this ends: nothing that it started goes on.
+        # Ends the server with this program in any case.
         atexit.register(self.process.kill)
         for line in self.process.stdout:
             found = re.match(r"Serving at (http://127\.0\.0\.1:(\d+))", line)
@@ -130,7 +130,7 @@ def operations(server):
         identifier = answer.reservation_id
         again = client.create_reservation(request)
         check(again.get_body_attribute("reservation_id") == identifier, "the same key reserves once")
-        check(balance(client) == (0, 1_000, 99_000), "what is reserved is held")
+        check(balance(client) == (0, 1_000, 99_000), "a reservation holds its amount")
 
         extended = client.extend_reservation(
             identifier, ReservationExtendRequest(idempotency_key=key(), extend_by_ms=60_000)
@@ -146,7 +146,7 @@ def operations(server):
             committed = client.commit_reservation(identifier, commit)
             answer = runcycles.CommitResponse.model_validate(committed.body)
             check(answer.charged == tokens(420) and answer.released == tokens(580), "commit, and once more")
-        check(balance(client) == (420, 0, 99_580), "what is committed is spent, once")
+        check(balance(client) == (420, 0, 99_580), "a commit is charged once")
 
         released = client.release_reservation(
             reserve(client, tokens(50)), ReleaseRequest(idempotency_key=key(), reason="not needed")
@@ -160,14 +160,14 @@ def operations(server):
             )
         )
         check(event.status == 201 and runcycles.EventCreateResponse.model_validate(event.body).event_id, "event")
-        check(balance(client) == (427, 0, 99_573), "an event is spent")
+        check(balance(client) == (427, 0, 99_573), "an event is charged")
 
         detail = client.get_reservation(identifier)
         check(runcycles.ReservationDetail.model_validate(detail.body).status == "COMMITTED", "get")
         first = client.list_reservations(tenant="acme", limit="1")
         check(first.get_body_attribute("has_more") is True, "the first page")
         second = client.list_reservations(tenant="acme", limit="1", cursor=first.get_body_attribute("next_cursor"))
-        # Its model of a row lags behind the specification's (finalized_at_ms): what it hands on is looked at instead.
+        # Checks the raw rows, since the client's model of a row lacks finalized_at_ms.
         pages = [page.get_body_attribute("reservations") for page in (first, second)]
         check(pages[0][0]["reservation_id"] != pages[1][0]["reservation_id"], "the second page")
 
@@ -209,7 +209,7 @@ def errors(server):
         time.sleep(1.2)
         seen.add(refused(client.commit_reservation(identifier, commit), 410, ErrorCode.RESERVATION_EXPIRED))
 
-        # More than the budget and its overdraft together, and then less.
+        # First more than the budget and its overdraft limit together, then less.
         overdraft = CommitOveragePolicy.ALLOW_WITH_OVERDRAFT
         identifier = reserve(
             client, tokens(100), subject=Subject(tenant="acme", agent="tight"), overage_policy=overdraft
@@ -236,7 +236,7 @@ def planned_errors(server):
         codes = {refused(throttled, 429, ErrorCode.LIMIT_EXCEEDED)}
         codes.add(refused(client.get_balances(tenant="acme"), 500, ErrorCode.INTERNAL_ERROR))
         codes.add(refused(client.get_balances(tenant="acme"), 409, ErrorCode.DEBT_OUTSTANDING))
-        check(client.get_balances(tenant="acme").is_success, "what was planned is over")
+        check(client.get_balances(tenant="acme").is_success, "the planned errors are used up")
         return codes
 
 
@@ -278,7 +278,7 @@ def high_level(server):
 
 
 class Journal:
-    """A server that keeps its state, and a journal that both clients use."""
+    """A server with a state file, and a journal that both clients use."""
 
     def __init__(self, home):
         os.chmod(home, 0o700)
@@ -302,7 +302,7 @@ class Journal:
         return config(self.server, journal_enabled=True, journal_dir=self.directory, **options)
 
     def records(self):
-        """The records on disk, by their reservations."""
+        """The records on disk, by their reservation ids."""
         found = {}
         for folder, _, names in os.walk(self.directory):
             for name in names:
@@ -316,7 +316,7 @@ class Journal:
         return int(self.tool("balances").stdout.splitlines()[-1].split()[2])
 
     def leave(self, tokens):
-        """Leaves a settlement of the tool, whose server ends while the command runs."""
+        """Leaves a pending settlement of the tool: its server ends while the command runs."""
         script = f"echo tokens {tokens} >> $CYCLES_USAGE_FILE; kill {self.server.process.pid}"
         left = self.tool(
             "run", "--estimate", "100:TOKENS", "--action", "llm.completion/model", "--settle-timeout", "0s", "--", "sh", "-c",
@@ -326,13 +326,13 @@ class Journal:
         self.server.process.wait(10)
 
     def replay_by_python(self):
-        """Runs a program of the Python client, which replays what it finds: once for each process."""
+        """Runs a program of the Python client, which replays the journal once for each process."""
         ended = subprocess.run([sys.executable, __file__, "--work", self.server.url, self.directory], timeout=60)
-        check(ended.returncode == 0 and not self.records(), f"the Python client settles what it finds: {self.records()}")
+        check(ended.returncode == 0 and not self.records(), f"the Python client settles the records: {self.records()}")
 
 
 def work_of_another_process(url, directory):
-    """Spends one token under a client that replays the journal, and leaves at the end."""
+    """Spends one token with a client that replays the journal, and exits."""
     options = CyclesConfig(
         base_url=url, api_key="acme-key", tenant="acme", journal_enabled=True, journal_dir=directory,
         retry_initial_delay=0.05, retry_flush_timeout=20.0,
@@ -352,8 +352,8 @@ def work_of_another_process(url, directory):
             time.sleep(0.05)
 
 
-def what_python_leaves(journal):
-    """The tool settles it, under one key."""
+def records_of_python(journal):
+    """The tool settles records of the Python client, each under one key."""
     with CyclesClient(journal.config(retry_enabled=False, retry_flush_timeout=0.0)) as client:
 
         @runcycles.cycles(
@@ -366,8 +366,8 @@ def what_python_leaves(journal):
 
         try:
             work()
-        except Exception as error:  # What it throws here is its own business; what it keeps is not.
-            print(f"  (the Python client says: {type(error).__name__})")
+        except Exception as error:  # Any error is accepted here; the record is checked below.
+            print(f"  (error of the Python client: {type(error).__name__})")
     listed = journal.tool("journal", "list")
     check("(own)" in listed.stdout and "42 TOKENS" in listed.stdout, f"the tool sees it: {listed.stdout}")
     journal.restart()
@@ -378,7 +378,7 @@ def what_python_leaves(journal):
 
 
 def events_of_python(journal):
-    """An event whose commit the Python client has not kept, and one whose commit it has."""
+    """The tool settles events of the Python client, without and with a commit body in the record."""
     from runcycles.journal import CommitJournal, PendingCommitRecord, auth_fingerprint
 
     before = journal.spent()
@@ -402,8 +402,8 @@ def events_of_python(journal):
     check(journal.spent() == before + 6 and not journal.records(), "each event is charged once")
 
 
-def what_the_tool_leaves(journal):
-    """The Python client settles it: a commit, and an event."""
+def records_of_tool(journal):
+    """The Python client settles a commit and an event of the tool."""
     before = journal.spent()
     journal.leave(17)
     check([record["mode"] for record in journal.records().values()] == ["commit"], "the tool keeps a commit")
@@ -412,7 +412,7 @@ def what_the_tool_leaves(journal):
     check(journal.spent() == before + 18, "the commit of the tool is charged once")
 
     journal.leave(19)
-    # The commit comes too late, and the event does not get through.
+    # The reservation has expired at the commit, and the event fails.
     journal.restart("--fail", "RESERVATION_EXPIRED", *["--fail", "INTERNAL_ERROR"] * 20)
     flushed = journal.tool("journal", "flush", "--timeout", "6s")
     check(flushed.returncode == 75, f"the event is pending: {flushed}")
@@ -425,12 +425,12 @@ def what_the_tool_leaves(journal):
 
 
 def shared_journal():
-    """What one client leaves in the journal, the other settles."""
+    """Each client settles the records that the other leaves in the journal."""
     with tempfile.TemporaryDirectory() as home:
         journal = Journal(home)
-        what_python_leaves(journal)
+        records_of_python(journal)
         events_of_python(journal)
-        what_the_tool_leaves(journal)
+        records_of_tool(journal)
         journal.server.stop()
 
 

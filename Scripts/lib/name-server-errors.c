@@ -1,10 +1,10 @@
 /*
- * For the static program, whose names c-ares looks up: linked with --wrap=send, so that its calls of send come here.
+ * For the static program, in which c-ares resolves names. Linked with --wrap=send, which redirects calls of send to here.
  *
- * c-ares asks one name server for both kinds of address over one socket. If nobody listens there, the system reports the
- * error of the first question at the second, and sends nothing. c-ares 1.18 then asks the next server the second question
- * only, and waits 5 s for an answer to the first. Sent once more, the second question gets an error of its own, and
- * c-ares asks the next server both.
+ * c-ares sends the queries for both kinds of address to one name server over one socket. If no server listens, the system
+ * reports the error of the first query at the second send, and sends nothing. c-ares 1.18 then sends only the second query
+ * to the next server, and waits 5 s for an answer to the first. When the second query is sent again, it gets its own error,
+ * and c-ares sends both queries to the next server.
  */
 #include <errno.h>
 #include <sys/socket.h>

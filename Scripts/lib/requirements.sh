@@ -1,8 +1,8 @@
-# Sourced by the scripts beside it: installs what they need on Debian and Ubuntu, or says what is missing.
+# Sourced by the other scripts: installs their requirements on Debian and Ubuntu, or names the missing ones.
 
 cycles_lists_updated=
 
-# install_package PACKAGE WHAT-FOR: installs one Debian package.
+# install_package PACKAGE PURPOSE: installs one Debian package.
 install_package() {
     local package=$1 what=$2 sudo=
     if ! command -v apt-get >/dev/null 2>&1; then
@@ -40,12 +40,12 @@ require_pkg_config() {
     pkg-config --exists "$1" || install_package "$2" "the headers of $1"
 }
 
-# require_file FILE PACKAGE WHAT-FOR
+# require_file FILE PACKAGE PURPOSE
 require_file() {
     [ -e "$1" ] || install_package "$2" "$3"
 }
 
-# first_file FILE ...: the first of these files that exists.
+# first_file FILE ...: prints the first of these files that exists.
 first_file() {
     local file
     for file in "$@"; do

@@ -1,7 +1,7 @@
 /*
- * Swift's runtime reports what happens before what in tasks and continuations to the thread sanitizer once its
- * function __tsan_on_initialize has been called. On Linux the sanitizer calls the empty one in its own library
- * instead, and every continuation that another thread resumes looks like a race. Preloaded, this calls the right one.
+ * Swift's runtime reports the ordering of tasks and continuations to the thread sanitizer once its function
+ * __tsan_on_initialize has been called. On Linux the sanitizer calls the empty function in its own library instead, and
+ * every continuation that another thread resumes looks like a race. This library, preloaded, calls the runtime's function.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

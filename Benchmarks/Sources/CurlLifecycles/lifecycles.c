@@ -34,7 +34,7 @@ struct buffer {
     size_t capacity;
 };
 
-/* One of the lifecycles that go on at the same time. */
+/* One of the concurrent lifecycles. */
 struct worker {
     CURL *easy;
     struct curl_slist *headers;
@@ -96,7 +96,7 @@ static void set_fixed_options(struct worker *worker) {
 #endif
     if (style == OPTIONS_ONCE) {
         curl_easy_setopt(easy, CURLOPT_CURLU, base_url);
-        /* Without it libcurl looks the proxy up in the environment for each request. */
+        /* Otherwise libcurl looks the proxy up in the environment for each request. */
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
     }
 }

@@ -2,11 +2,11 @@ import Cycles
 import Measurement
 import SwiftLifecycles
 
-/// Lifecycles through guards: `reserve` and `commit`, from tasks, from tasks on the thread of the transport, or from threads
-/// that block, with a journal or without.
+/// Lifecycles through guards: `reserve` and `commit`, from tasks, from tasks on the thread of the transport, or from
+/// blocking threads, with or without a journal.
 ///
-/// Arguments: base URL, concurrency, lifecycles to measure, lifecycles to warm up with, `tasks`, `executor` or `threads`, and
-/// the directory of the journal if there is to be one.
+/// Arguments: base URL, concurrency, lifecycles to measure, lifecycles to warm up with, `tasks`, `executor` or `threads`,
+/// and optionally the directory of the journal.
 @main
 struct GuardLoop {
     static func main() {

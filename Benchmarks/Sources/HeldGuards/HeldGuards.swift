@@ -1,11 +1,11 @@
 import Cycles
 import Measurement
 
-/// Holds many guards at once, created over a time and kept for another, and tells what they take.
+/// Holds many guards at once, and measures their memory and CPU.
 ///
-/// Arguments: base URL, guards, seconds to create them over, seconds to hold them after that. Prints the bytes resident
-/// for each guard beyond those of its answer, once they are all there and once they have been extended, the bytes of an
-/// answer, the threads of the process, and the CPU milliseconds that a guard took in all.
+/// Arguments: base URL, number of guards, seconds in which to create them, seconds to hold them after that. Prints, for
+/// each guard, the resident bytes beyond those of its answer once all are created, and again once all were extended;
+/// the bytes of an answer; the threads of the process; and the total CPU milliseconds of a guard.
 @main
 struct HeldGuards {
     static func main() async throws {

@@ -1,11 +1,11 @@
 import Measurement
 
-// Times the coding of one request and its answers. The coding is internal to Cycles, and so this module contains the
-// folders of Cycles that it takes, by symbolic links, rather than importing the library.
+// Times the coding of one request and its answers. The coding is internal to Cycles, so that this module contains the
+// needed folders of Cycles by symbolic links instead of importing the library.
 //
 // Arguments: the answer to a reserve request, the answer to a commit request.
 
-/// Nanoseconds of CPU that one operation takes: the median of several batches.
+/// The CPU time of one operation in nanoseconds: the median of several batches.
 func nanoseconds<Value>(_ operation: () throws -> Value) rethrows -> Double {
     let batch = 20_000
     var batches: [Double] = []
@@ -13,7 +13,7 @@ func nanoseconds<Value>(_ operation: () throws -> Value) rethrows -> Double {
     for index in 0...15 {
         let start = measurement_now()
         for _ in 0..<batch {
-            // An optimiser cannot see into C, and so has to leave the value and what makes it.
+            // The optimiser cannot see into C, and so has to keep the value and its computation.
             try withUnsafeBytes(of: operation()) { measurement_keep($0.baseAddress) }
         }
         let microseconds = measurement_now().cpu - start.cpu

@@ -3,10 +3,11 @@ import CyclesTesting
 import Measurement
 import Synchronization
 
-/// Serves an authority until its standard input ends, and notes how late each extension comes.
+/// Serves an authority until its standard input ends, and measures the lateness of each extension.
 ///
-/// Prints its URL first. At the end: how many extensions there were, and by how much the latest, and all but one of a
-/// thousand, missed the moment at which a client with a time limit of 7 seconds has to send them.
+/// Prints its URL first. At the end it prints the number of extensions, their maximum lateness, and the lateness of the
+/// 99.9th percentile. Lateness counts from the time at which a client with a time limit of 7 seconds has to send an
+/// extension.
 @main
 struct LeaseServer {
     static func main() throws {
@@ -24,14 +25,14 @@ struct LeaseServer {
     }
 }
 
-/// Passes requests on, and keeps for each reservation when it was last heard of.
+/// Passes requests on, and records the time of the latest answer about each reservation.
 private final class LeaseWatch: BlockingHTTPTransport {
     private struct Books {
         var answered: [String: ContinuousClock.Instant] = [:]
         var lateness: [Duration] = []
     }
 
-    /// The lead of 60 seconds less twice the time limit and a margin of a second.
+    /// The lead of 60 seconds, less two time limits and a margin of one second.
     private static let delay = Duration.seconds(60 - 2 * 7 - 1)
 
     private let authority: any BlockingHTTPTransport

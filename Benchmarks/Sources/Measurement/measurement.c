@@ -27,7 +27,7 @@ void measurement_keep(const void *value) {
     (void)value;
 }
 
-/* A number from /proc/self/status, such as that of the line "Threads:". */
+/* The number in a line of /proc/self/status, such as "Threads:". */
 static long status_number(const char *name) {
     char line[256];
     long value = 0;

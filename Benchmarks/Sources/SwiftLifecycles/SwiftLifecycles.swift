@@ -2,9 +2,9 @@ public import Cycles
 import Dispatch
 import Synchronization
 
-/// The requests of a lifecycle, the same for each program, and the ways to run many at once.
+/// The requests of a lifecycle, shared by all programs, and functions that run many lifecycles at once.
 public enum SwiftLifecycles {
-    /// Each call makes the values anew, as a program does that has something else to ask for each time.
+    /// A request with new values at each access, as in a program whose requests differ.
     public static var request: ReservationCreateRequest {
         ReservationCreateRequest(
             subject: Subject(tenant: "acme", workspace: "prod", agent: "summarizer"),
@@ -13,10 +13,10 @@ public enum SwiftLifecycles {
         )
     }
 
-    /// The amount that is committed.
+    /// The amount to commit.
     public static let actual = Amount.usdMicrocents(423_000)
 
-    /// The metrics that are committed.
+    /// The metrics to commit.
     public static var metrics: CyclesMetrics {
         CyclesMetrics(
             tokensInput: 1_500,
@@ -26,7 +26,7 @@ public enum SwiftLifecycles {
         )
     }
 
-    /// Runs lifecycles from a number of tasks, each of which takes the next one until there is none left.
+    /// Runs lifecycles from a number of tasks. Each task takes the next lifecycle until none is left.
     public static func run(
         concurrency: Int,
         lifecycles: Int,
@@ -43,7 +43,7 @@ public enum SwiftLifecycles {
         }
     }
 
-    /// The same from threads that block.
+    /// Runs lifecycles from a number of blocking threads.
     public static func runBlocking(
         concurrency: Int,
         lifecycles: Int,
@@ -52,7 +52,7 @@ public enum SwiftLifecycles {
         let counter = Counter()
         let group = DispatchGroup()
         for number in 0..<concurrency {
-            // A queue of its own is a thread of its own while it blocks.
+            // Each blocked queue has its own thread.
             DispatchQueue(label: "lifecycles \(number)").async(group: group) {
                 while counter.next() < lifecycles { try! lifecycle() }
             }
@@ -60,15 +60,15 @@ public enum SwiftLifecycles {
         group.wait()
     }
 
-    /// Runs asynchronous work to its end from a program whose `main` is not asynchronous: the way in which an asynchronous
-    /// `main` parks the main thread crashes older versions of valgrind.
-    /// - Parameter executor: Runs the work and the tasks that it starts, if there is one.
+    /// Runs asynchronous work to its end in a program without an asynchronous `main`, which crashes older versions of
+    /// valgrind.
+    /// - Parameter executor: The executor of the work and of its tasks; nil for the default.
     public static func wait(
         _ executor: (any TaskExecutor)? = nil,
         for work: @escaping @Sendable () async throws -> Void
     ) {
         let done = DispatchSemaphore(value: 0)
-        // Detached, since `main` belongs to the main actor, and that is waiting.
+        // Detached, since `main` belongs to the main actor, which is waiting.
         Task.detached(executorPreference: executor) {
             try! await work()
             done.signal()
@@ -76,7 +76,7 @@ public enum SwiftLifecycles {
         done.wait()
     }
 
-    /// Counts the lifecycles that were begun, by all tasks together.
+    /// Counts the lifecycles that all tasks have begun.
     private final class Counter: Sendable {
         private let begun = Atomic(0)
 

@@ -1,4 +1,4 @@
-/* The least that lifecycles on libcurl cost: only what differs from the last request is set. The floor of all ratios. */
+/* Lifecycles on libcurl at minimal cost: only options that differ from the last request are set. The base of all ratios. */
 
 #include "lifecycles.h"
 

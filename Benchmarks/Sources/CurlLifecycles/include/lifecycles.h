@@ -9,10 +9,10 @@ typedef enum {
 } lifecycle_style;
 
 /*
- * Runs lifecycles of two POSTs, reserve and commit, without any JSON, and reports what each took.
+ * Runs lifecycles of two POSTs, reserve and commit, without any JSON, and reports the cost of one.
  *
- * At concurrency 1 that is `curl_easy_perform` on one handle, above it a multi handle with as many easy handles. Bodies
- * and headers have the sizes of those that the Swift client sends.
+ * Uses `curl_easy_perform` on one handle at concurrency 1, and a multi handle with as many easy handles above. Bodies and
+ * headers have the same sizes as those of the Swift client.
  *
  * Arguments: base URL, concurrency, lifecycles to measure, lifecycles to warm up with.
  */

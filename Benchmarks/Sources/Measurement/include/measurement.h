@@ -2,32 +2,32 @@
 #define CYCLES_MEASUREMENT_H
 
 /*
- * How both programs measure themselves: the same calls and the same output, so that their figures can be compared.
+ * Measurements with the same calls and the same output in all programs, so that their figures can be compared.
  */
 
-/* What the whole process has used so far. */
+/* The resources that the process has used so far. */
 typedef struct {
     /* User and system time of all threads, in microseconds. */
     double cpu;
-    /* Time on the clock, in microseconds since an arbitrary point. */
+    /* Elapsed time, in microseconds since an arbitrary point. */
     double elapsed;
 } measurement;
 
 measurement measurement_now(void);
 
-/* Prints what each of `lifecycles` took since `start`: CPU and elapsed microseconds, on one line. */
+/* Prints the CPU and elapsed microseconds of each of `lifecycles` since `start`, on one line. */
 void measurement_report(measurement start, long lifecycles);
 
-/* What the process has in memory now, in bytes; 0 where the system does not say. */
+/* The resident memory of the process in bytes; 0 if the system does not report it. */
 long measurement_resident_bytes(void);
 
-/* How many threads the process has; 0 where the system does not say. */
+/* The number of threads of the process; 0 if the system does not report it. */
 long measurement_threads(void);
 
-/* Lets whoever reads standard output see what was printed so far. */
+/* Flushes standard output. */
 void measurement_flush(void);
 
-/* Does nothing, out of sight of the optimiser of its caller. */
+/* Has no effect. Keeps the optimiser of the caller from removing the value. */
 void measurement_keep(const void *value);
 
 #endif
