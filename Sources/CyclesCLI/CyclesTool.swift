@@ -11,8 +11,8 @@ import Cycles
 /// The executable `cycles`.
 @main
 struct CyclesTool {
-    /// Not asynchronous: an asynchronous `main` gives the process's first thread away before anything of it runs, and
-    /// signals would be delivered to that thread, whatever is blocked elsewhere.
+    /// Not asynchronous: an asynchronous `main` gives up the first thread before any code can block signals there, and
+    /// signals would be delivered to that thread.
     static func main() {
         Descriptors.occupyStandard()
         do throws(Misuse) {
@@ -28,7 +28,7 @@ struct CyclesTool {
 
     static let command: Command = Command(
         name: "cycles",
-        summary: "Reserves budget at a Cycles budget authority before money is spent, and commits what was spent.",
+        summary: "Reserves budget at a Cycles budget authority before money is spent, and commits the actual spend.",
         discussion: """
             The environment names the server, CYCLES_BASE_URL, and the API key, CYCLES_API_KEY or CYCLES_API_KEY_FILE. \
             The trace in TRACEPARENT is sent with every request.
@@ -71,7 +71,7 @@ struct CyclesTool {
         return .success
     }
 
-    /// A command whose output did not arrive has not succeeded.
+    /// Turns a success into a failure if standard output could not be written.
     private static func checkOutput(of invocation: Invocation, _ status: ExitStatus) throws(ToolFailure) {
         guard let failure = Console.failure else { return }
         if failure.code == EPIPE {

@@ -101,11 +101,11 @@ private enum Sample {
         #expect(Sample.misuse("says") == "tool: there is no command \"says\"; did you mean tool say?")
         #expect(Sample.misuse("help", "rn") == "tool: there is no command \"rn\"; did you mean tool run?")
         let group = Command(name: "all", summary: "", subcommands: [Sample.tool])
-        #expect(throws: Misuse(description: "all tool: which? say, run; see all tool --help")) {
+        #expect(throws: Misuse(description: "all tool: a command is missing: say, run; see all tool --help")) {
             try group.invocation(of: ["tool"])
         }
         let tooMany = Command(name: "one", summary: "", sections: [("Options", [Sample.name])]) { _ in .success }
-        #expect(throws: Misuse(description: "one: there is no place for \"b\"; see one --help")) {
+        #expect(throws: Misuse(description: "one: unexpected operand \"b\"; see one --help")) {
             try tooMany.invocation(of: ["a", "b"])
         }
     }

@@ -1,23 +1,22 @@
-// A command line, declared as values: what a command takes is listed once, and parsing, help and shell completion are
-// made from that list.
+// A command line declared as values: parsing, help and shell completion use the same list of parameters.
 
-/// What can stand in a command line: an option, a flag or an operand.
+/// A parameter of a command: an option, a flag or an operand.
 protocol Parameter: Sendable {
     var declaration: ParameterDeclaration { get }
 }
 
-/// A parameter without its type.
+/// A parameter without the type of its value.
 struct ParameterDeclaration: Sendable {
     enum Kind: Sendable {
         /// `--name VALUE` or `--name=VALUE`.
         case option(valueName: String)
         /// `--name`.
         case flag
-        /// A text that stands by itself.
+        /// A word that is no option, such as `FILE`.
         case operand
     }
 
-    /// How a shell completes a value.
+    /// The completion of a value in a shell.
     enum Completion: Hashable, Sendable {
         case none
         case file
@@ -32,12 +31,12 @@ struct ParameterDeclaration: Sendable {
     var isRequired = false
     var isRepeatable = false
     var completion = Completion.none
-    /// Whether its text must not be repeated anywhere.
+    /// Whether messages must not quote the value.
     var isSecret = false
-    /// What a text stands for; throws what is wrong with it.
+    /// Parses a value.
     var parse: @Sendable (String) throws(InvalidValue) -> any Sendable
 
-    /// How it is written in help and in messages.
+    /// The name in help and messages.
     var label: String {
         switch kind {
         case .option, .flag: "--\(name)"
@@ -46,10 +45,10 @@ struct ParameterDeclaration: Sendable {
     }
 }
 
-/// Why a text is not a value of its kind: what it should be, for a message.
+/// The error of an invalid value. `expectation` completes the message "… has to be".
 struct InvalidValue: Error {
     var expectation: String
-    /// Which part of the text it is about; nil if all of it.
+    /// The invalid part of the text; nil for the whole text.
     var part: String?
 }
 
@@ -95,7 +94,7 @@ struct Flag: Parameter {
     }
 }
 
-/// A text that stands by itself.
+/// A word that is no option.
 struct Operand<Value: Sendable>: Parameter {
     let declaration: ParameterDeclaration
 
@@ -119,7 +118,7 @@ struct Operand<Value: Sendable>: Parameter {
     }
 }
 
-/// Something that the tool can be told to do.
+/// A command of the tool.
 struct Command: Sendable {
     /// The words that follow the options of a command that starts another program.
     struct Rest: Sendable {
@@ -129,18 +128,18 @@ struct Command: Sendable {
 
     let name: String
     let summary: String
-    /// More than the summary says, in paragraphs.
+    /// A longer description, in paragraphs.
     var discussion = ""
     /// Parameters under headings, in the order of the help.
     var sections: [(title: String, parameters: [any Parameter])] = []
     var rest: Rest?
-    /// What `--version` prints, if it is understood.
+    /// The version that `--version` prints; nil if the command has no such option.
     var version: String?
     var subcommands: [Command] = []
     var examples: [String] = []
-    /// Which signals are its own business.
+    /// The signals that the command handles itself.
     var signals = Signals.Use.none
-    /// Nil for a command that only has others under it.
+    /// Performs the command; nil for a group of subcommands.
     var run: (@Sendable (Arguments) async throws -> ExitStatus)?
 
     var parameters: [ParameterDeclaration] { sections.flatMap(\.parameters).map(\.declaration) + [Command.help] }
@@ -150,18 +149,18 @@ struct Command: Sendable {
     static let help = Flag("help", short: "h", "Print this help.").declaration
 }
 
-/// What was given for the parameters of a command.
+/// The parsed parameters of a command.
 struct Arguments: Sendable {
     fileprivate var values: [String: [any Sendable]] = [:]
     /// The words of a command that starts another program.
     fileprivate(set) var rest: [String] = []
 
-    /// The value of an option, the last one if it was given several times; nil if it was not given.
+    /// The last value of an option; nil if it was not given.
     subscript<Value>(_ option: Option<Value>) -> Value? { values[option.declaration.label]?.last as? Value }
 
     subscript(_ flag: Flag) -> Bool { values[flag.declaration.label] != nil }
 
-    /// The value of an operand; nil if it may be left out, and was.
+    /// The value of an operand; nil if it was not given.
     subscript<Value>(_ operand: Operand<Value>) -> Value? { values[operand.declaration.label]?.last as? Value }
 
     /// All values of a parameter, in their order.
@@ -173,7 +172,7 @@ struct Arguments: Sendable {
         values[operand.declaration.label]?.compactMap { $0 as? Value } ?? []
     }
 
-    /// The value of a parameter that the parser insists on.
+    /// The value of a required parameter.
     func required<Value>(_ option: Option<Value>) -> Value {
         guard let value = self[option] else { preconditionFailure("\(option.declaration.label) is not required") }
         return value
@@ -185,20 +184,20 @@ struct Arguments: Sendable {
     }
 }
 
-/// A command line that does not say what to do.
+/// An error in the command line.
 struct Misuse: Error, Hashable, CustomStringConvertible {
     var description: String
 }
 
-/// What a command line asks for.
+/// The action that a command line requests.
 enum Invocation: Sendable {
     case run(Command, Arguments)
-    /// The help of the last command, which is reached by the names of all.
+    /// Print the help of the last command of a path.
     case help([Command])
-    /// The name and version.
+    /// Print the name and version.
     case version(String)
 
-    /// Whether what is printed is JSON.
+    /// Whether the output is JSON.
     var isForPrograms: Bool {
         if case .run(_, let arguments) = self { arguments[OperationCommands.json] } else { false }
     }
@@ -209,7 +208,7 @@ enum Invocation: Sendable {
 // MARK: Parsing
 
 extension Command {
-    /// What the words after the tool's own name ask for.
+    /// Parses the words after the tool's name.
     func invocation(of words: [String]) throws(Misuse) -> Invocation {
         var path = [self]
         var words = words[...]
@@ -225,17 +224,17 @@ extension Command {
         }
         guard let command = path.last, let arguments = try command.arguments(words, path) else { return .help(path) }
         guard command.run != nil else {
-            // Whoever gives nothing at all looks around; in a script something was forgotten.
+            // The tool without any word prints its help. A group without a subcommand is an error in a script.
             guard path.count > 1 else { return .help(path) }
             throw Misuse(
                 description:
-                    "\(path.name): which? \(command.subcommands.map(\.name).joined(separator: ", ")); see \(path.name) --help"
+                    "\(path.name): a command is missing: \(command.subcommands.map(\.name).joined(separator: ", ")); see \(path.name) --help"
             )
         }
         return .run(command, arguments)
     }
 
-    /// Nil if help is asked for.
+    /// Parses the parameters of this command; nil if help is requested.
     private func arguments(_ words: ArraySlice<String>, _ path: [Command]) throws(Misuse) -> Arguments? {
         let usage = "see \(path.name) --help"
         var words = words
@@ -268,7 +267,7 @@ extension Command {
                 words = [word] + words
                 break
             } else {
-                throw Misuse(description: "\(path.name): there is no place for \"\(word)\"; \(usage)")
+                throw Misuse(description: "\(path.name): unexpected operand \"\(word)\"; \(usage)")
             }
         }
         result.rest = Array(words)
@@ -326,7 +325,7 @@ extension Arguments {
 }
 
 extension [Command] {
-    /// The words by which the last of these commands is called.
+    /// The words that call the last of these commands.
     var name: String { map(\.name).joined(separator: " ") }
 
     fileprivate func subcommand(_ word: String) throws(Misuse) -> Command {
@@ -345,7 +344,7 @@ extension [Command] {
         guard let command = last else { return "" }
         var blocks = [HelpText.wrapped("usage: " + usage(command), hanging: 7), HelpText.wrapped(command.summary)]
         blocks += HelpText.paragraphs(command.discussion).map { paragraph in
-            // What is indented is laid out already.
+            // Indented paragraphs are preformatted.
             paragraph.hasPrefix("  ")
                 ? String(paragraph) : HelpText.wrapped(paragraph.split(separator: "\n").joined(separator: " "))
         }
@@ -398,20 +397,20 @@ private enum HelpText {
         let lines = rows.map { label, summary in
             let text = wrapped(summary, indentation: column)
             let start = "  " + label
-            // A label that is too long has its line to itself.
+            // A label that is too long gets its own line.
             guard start.count < column else { return start + "\n" + text }
             return start + text.dropFirst(start.count)
         }
         return title + ":\n" + lines.joined(separator: "\n")
     }
 
-    /// What stands between empty lines.
+    /// Splits a text at empty lines.
     static func paragraphs(_ text: String) -> [String] {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         return lines.split { $0.isEmpty }.map { $0.joined(separator: "\n") }
     }
 
-    /// - Parameter hanging: By how much lines but the first are indented further.
+    /// - Parameter hanging: The additional indentation of all lines but the first.
     static func wrapped(_ text: some StringProtocol, indentation: Int = 0, hanging: Int = 0) -> String {
         var lines: [String] = []
         var line = ""

@@ -1,11 +1,11 @@
-/// Scripts by which shells complete the tool's command line, made from the declarations.
+/// Generates scripts for shell completion from the declarations of commands.
 enum Completion {
-    /// A command with the words that lead to it, after the tool's own name.
+    /// A command with the words after the tool's name that lead to it.
     private struct Place {
         var words: [String]
         var command: Command
 
-        /// How a shell's case names it.
+        /// The pattern of the command in the scripts.
         var path: String { words.map { "/" + $0 }.joined() }
     }
 
@@ -160,7 +160,7 @@ enum Completion {
         }
     }
 
-    /// The first sentence, without what zsh would take for its own.
+    /// The first sentence, with the characters escaped that zsh interprets.
     private static func short(_ summary: String) -> String {
         escaped(String(summary.prefix { $0 != "." && $0 != ";" && $0 != "(" }))
     }

@@ -1,6 +1,6 @@
 import Cycles
 
-/// How the tool reaches a server: what every command that does so takes, and the configuration that comes of it.
+/// The options of all commands that use a server, and the configuration that they produce.
 enum ConnectionOptions {
     static let url = Option("url", "URL", "The base URL of the server. (CYCLES_BASE_URL)", parse: Values.text)
     static let apiKeyFile = Option(
@@ -65,13 +65,13 @@ enum ConnectionOptions {
     static let journal = Option(
         "journal",
         "DIR",
-        "The directory that keeps settlements until they are certain, from / on; off for none. (CYCLES_JOURNAL_DIR, "
+        "The directory of the settlement journal, an absolute path; off for none. (CYCLES_JOURNAL_DIR, "
             + "CYCLES_JOURNAL_ENABLED)",
         completion: .directory,
         parse: Values.text
     )
 
-    /// For commands that talk to a server.
+    /// The section of commands that use a server.
     static let section: (title: String, parameters: [any Parameter]) = (
         "Connection",
         [
@@ -80,9 +80,9 @@ enum ConnectionOptions {
         ]
     )
 
-    /// The configuration by flags, then environment, then defaults.
+    /// Creates a configuration from flags, the environment and defaults, in this order of precedence.
     ///
-    /// Single operations leave the journal alone: what it holds is settled by `run` and by `journal flush`.
+    /// Single operations do not use the journal: `run` and `journal flush` settle its records.
     static func configuration(_ arguments: Arguments, usesJournal: Bool = false) throws -> CyclesConfiguration {
         let flags: [String: String?] = [
             "CYCLES_BASE_URL": arguments[url], "CYCLES_TENANT": arguments[tenant],
@@ -102,7 +102,8 @@ enum ConnectionOptions {
         return configuration
     }
 
-    /// The configuration by variables, and by the flag for the journal. Errors name the flag that was used, or could be.
+    /// Creates a configuration from variables and the flag for the journal. Errors name the flag that was or could be
+    /// used.
     private static func fromEnvironment(
         _ arguments: Arguments,
         _ lookup: @escaping (String) -> String?
@@ -129,15 +130,15 @@ enum ConnectionOptions {
         }
     }
 
-    /// The file that the key comes from, if it comes from one. A file that is named by a flag is the one that is meant.
+    /// The file with the API key; nil if the key comes from CYCLES_API_KEY. A flag takes precedence over variables.
     static func usedKeyFile(_ arguments: Arguments) -> String? {
         if let path = arguments[apiKeyFile] { return path }
         return Environment.text("CYCLES_API_KEY") == nil ? Environment.text("CYCLES_API_KEY_FILE") : nil
     }
 
-    /// Where the journal is, for commands that can do without a server.
+    /// The location of the journal, for commands that need no server.
     static func journalPlace(_ arguments: Arguments) throws -> JournalConfiguration {
-        // Of the whole configuration only this counts: the rest is made up.
+        // Placeholders for the required settings; only the journal's setting is used.
         let made = ["CYCLES_BASE_URL": "http://localhost", "CYCLES_API_KEY": "none"]
         let configuration = try fromEnvironment(arguments) { name in
             name.hasPrefix("CYCLES_JOURNAL_") ? Environment.text(name) : made[name]
@@ -145,7 +146,7 @@ enum ConnectionOptions {
         return configuration.journal
     }
 
-    /// The key in a file: its first line.
+    /// Reads the key from the first line of a file.
     static func key(inFile path: String) throws -> String {
         let contents: [UInt8]
         do throws(SystemFailure) {
@@ -157,7 +158,7 @@ enum ConnectionOptions {
             $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r")
         }
         guard !key.isEmpty else {
-            throw ToolFailure("The API key cannot be read: \(path) has nothing on its first line", status: .misuse)
+            throw ToolFailure("The API key cannot be read: the first line of \(path) is empty", status: .misuse)
         }
         return String(decoding: key, as: UTF8.self)
     }

@@ -1,6 +1,6 @@
-/// What was probably meant by a word that is not known.
+/// Suggestions for misspelled words.
 enum Spelling {
-    /// The word that was probably meant; nil if none is near.
+    /// The most similar word; nil if none is similar.
     static func nearest(to word: String, among words: [String]) -> String? {
         let distances = words.map { (word: $0, distance: distance(Array(word.utf8), Array($0.utf8))) }
         guard let best = distances.min(by: { $0.distance < $1.distance }), best.distance <= max(1, word.utf8.count / 3)
@@ -8,7 +8,7 @@ enum Spelling {
         return best.word
     }
 
-    /// How many bytes have to be added, dropped, replaced or swapped with the next to make one of the other.
+    /// The number of insertions, deletions, replacements and swaps of neighbours that turn one text into the other.
     private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
         var rows = [Array(0...right.count)]
         for (row, byte) in left.enumerated() {

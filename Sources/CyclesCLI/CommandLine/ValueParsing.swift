@@ -1,13 +1,13 @@
 import Cycles
 
-/// How the texts of a command line become the protocol's values.
+/// Parsers for the values in a command line.
 enum Values {
     static func text(_ text: String) throws(InvalidValue) -> String {
-        guard !text.isEmpty else { throw InvalidValue(expectation: "something") }
+        guard !text.isEmpty else { throw InvalidValue(expectation: "a text of at least one character") }
         return text
     }
 
-    /// Milliseconds, or a number with `ms`, `s`, `m` or `h`.
+    /// Parses milliseconds, or a number with `ms`, `s`, `m` or `h`.
     static func duration(_ text: String) throws(InvalidValue) -> Duration {
         let units: [(suffix: String, milliseconds: Double)] = [
             ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("", 1),
@@ -28,7 +28,7 @@ enum Values {
         return duration
     }
 
-    /// `1000:TOKENS`; the unit in any case.
+    /// Parses an amount such as `1000:TOKENS`; the unit in any letter case.
     static func amount(_ text: String) throws(InvalidValue) -> Amount {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, let number = Int64(parts[0]), number >= 0, let unit = unit(parts[1]) else {
@@ -46,7 +46,7 @@ enum Values {
         units.first { $0.rawValue == text.uppercased() }
     }
 
-    /// `tenant=acme,agent=bot`; names that are none of the standard ones are dimensions.
+    /// Parses a subject such as `tenant=acme,agent=bot`. Nonstandard names are dimensions.
     static func subject(_ text: String) throws(InvalidValue) -> Subject {
         var subject = Subject()
         for (name, value) in try namedValues(text) where !subject.set(name, value) {
@@ -55,7 +55,7 @@ enum Values {
         return subject
     }
 
-    /// The same of standard names only: nothing can be looked up by dimensions.
+    /// Parses a subject for a look-up, which has standard names only.
     static func levels(_ text: String) throws(InvalidValue) -> Subject {
         var subject = Subject()
         for (name, value) in try namedValues(text) where !subject.set(name, value) {
@@ -79,7 +79,7 @@ enum Values {
         return result
     }
 
-    /// `llm.completion/gpt-4o`: the kind has no slash, the name may have any.
+    /// Parses an action such as `llm.completion/gpt-4o`. Only the name may contain slashes.
     static func action(_ text: String) throws(InvalidValue) -> Action {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
@@ -129,8 +129,8 @@ enum Values {
         }
     }
 
-    /// A whole number as programs print it: `42`, `42.0`, `1e3`. Nil for a fraction, for a number beyond `Int64`, and for
-    /// anything else.
+    /// Parses a whole number as programs print it, such as `42`, `42.0` or `1e3`. Nil for fractions, for numbers beyond
+    /// `Int64`, and for other texts.
     static func wholeNumber(_ text: String) -> Int64? {
         if let number = Int64(text) { return number }
         let isDigit: (UInt8) -> Bool = { $0 &- 0x30 < 10 }
@@ -152,7 +152,7 @@ enum Values {
             guard mark | 0x20 == UInt8(ascii: "e"), digits.dropFirst(sign ? 1 : 0).allSatisfy(isDigit),
                 digits.count > (sign ? 1 : 0)
             else { return nil }
-            // One that is too long for a number is far beyond any that leaves a whole number, unless that is 0.
+            // An exponent that does not fit an `Int` is clamped: the number is out of range anyway, unless it is 0.
             let limit = digits.first == UInt8(ascii: "-") ? -1_000_000 : 1_000_000
             exponent = Int(String(decoding: digits, as: UTF8.self)).map { min(max($0, -1_000_000), 1_000_000) } ?? limit
         }
@@ -168,7 +168,7 @@ enum Values {
         return Int64((isNegative ? "-" : "") + String(decoding: digits, as: UTF8.self))
     }
 
-    /// The bytes after the mark that some editors put before UTF-8.
+    /// Drops the byte order mark that some editors put before UTF-8.
     static func withoutByteOrderMark(_ bytes: [UInt8]) -> [UInt8] {
         bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
     }
@@ -190,7 +190,7 @@ extension Subject {
     /// The standard names, from the root down.
     fileprivate static let levels = ["tenant", "workspace", "app", "workflow", "agent", "toolset"]
 
-    /// Sets what has a standard name; false if this is none.
+    /// Sets a standard field. Returns false for other names.
     fileprivate mutating func set(_ name: String, _ value: String) -> Bool {
         switch name {
         case "tenant": tenant = value

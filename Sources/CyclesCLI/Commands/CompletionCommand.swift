@@ -1,4 +1,4 @@
-/// `cycles completion`: what a shell needs to complete the tool's command line.
+/// `cycles completion`: prints a script for shell completion.
 enum CompletionCommand {
     private static let shell = Operand(
         "SHELL",

@@ -1,38 +1,38 @@
 import Cycles
 import CyclesTesting
 
-/// Shows what the protocol is for: against an authority in this process, or against a server from the environment.
+/// `cycles demo`: demonstrates the protocol with an authority in this process, or with a configured server.
 struct Demo {
     private let client: CyclesClient
-    /// Whose budget is used; the client's defaults fill the gaps.
+    /// The subject of all reservations but the limited one.
     private let subject: Subject
-    /// Someone whose permission comes with limits; nil if nobody can be given any.
+    /// A subject whose permission has limits; nil if the server has none that is known.
     private let limited: Subject?
-    /// Whose balances are shown.
+    /// The tenant whose balances are shown.
     private let tenant: String
     private let unit: BudgetUnit
-    /// What the actions are expected to cost.
+    /// The estimated cost of each action.
     private let estimate: Int64
 
     static let command = Command(
         name: "demo",
         summary: "Shows a budget at work.",
         discussion: """
-            Reserves budget, acts, and commits the cost; is denied a reservation that exceeds the budget; obeys the limits
-            of an ALLOW_WITH_CAPS decision; releases a reservation.
+            Reserves budget, acts, and commits the cost; is denied a reservation that exceeds the budget; obeys the
+            limits of an ALLOW_WITH_CAPS decision; releases a reservation.
 
             By default the authority runs in the same process, on a socket of 127.0.0.1. With a base URL and an API key
             the demonstration uses that server, and spends part of its budget.
             """,
         sections: [ConnectionOptions.section],
-        // What is held is given back, whether somebody reads on or not.
+        // A closed pipe must not end the command before its holds are released.
         signals: .noPipe
     ) { arguments in
         let variables = ["CYCLES_BASE_URL", "CYCLES_API_KEY", "CYCLES_API_KEY_FILE"]
         let isServerNamed =
             variables.contains { Environment.text($0) != nil }
             || arguments[ConnectionOptions.url] ?? arguments[ConnectionOptions.apiKeyFile] != nil
-        // With only one of the two, the configuration says which is missing.
+        // If only one of the two is given, the configuration reports the missing one.
         if isServerNamed {
             try await run(against: ConnectionOptions.configuration(arguments, usesJournal: true))
         } else {
@@ -41,7 +41,7 @@ struct Demo {
         return .success
     }
 
-    // MARK: Where it runs
+    // MARK: Servers
 
     private static func runLocally() async throws {
         let authority = LocalAuthority()
@@ -58,7 +58,7 @@ struct Demo {
         Console.line("The authority is in this process, at \(server.baseURL). Requests go there through libcurl.")
         var configuration = CyclesConfiguration(baseURL: server.baseURL, apiKey: "demo-key")
         configuration.tenant = "acme"
-        // The authority ends with this process: there is nothing to settle later.
+        // The authority ends with this process, so that nothing can be settled later.
         configuration.journal = .disabled
         let client = try CyclesClient(configuration: configuration)
         let demo = Demo(
@@ -77,7 +77,7 @@ struct Demo {
         Console.line("The authority is the server at \(configuration.baseURL).")
         var tenant = configuration.tenant
         if tenant == nil {
-            // Every answer names the tenant that the key belongs to.
+            // Every answer names the tenant of the key.
             tenant = try await client.listReservations(ReservationQuery(limit: 1)).http.tenant
         }
         guard let tenant else {
@@ -85,7 +85,7 @@ struct Demo {
         }
         let balances = try await client.getBalances(BalanceQuery(tenant: tenant)).balances
         guard let funded = balances.first(where: { $0.remaining.amount > 0 && !$0.isOverLimit }) else {
-            throw ToolFailure("No budget of tenant \(tenant) has anything left: have one funded, then run this again.")
+            throw ToolFailure("No budget of tenant \(tenant) has anything left: fund one, then run the command again.")
         }
         let demo = Demo(
             client: client,
@@ -98,7 +98,7 @@ struct Demo {
         try await demo.perform()
     }
 
-    // MARK: What happens
+    // MARK: Scenes
 
     private func perform() async throws {
         do {
@@ -117,13 +117,13 @@ struct Demo {
 
     private func showCommit() async throws {
         heading("Reserve, act, commit")
-        let guarded = try await reserve(subject)
-        let actual = act(within: guarded.caps)
-        report(try await guarded.commit(actual))
+        let reservation = try await reserve(subject)
+        let actual = act(within: reservation.caps)
+        report(try await reservation.commit(actual))
     }
 
     private func showDenial() async throws {
-        heading("More than there is")
+        heading("A denial")
         let remaining = try await balances().filter { $0.remaining.unit == unit }.map(\.remaining.amount).max() ?? 0
         let excess = max(0, remaining).addingReportingOverflow(1)
         let request = request(subject, Amount(excess.overflow ? .max : excess.partialValue, unit))
@@ -133,16 +133,16 @@ struct Demo {
         } catch {
             guard error.isDenied else { throw error }
             step("", "\(error)")
-            step("", "Nothing is held, and the action is not started.")
+            step("", "No budget is held, and the action is not started.")
             return
         }
-        throw ToolFailure("The server grants more than its balances say there is.")
+        throw ToolFailure("The server granted more than its balances show.")
     }
 
     private func showLimits() async throws {
-        heading("Limits that come with permission")
+        heading("A permission with limits")
         guard let limited else {
-            step("left out", "an operator would have to attach limits to a budget of this server")
+            step("skipped", "an operator would have to add limits to a budget of this server")
             return
         }
         let options = CyclesOptions(estimate: Amount(estimate, unit), action: action, subject: limited)
@@ -157,10 +157,10 @@ struct Demo {
     }
 
     private func showRelease() async throws {
-        heading("Work that is called off")
-        let guarded = try await reserve(subject)
-        try await guarded.release(reason: "called off")
-        step("release", "everything is given back")
+        heading("A release")
+        let reservation = try await reserve(subject)
+        try await reservation.release(reason: "cancelled")
+        step("release", "the whole hold is released")
     }
 
     // MARK: Steps
@@ -173,35 +173,35 @@ struct Demo {
 
     private func reserve(_ subject: Subject) async throws -> ReservationGuard {
         let request = request(subject, Amount(estimate, unit))
-        let guarded = try await client.reserve(request)
-        describe(guarded.context, request.estimate)
-        return guarded
+        let reservation = try await client.reserve(request)
+        describe(reservation.context, request.estimate)
+        return reservation
     }
 
     private func describe(_ context: CyclesContext, _ estimate: Amount) {
         step("reserve", "\(estimate) for \(action.kind) by \(action.name): \(context.decision)")
         step("", "held on \(context.affectedScopes.joined(separator: ", "))")
-        step("", "as reservation \(context.reservationID), kept alive until it is settled")
+        step("", "as reservation \(context.reservationID), extended until it is settled")
         if let most = context.caps?.maxTokens { step("", "limited to \(most) tokens") }
     }
 
-    /// Stands in for the call of a model: says what it cost.
+    /// Simulates the call of a model, and returns its cost.
     private func act(within caps: Caps?) -> Amount {
         let wanted = max(1, estimate * 42 / 100)
         let most = unit == .tokens ? caps?.maxTokens : nil
         let used = Amount(min(wanted, most ?? wanted), unit)
-        step("act", "the model is called (here: a stand-in), and says that it used \(used)")
+        step("act", "the model (simulated here) is called, and reports a usage of \(used)")
         return used
     }
 
     private func report(_ settlement: Settlement) {
         switch settlement {
         case .committed(let answer):
-            let rest = answer.released.map { ", \($0) given back" } ?? ""
+            let rest = answer.released.map { ", \($0) released" } ?? ""
             step("commit", "\(answer.charged) charged\(rest)")
-        case .recoveredViaEvent: step("commit", "too late for the reservation: recorded as an event")
-        case .alreadySettled, .released: step("commit", "it was settled before")
-        case .queued: step("commit", "not certain yet: it goes on in the background")
+        case .recoveredViaEvent: step("commit", "the reservation had expired: recorded as an event")
+        case .alreadySettled, .released: step("commit", "the reservation was settled before")
+        case .queued: step("commit", "still pending: settlement continues in the background")
         }
     }
 
@@ -223,7 +223,7 @@ struct Demo {
         Console.line(text)
     }
 
-    /// One thing that happens; without a name, more about the one before.
+    /// Prints a step; without a name, a further line about the step before.
     private func step(_ name: String, _ text: String) {
         Console.line("  " + name + String(repeating: " ", count: max(1, 9 - name.count)) + text)
     }

@@ -1,6 +1,6 @@
 import Cycles
 
-/// `cycles doctor`: what may be wrong, and what to do about it.
+/// `cycles doctor`: checks the configuration and the server, and gives advice.
 enum DoctorCommand {
     static let command = Command(
         name: "doctor",
@@ -16,7 +16,7 @@ enum DoctorCommand {
         do {
             journal = SettlementJournal(try ConnectionOptions.journalPlace(arguments))
             let configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
-            // What a client would refuse is refused here, before it is spoken of as if it were fine.
+            // Creating a client checks the configuration.
             _ = try CyclesClient(configuration: configuration.forDoctor)
             findings.append(Finding(.ok, "configuration", describe(configuration)))
             findings += keyFile(arguments)
@@ -106,7 +106,7 @@ enum DoctorCommand {
             guard failure.kind == .tls else {
                 return [Finding(.fail, "server", failure.message)]
             }
-            return [Finding(.ok, "server", "is there"), Finding(.fail, "TLS", failure.message)]
+            return [Finding(.ok, "server", "is reachable"), Finding(.fail, "TLS", failure.message)]
         }
         guard let status = error.status else { return [Finding(.fail, "server", "\(error)")] }
         let reached = [Finding(.ok, "server", "answered \(status)"), transport(configuration)]
@@ -132,7 +132,7 @@ enum DoctorCommand {
         )
     }
 
-    /// - Parameter url: In small letters.
+    /// - Parameter url: The URL in lower case.
     static func isThisMachine(_ url: String) -> Bool {
         let rest = url.dropFirst("http://".count)
         if rest.hasPrefix("[::1]") { return true }
@@ -220,7 +220,7 @@ enum DoctorCommand {
 }
 
 extension CyclesConfiguration {
-    /// The same for a client that leaves the journal alone, and shows whether the API key itself is accepted.
+    /// The configuration without journal and admin key, so that requests use the API key.
     fileprivate var forDoctor: CyclesConfiguration {
         var copy = self
         copy.journal = .disabled

@@ -1,6 +1,6 @@
 import Cycles
 
-/// `cycles journal`: what is not certain to be in the ledger.
+/// `cycles journal`: shows and settles the records of the journal.
 enum JournalCommand {
     static let command = Command(
         name: "journal",
@@ -16,11 +16,11 @@ enum JournalCommand {
         name: "list",
         summary: "Lists the files of the journal.",
         discussion: """
-            A pending settlement is attempted while a client of its identity runs: a base URL and tenant, or without a
-            tenant an API key. The server has refused a rejected settlement for good. A corrupt file is no settlement.
-            Rejected and corrupt files stay until somebody discards them.
+            A pending settlement is attempted while a client with its identity runs. An identity is a base URL and a
+            tenant or, without a tenant, an API key. A rejected settlement was refused by the server for good. A corrupt
+            file is no settlement. Rejected and corrupt files stay until they are discarded.
 
-            Without a base URL and an API key no identity is marked as the configuration's own.
+            Without a base URL and an API key, no identity is marked as own.
             """,
         sections: [("Options", [ConnectionOptions.journal, json]), ConnectionOptions.section]
     ) { arguments in
@@ -40,7 +40,7 @@ enum JournalCommand {
         }
         Console.line("The journal is in \(directory).")
         guard !identities.isEmpty else {
-            Console.line("No settlement waits in it.")
+            Console.line("It contains no settlements.")
             return .success
         }
         var table = TextTable(["IDENTITY", "STATE", "RESERVATION", "ACTUAL", "ACTION", "AGE", "SERVER"])
@@ -115,7 +115,7 @@ enum JournalCommand {
         let actual = entry.actual.map {
             JSONValue.object(["amount": number($0.amount), "unit": .string($0.unit.rawValue)])
         }
-        // The file as it is: bodies, subject and action are in it.
+        // The whole file, with bodies, subject and action.
         let record = (try? journal.contents(of: entry)).flatMap { try? JSONValue(parsing: $0) }
         return .object([
             "path": .string(entry.path), "state": .string(entry.state.rawValue),
@@ -141,8 +141,8 @@ enum JournalCommand {
         name: "flush",
         summary: "Settles the pending records of this configuration.",
         discussion: """
-            The status is 65 if something was set aside: a settlement that the server refuses for good, or a file that is
-            no record. It is 75 if something is still pending afterwards.
+            The status is 65 if a file was set aside: a settlement that the server refused for good, or a corrupt file.
+            It is 75 if settlements are still pending.
             """,
         sections: [("Options", [timeout, ConnectionOptions.journal]), ConnectionOptions.section]
     ) { arguments in
@@ -163,15 +163,15 @@ enum JournalCommand {
         for settlement in pending {
             let reason =
                 settlement.lastError.map { "\($0)" }
-                ?? "it was not attempted: the server asked to wait, or others come first"
+                ?? "it was not attempted: the server asked to wait, or others are attempted first"
             Console.line("  \(settlement.reservationID): \(reason)")
         }
         if report.stillPending > pending.count {
             Console.error(
-                "cycles journal flush: the journal was not read to its end in that time; give it more with --timeout"
+                "cycles journal flush: the journal could not be read completely in time; set a longer --timeout"
             )
         }
-        // What was set aside is said once, and what is pending again at the next flush.
+        // 65 takes precedence: set-aside files are reported once, pending ones again at the next flush.
         if findings.setAside > 0 { return .setAside }
         if report.stillPending > 0 || !pending.isEmpty { return .temporary }
         return findings.refused == 0 ? .success : .failure
@@ -191,8 +191,8 @@ enum JournalCommand {
         name: "discard",
         summary: "Prints files of the journal, and removes them for good.",
         discussion: """
-            Removes rejected and corrupt files, once somebody has settled their spend by hand. Each file is printed before
-            it is removed, on one line: a JSON document as it is, any other text as a JSON string.
+            Removes rejected and corrupt files. Settle their spend by hand first. Each file is printed on one line
+            before it is removed: a JSON document unchanged, any other text as a JSON string.
             """,
         sections: [("Options", [names, pending, ConnectionOptions.journal]), ConnectionOptions.section]
     ) { arguments in
@@ -206,20 +206,20 @@ enum JournalCommand {
             guard let match = matches.first else {
                 throw ToolFailure("cycles journal discard: \(name) is not in the journal; see cycles journal list")
             }
-            // Servers may give the same names, and one reservation may have a file of each kind.
+            // Several servers may use one id, and one reservation may have a file of each state.
             guard matches.count == 1 else {
                 throw ToolFailure(
-                    "cycles journal discard: \(name) may be any of these; give the path:",
+                    "cycles journal discard: \(name) matches several files; give the path of one:",
                     details: matches.map { "  \($0.path)" }
                 )
             }
             if !chosen.contains(match) { chosen.append(match) }
         }
-        // All or none: what is not to go must not go because of its place in the line.
+        // Checked before any file is removed: all or none.
         if let kept = chosen.first(where: { $0.state == .pending }), !arguments[pending] {
             throw ToolFailure(
                 "cycles journal discard: \(kept.reservationID?.rawValue ?? kept.path) is pending: discarded, its spend would not "
-                    + "reach the ledger; cycles journal flush settles it, --pending discards it all the same"
+                    + "reach the ledger; settle it with cycles journal flush, or discard it with --pending"
             )
         }
         for entry in chosen {
@@ -227,14 +227,14 @@ enum JournalCommand {
             do throws(JournalProblem) {
                 contents = try journal.contents(of: entry)
             } catch {
-                throw ToolFailure("cycles journal discard: \(error.message); look at it, and remove it with rm")
+                throw ToolFailure("cycles journal discard: \(error.message); inspect it, and remove it with rm")
             }
             guard let document = document(contents) else {
                 throw ToolFailure(
-                    "cycles journal discard: \(entry.path) is not text; look at it, and remove it with rm"
+                    "cycles journal discard: \(entry.path) is not text; inspect it, and remove it with rm"
                 )
             }
-            // The file goes only once its contents are somewhere else.
+            // A file is removed only after its contents were printed.
             Console.json(document)
             if let failure = Console.failure {
                 throw ToolFailure("cycles journal discard: \(failure); \(entry.path) stays", status: .unprinted)
@@ -245,15 +245,15 @@ enum JournalCommand {
         return .success
     }
 
-    /// The contents of a file as JSON: as they are, or as one string if they are another text; nil for what is none.
+    /// The contents of a file as JSON: unchanged, or as a string if they are another text; nil if they are no text.
     private static func document(_ contents: [UInt8]) -> [UInt8]? {
         if (try? JSONValue(parsing: contents)) != nil { return contents }
         return String(validating: contents, as: UTF8.self).map { JSONValue.string($0).encoded }
     }
 
-    // MARK: Which journal
+    // MARK: Selecting the journal
 
-    /// That of the configuration, or, without a server and a key, the files alone.
+    /// The journal of the configuration; without a server and a key, the journal without an own identity.
     private static func journal(_ arguments: Arguments) throws -> SettlementJournal {
         do {
             return SettlementJournal(try ConnectionOptions.configuration(arguments, usesJournal: true))

@@ -1,6 +1,6 @@
 import Cycles
 
-// Operations that change nothing.
+// The operations that only read.
 extension OperationCommands {
     static let reservation = Command(
         name: "reservation",
@@ -25,13 +25,13 @@ extension OperationCommands {
     static let limit = Option(
         "limit",
         "COUNT",
-        "One page of this many rows, 1 to 200; all pages by default.",
+        "Print one page of this many rows, 1 to 200; all pages by default.",
         parse: Values.whole(from: 1, to: 200)
     )
     static let cursor = Option(
         "cursor",
         "TEXT",
-        "One page, from the cursor that an earlier page ended with.",
+        "Print one page, starting at the cursor of an earlier page.",
         parse: Values.text
     )
     private static let keyFilter = Option(
@@ -58,7 +58,7 @@ extension OperationCommands {
     static let reservations = Command(
         name: "reservations",
         summary: "Lists reservations.",
-        discussion: "With --json each page is a line of its own.",
+        discussion: "With --json, each page is printed on one line.",
         sections: [
             ("Options", [ofSubject, status, keyFilter, sort, descending, limit, cursor, json]),
             ConnectionOptions.section,
@@ -90,12 +90,12 @@ extension OperationCommands {
         }
     }
 
-    static let children = Flag("children", "Include the scopes below.")
+    static let children = Flag("children", "Include descendant scopes.")
 
     static let balances = Command(
         name: "balances",
         summary: "Shows balances: allocated, spent, reserved and remaining amounts.",
-        discussion: "With --json each page is a line of its own.",
+        discussion: "With --json, each page is printed on one line.",
         sections: [("Options", [ofSubject, children, limit, cursor, json]), ConnectionOptions.section]
     ) { arguments in
         let known = Lock<BalanceQuery?>(nil)
@@ -118,7 +118,7 @@ extension OperationCommands {
         }
     }
 
-    /// Whose balances are asked for: those of `--subject`, of the configured tenant, or else of the tenant of the key.
+    /// The query for balances of `--subject`, of the configured tenant, or else of the tenant of the key.
     static func balanceQuery(_ arguments: Arguments, _ client: CyclesClient) async throws(CyclesError) -> BalanceQuery {
         let subject = arguments[ofSubject] ?? Subject()
         var query = BalanceQuery(
@@ -131,14 +131,14 @@ extension OperationCommands {
             includeChildren: arguments[children] ? true : nil
         )
         if subject == Subject(), client.configuration.tenant == nil {
-            // Every answer names the tenant that the key belongs to.
+            // Every answer names the tenant of the key.
             query.tenant = try await client.listReservations(ReservationQuery(limit: 1)).http.tenant
         }
         return query
     }
 
     private static let evidenceID = Operand("EVIDENCE", "The evidence's id.", isRequired: false, parse: Values.text)
-    private static let keys = Flag("keys", "Show the keys that the server signs with, instead of an envelope.")
+    private static let keys = Flag("keys", "Show the server's signing keys instead of an envelope.")
     private static let wait = Option(
         "wait",
         "TIME",

@@ -1,10 +1,10 @@
 import Cycles
 
-// One request, and its answer on standard output.
+// Sending requests and printing their answers.
 extension OperationCommands {
-    /// Sends one request, and prints its answer as JSON or in words.
-    /// - Parameter unprinted: Deals with an answer that could not be printed, and says what became of the request; nil if
-    ///   nothing has changed on the server.
+    /// Sends one request, and prints its answer as JSON or as text.
+    /// - Parameter unprinted: Handles an answer that could not be printed, and returns a description of the outcome;
+    ///   nil if the request has changed nothing on the server.
     static func perform<Value>(
         _ arguments: Arguments,
         _ send: (CyclesClient) async throws(CyclesError) -> APIResponse<Value>,
@@ -40,12 +40,12 @@ extension OperationCommands {
 
     struct Page<Row: Sendable> {
         var rows: [Row]
-        /// Where the next page begins; nil if there is none.
+        /// The cursor of the next page; nil if there is none.
         var next: String?
         var body: [UInt8]
     }
 
-    /// Prints all pages, or the one that was asked for.
+    /// Prints all pages, or the requested one.
     static func list<Row>(
         _ arguments: Arguments,
         _ fetch: (CyclesClient, _ cursor: String?) async throws(CyclesError) -> Page<Row>,
@@ -59,7 +59,7 @@ extension OperationCommands {
                 let page = try await fetch(client, next)
                 guard page.next == nil || page.next != next else {
                     throw CyclesError.invalidResponse(
-                        InvalidResponse(operation: "list", status: 200, message: "the next page is this page once more")
+                        InvalidResponse(operation: "list", status: 200, message: "next_cursor leads to the same page")
                     )
                 }
                 next = page.next

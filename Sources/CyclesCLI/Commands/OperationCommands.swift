@@ -1,18 +1,18 @@
 import Cycles
 
-/// One operation of the protocol for each command: sent once, the answer printed.
+/// The commands of single operations, which send one request and print its answer.
 enum OperationCommands {
     static let all = [
         reserve, commit, release, extend, decide, event, reservation, reservations, balances, evidence,
     ]
 
-    // MARK: What they take
+    // MARK: Options
 
-    static let json = Flag("json", "Print the server's answer as it came, for programs; errors too are JSON.")
+    static let json = Flag("json", "Print the server's answer unchanged, for programs; errors are JSON too.")
     static let estimate = Option(
         "estimate",
         "AMOUNT:UNIT",
-        "The most that the action is expected to cost, such as 1000:TOKENS.",
+        "The estimated maximum cost of the action, such as 1000:TOKENS.",
         isRequired: true,
         parse: Values.amount
     )
@@ -43,7 +43,7 @@ enum OperationCommands {
         "The subject whose budget is used: tenant, workspace, app, workflow, agent, toolset; other names are dimensions.",
         parse: Values.subject
     )
-    /// For lists, which know no dimensions.
+    /// The filter of lists, which has no dimensions.
     static let ofSubject = Option(
         "subject",
         "NAME=VALUE,…",
@@ -59,7 +59,7 @@ enum OperationCommands {
     static let gracePeriod = Option(
         "grace",
         "TIME",
-        "The time after expiry in which a commit is still accepted.",
+        "The time after expiry during which a commit is still accepted.",
         parse: Values.duration
     )
     static let overage = overage("a commit of more than is reserved")
@@ -74,7 +74,7 @@ enum OperationCommands {
             parse: Values.overagePolicy
         )
     }
-    static let dryRun = Flag("dry-run", "Evaluate the request, and hold nothing.")
+    static let dryRun = Flag("dry-run", "Evaluate the request without holding budget.")
     static let metadata = Option(
         "metadata",
         "JSON",
@@ -104,9 +104,10 @@ enum OperationCommands {
         name: "reserve",
         summary: "Reserves budget for an action.",
         discussion: """
-            The reservation is not extended: commit or release it before it expires, or extend it. `cycles run` does all
-            of that. A denial ends with status 77. If standard output cannot be written, the reservation is released and
-            the status is 74; with --idempotency-key it is kept, since the same command gets the same answer again.
+            The reservation is not extended automatically: commit, release or extend it before it expires. `cycles run`
+            does all of this. The status of a denial is 77. If standard output cannot be written, the reservation is
+            released and the status is 74; with --idempotency-key it is kept, since a repetition returns the same
+            reservation.
             """,
         sections: [
             (
@@ -145,8 +146,8 @@ enum OperationCommands {
         }
     }
 
-    /// Releases a hold that nobody has learned of, and says so. A caller with a key of its own gets the same answer under
-    /// that key again: the hold must be good then.
+    /// Releases a hold whose id could not be printed, and returns a description. With the caller's own key the hold is
+    /// kept, since a repetition returns the same reservation.
     private static func release(
         _ id: ReservationID,
         _ client: CyclesClient,
@@ -167,8 +168,8 @@ enum OperationCommands {
 
     private static let decide = Command(
         name: "decide",
-        summary: "Asks whether an action would be allowed, and holds nothing.",
-        discussion: "The status is 0 for ALLOW and ALLOW_WITH_CAPS, and 77 for anything else.",
+        summary: "Asks whether an action would be allowed, without holding budget.",
+        discussion: "The status is 0 for ALLOW and ALLOW_WITH_CAPS, and 77 for all other decisions.",
         sections: [("Options", [estimate, action, tag, subject, metadata, key, json]), ConnectionOptions.section]
     ) { arguments in
         let request = DecisionRequest(
@@ -189,7 +190,7 @@ enum OperationCommands {
 
     private static let commit = Command(
         name: "commit",
-        summary: "Settles a reservation at the amount that was spent.",
+        summary: "Commits the amount that was spent under a reservation.",
         sections: [("Options", [id, actual, metadata, key, json]), metrics, ConnectionOptions.section],
         signals: .noPipe
     ) { arguments in
@@ -215,7 +216,7 @@ enum OperationCommands {
 
     private static let release = Command(
         name: "release",
-        summary: "Releases a reservation: its whole amount is available again.",
+        summary: "Releases the whole hold of a reservation.",
         sections: [("Options", [id, reason, key, json]), ConnectionOptions.section],
         signals: .noPipe
     ) { arguments in

@@ -8,14 +8,14 @@ import Cycles
     import Darwin
 #endif
 
-/// `cycles run`: another program as guarded work.
+/// `cycles run`: runs another program as guarded work.
 enum RunCommand {
     private static let noReport = Option(
         "no-report",
         "WHAT",
         """
-        What happens when the command succeeds without saying what it used: estimate (unless set) commits the \
-        estimate, marked as such; fail sends nothing, lets the hold run out and ends with 76.
+        The treatment of a command that succeeds without a usage report: estimate (default) commits the estimate, \
+        marked as such; fail sends nothing, lets the hold expire and ends with 76.
         """,
         completion: .words(["estimate", "fail"]),
         parse: Values.word(["estimate": UnknownActualPolicy.commitEstimate, "fail": .fail])
@@ -23,43 +23,43 @@ enum RunCommand {
     private static let leaseLost = Option(
         "lease-lost",
         "WHAT",
-        "What happens when the hold cannot be kept alive: warn (unless set) goes on; terminate sends SIGTERM.",
+        "The reaction to a lost hold: warn (default) continues; terminate sends SIGTERM to the command.",
         completion: .words(["warn", "terminate"]),
         parse: Values.word(["warn": HeartbeatPolicy.warn, "terminate": .cancel])
     )
     private static let settleTimeout = Option(
         "settle-timeout",
         "TIME",
-        "How long to wait at the end for a ledger that does not answer: 10s unless set. The journal keeps the rest.",
+        "The time to wait for the settlement at the end; 10s by default. The journal keeps an unfinished one.",
         parse: Values.duration
     )
     private static let withholdKey = Flag(
         "withhold-api-key",
         "Leave CYCLES_API_KEY, CYCLES_API_KEY_FILE and CYCLES_ADMIN_API_KEY out of the command's environment."
     )
-    private static let verbose = Flag("verbose", short: "v", "Say what is reserved and how it was settled.")
+    private static let verbose = Flag("verbose", short: "v", "Report the reservation and its settlement.")
 
     static let command = Command(
         name: "run",
-        summary: "Runs a command on a budget: reserves, keeps the hold alive, commits what was used or releases.",
+        summary: "Runs a command on a budget: reserves, extends the hold, commits the reported usage or releases.",
         discussion: """
-            The command finds in its environment: CYCLES_RESERVATION_ID, CYCLES_DECISION, CYCLES_ESTIMATE and
-            CYCLES_UNIT; the limits that come with permission as CYCLES_MAX_TOKENS, CYCLES_MAX_STEPS_REMAINING,
-            CYCLES_TOOL_ALLOWLIST, CYCLES_TOOL_DENYLIST and CYCLES_COOLDOWN_MS, as far as there are any; and
-            CYCLES_USAGE_FILE and CYCLES_USAGE_FD, a file and a descriptor that appends to it.
+            The command's environment has CYCLES_RESERVATION_ID, CYCLES_DECISION, CYCLES_ESTIMATE and CYCLES_UNIT; the
+            limits of the permission, if there are any, as CYCLES_MAX_TOKENS, CYCLES_MAX_STEPS_REMAINING,
+            CYCLES_TOOL_ALLOWLIST, CYCLES_TOOL_DENYLIST and CYCLES_COOLDOWN_MS; and CYCLES_USAGE_FILE and
+            CYCLES_USAGE_FD, a file for usage reports and a descriptor that appends to it.
 
-            There it says what it used, in lines that are summed, as often as it likes; if it replaces the file, the
-            lines of the new one count:
+            The command reports its usage as lines of that file, in any number; amounts are summed. If the command
+            replaces the file, the lines of the new file count:
 
               echo "tokens 42" >> "$CYCLES_USAGE_FILE"
 
-            The names are tokens, credits, usd_microcents and risk_points, the one that is reserved; tokens_input,
-            tokens_output and model_version become metrics of the commit.
+            The names of amounts are tokens, credits, usd_microcents and risk_points; only the reserved unit is
+            accepted. tokens_input, tokens_output and model_version become metrics of the commit.
 
-            What was reported is committed, whether the command succeeds or fails. A command that fails without a
-            report gives everything back. Denied: the command is not started, and the status is 77. Otherwise the
-            status is the command's; if a signal ended the command, the same signal ends cycles. Signals that the
-            command has not got itself are passed on. One that comes before its start calls it off.
+            Reported usage is committed, whether the command succeeds or fails. If the command fails without a report,
+            the hold is released. After a denial the command is not started, and the status is 77. Otherwise the status
+            is that of the command; if a signal ended the command, the same signal ends cycles. Signals that the command
+            has not received itself are passed on to it. A signal before the start cancels the start.
             """,
         sections: [
             (
@@ -72,7 +72,7 @@ enum RunCommand {
                 ]
             ), ConnectionOptions.section,
         ],
-        rest: .init(name: "COMMAND …", summary: "The command, and its arguments."),
+        rest: .init(name: "COMMAND …", summary: "The command and its arguments."),
         examples: [
             "cycles run --estimate 1000:TOKENS --action llm.completion/gpt-4o -- ./agent.py"
         ],
@@ -80,21 +80,21 @@ enum RunCommand {
         run: run
     )
 
-    /// A command that ended without a report; thrown where the work's cost is asked for.
+    /// The command ended without a usage report. Thrown instead of a cost.
     private struct NoReport: Error, CustomStringConvertible {
-        let description = "the command did not report what it used"
+        let description = "the command did not report its usage"
     }
 
-    /// A command that failed without a report: everything is given back.
+    /// The command failed without a usage report, so that its hold is released.
     private struct CommandFailed: Error { var ending: ChildProcess.Ending }
 
-    /// A signal came before there was a command to send it to.
+    /// A signal came before the command was started.
     private struct CalledOff: Error {}
 
     private struct Result {
         var ending: ChildProcess.Ending
         var spend: Amount?
-        /// Why the estimate stands in for what was spent; nil if it does not.
+        /// The reason why the estimate is committed; nil if the reported usage is.
         var whyEstimated: String?
     }
 
@@ -103,7 +103,7 @@ enum RunCommand {
     private static func run(_ arguments: Arguments) async throws -> ExitStatus {
         let command = GuardedCommand()
         let work = Lock<(task: Work, reservation: ReservationWatch)?>(nil)
-        // Before anything that may take its time, such as a key that somebody has to type.
+        // Before any step that may block, such as reading a key from a terminal.
         Signals.take { received in
             switch received.number {
             case Signals.childEnded: command.reap()
@@ -136,20 +136,20 @@ enum RunCommand {
         } catch {
             command.failed()
             await end(client, command, warnings)
-            // With another reservation it would be another request: its key is of no use to whoever runs this again.
+            // The error is shown without the advice to repeat its key: a new run makes a new reservation.
             guard let error = error as? CyclesError else { throw error }
             throw ToolFailure(text(error), status: ErrorReport.status(of: error))
         }
         await end(client, command, warnings)
-        // A signal during the settlement has had to wait for it.
+        // A signal during the settlement takes effect after it.
         if let signal = command.interruption { status = .signal(signal) }
         return status
     }
 
-    /// The longest wait for the answer to a reservation whose command is called off.
+    /// The maximum wait for the answer to a reservation whose command is not started.
     private static let patience = Duration.milliseconds(2_500)
 
-    /// Carries out what a signal means.
+    /// Performs the step that follows from a signal.
     private static func take(
         _ received: Signals.Received,
         _ command: GuardedCommand,
@@ -171,14 +171,14 @@ enum RunCommand {
             }
         case .askForPatience:
             Console.error(
-                "cycles run: waiting for the settlement; the same again leaves it to the journal, if there is one"
+                "cycles run: waiting for the settlement; repeat the signal to leave it to the journal, if there is one"
             )
         case .leave: ProcessEnd.leave(.signal(signal))
         }
         if signal == Signals.stop { Signals.stopHere() }
     }
 
-    /// Checks what can be checked before budget is reserved, and makes the file for reports.
+    /// Checks that the program exists and creates the file for usage reports, before budget is reserved.
     private static func prepared(_ arguments: Arguments) throws -> UsageFile {
         do throws(SystemFailure) {
             try ProgramSearch(Environment.lastWords(arguments.rest.count).first ?? []).check()
@@ -190,20 +190,20 @@ enum RunCommand {
         }
     }
 
-    /// As shells have it for a program that cannot be started.
+    /// The status that shells use for a program that cannot be started.
     private static func status(of failure: SystemFailure) -> ExitStatus {
         guard failure.action == "start" else { return .failure }
         return failure.code == ENOENT ? .notFound : .notExecutable
     }
 
-    /// Why nothing was started. The key is of use only for finding out what became of the reservation.
+    /// Describes the error of a reservation. The key serves only to look the reservation up.
     private static func text(_ error: CyclesError) -> String {
         switch error {
         case .ambiguous(let outcome):
             var text = "It is not known whether budget is held, and the command was not started: \(outcome.message)"
             if let key = outcome.idempotencyKey {
-                text += "; cycles reservations --idempotency-key \(key) tells, and cycles release gives it back. "
-                text += "Otherwise it runs out"
+                text += "; cycles reservations --idempotency-key \(key) shows a hold, and cycles release releases it. "
+                text += "Otherwise a hold expires by itself"
             }
             return text
         case .validation, .configuration: return ErrorReport.lines(error).joined(separator: " ")
@@ -211,28 +211,29 @@ enum RunCommand {
         }
     }
 
-    /// The settlement goes on for a while; what is left then is in the journal, or lost with this process.
+    /// Waits for the settlement for a limited time. An unfinished one stays in the journal, or is lost with this
+    /// process.
     private static func end(_ client: CyclesClient, _ command: GuardedCommand, _ warnings: RunWarnings) async {
-        // However little time there is for the ledger: for the disk there is enough. A settlement that was attempted was
-        // written before, or cannot be.
+        // Waits for the journal's write even if the timeout is short. A settlement that was attempted has been written
+        // before, or cannot be.
         if client.configuration.journal != .disabled {
             await wait(atMost: .seconds(10), for: client) { !$0.isDurable && $0.lastError == nil }
         }
         if let signal = command.recorded() { ProcessEnd.leave(.signal(signal)) }
         await client.flush(includesReplays: false)
-        // What an earlier run left is given one attempt. Nothing else of it is waited for: it may never be settled.
+        // Settlements of an earlier run get one attempt. Retries are not waited for, since they may never succeed.
         await wait(atMost: .seconds(1), for: client) { $0.lastError == nil && $0.nextAttempt == nil }
         warnings.finish()
         let pending = await client.pendingSettlements()
         let (kept, lost) = (pending.count { $0.isDurable }, pending.count { !$0.isDurable })
         if kept > 0 {
             Console.error(
-                "cycles run: \(kept) settlement(s) are not certain yet; cycles journal flush goes on with them"
+                "cycles run: \(kept) settlement(s) are still pending; cycles journal flush continues them"
             )
         }
         if lost > 0 {
             Console.error(
-                "cycles run: \(lost) settlement(s) are not certain, not in a journal, and end with this process"
+                "cycles run: \(lost) settlement(s) are still pending, not in a journal, and end with this process"
             )
         }
         await client.shutdown(timeout: .zero)
@@ -291,13 +292,13 @@ enum RunCommand {
             return report(settlement, of: result, isVerbose: arguments[verbose])
         } catch let failed as CommandFailed {
             if arguments[verbose] {
-                Console.error("cycles run: the command failed without a report; everything is given back")
+                Console.error("cycles run: the command failed without a report; the hold is released")
             }
             return failed.ending.status
         } catch  where command.isCalledOff {
             throw CalledOff()
         } catch let failure as SystemFailure {
-            throw ToolFailure("cycles run: \(failure); everything is given back", status: status(of: failure))
+            throw ToolFailure("cycles run: \(failure); the hold is released", status: status(of: failure))
         }
     }
 
@@ -334,9 +335,9 @@ enum RunCommand {
         let ending = await withTaskCancellationHandler {
             await command.ending()
         } onCancel: {
-            // The lease was lost, and the command is not to go on without.
+            // The lease was lost under `--lease-lost terminate`.
             command.terminate()
-            Console.error("cycles run: the hold was lost, and the command is asked to end")
+            Console.error("cycles run: the hold was lost, and SIGTERM is sent to the command")
         }
         var report = UsageReport(unit: options.estimate.unit)
         var doubt: String?
@@ -349,15 +350,15 @@ enum RunCommand {
         }
         for problem in report.problems { Console.error("cycles run: left out of the usage report: \(problem)") }
         if !report.problems.isEmpty { doubt = "nothing in the report could be used" }
-        if report.moreProblems > 0 { Console.error("cycles run: and \(report.moreProblems) lines more") }
+        if report.moreProblems > 0 { Console.error("cycles run: and \(report.moreProblems) more lines") }
         context.metrics = report.metrics
         context.updateMetrics { $0.latency = ContinuousClock.now - start }
         var result = Result(ending: ending, spend: report.spend)
         guard report.spend == nil else { return result }
-        // Whoever reported something has spent something: nothing is given back because it cannot be read.
+        // An unreadable report shows that the command has spent something, so that the hold is not released.
         guard ending.isSuccess || doubt != nil else { throw CommandFailed(ending: ending) }
         guard options.whenActualUnknown == .commitEstimate else { return result }
-        // As the library marks it where it stands in for an amount that could not be determined.
+        // The mark that the library uses for a committed estimate.
         context.updateMetadata { $0["actual_source"] = "estimate" }
         result.spend = options.estimate
         result.whyEstimated = doubt ?? "nothing was reported"
@@ -375,7 +376,7 @@ enum RunCommand {
                 let source = result.whyEstimated.map { " (the estimate: \($0))" } ?? ""
                 Console.error("cycles run: \(settlement)\(source)")
             }
-        // The client has told the observer, as it does of one that is refused later.
+        // The observer has reported the failure.
         case .failure(.validation) where result.spend == nil: return .unreported
         case .failure: break
         }

@@ -53,7 +53,7 @@ extension ServeCommand {
         "frozen": LocalAuthority.BudgetStatus.frozen, "closed": .closed, "active": .active,
     ])
 
-    /// One part of a text; what is wrong with it is said of that part.
+    /// Parses a part of a text. Errors name the part.
     private static func part<Value>(
         _ name: String,
         _ text: String,
@@ -73,8 +73,8 @@ extension ServeCommand {
         return text
     }
 
-    /// What stands before `=` is a tenant if it may be one, and a key follows: keys may contain `=` themselves, at their
-    /// ends most of all.
+    /// Parses `TENANT=KEY` or `KEY`. The text before `=` is a tenant if it is a valid name and a key follows: keys may
+    /// contain `=` too, mostly at their ends.
     static func parseKey(_ text: String) throws(InvalidValue) -> Key {
         guard !text.isEmpty else {
             throw InvalidValue(expectation: "a key, or a tenant and a key, such as acme=dev-key")

@@ -9,9 +9,9 @@ import CyclesTesting
     import Darwin
 #endif
 
-/// `cycles serve`: an authority in memory, over HTTP.
+/// `cycles serve`: serves an in-memory authority over HTTP.
 enum ServeCommand {
-    // MARK: What it takes
+    // MARK: Options
 
     private static let host = Option(
         "host",
@@ -74,39 +74,39 @@ enum ServeCommand {
     private static let behavior = Option(
         "behavior",
         "NAME",
-        "The server to stand for: deployed, unless set, or specification, which follows its text where the two differ.",
+        "The server to model: deployed (default), or specification, which follows the text where the two differ.",
         parse: Values.word(["deployed": LocalAuthority.Options.Behavior.deployed, "specification": .specification])
     )
     private static let state = Option(
         "state",
         "FILE",
-        "Keep everything but keys in this file across restarts. It is read at start, and written at most half a second after a change.",
+        "Keep the state, except keys, in this file across restarts. It is written within 0.5 s after a change.",
         completion: .file,
         parse: Values.text
     )
     private static let failure = Option(
         "fail",
         "CODE[:TIME]",
-        "Answer one request with this error, with Retry-After if a time is given; may be repeated for further requests.",
+        "Answer one request with this error, with Retry-After if a time is given. Repeat for further requests.",
         isRepeatable: true,
         parse: parseFailure
     )
     private static let maxExtensions = Option(
         "max-extensions",
         "COUNT",
-        "The number of extensions that a reservation may have; 10 by default.",
+        "The maximum number of extensions of a reservation; 10 by default.",
         parse: Values.whole()
     )
     private static let maxTimeToLive = Option(
         "max-ttl",
         "TIME",
-        "The longest lease that one request is granted; 1h by default.",
+        "The maximum lease that one request is granted; 1h by default.",
         parse: Values.positiveDuration
     )
     private static let maxLead = Option(
         "max-lead",
         "TIME",
-        "The longest time from now until the end of a lease; no limit by default.",
+        "The maximum time from now until the end of a lease; no limit by default.",
         parse: Values.positiveDuration
     )
     private static let evidence = Flag("evidence", "Refer to evidence in answers. Its signatures do not verify.")
@@ -116,14 +116,14 @@ enum ServeCommand {
         name: "serve",
         summary: "Runs a budget authority for development and tests.",
         discussion: """
-            It keeps the protocol's ledger in memory and answers all eleven operations, so that programs can be tried
-            and tested without a Cycles server. It is no production server: it does not scale, has no operators'
-            interface, and its evidence is not signed. For production, run a Cycles server.
+            It keeps the protocol's ledger in memory and answers all eleven operations, for development and tests
+            without a Cycles server. It is no production server: it does not scale, has no operators' interface, and
+            does not sign evidence.
 
-            It listens on this machine only unless --host says otherwise. It speaks plain HTTP: whoever can reach it
-            can read what is sent, keys included. SIGTERM and Ctrl-C end it.
+            By default it is reachable from this machine only; see --host. It uses plain HTTP: on a network, others can
+            read its traffic, keys included. SIGTERM and Ctrl-C end it.
 
-            Without --budget there is one: tenant:acme with 1000000 TOKENS.
+            Without --budget it has one budget: tenant:acme with 1000000 TOKENS.
             """,
         sections: [
             ("Options", [host, port, budget, apiKey, adminKey, state, log]),
@@ -171,14 +171,14 @@ enum ServeCommand {
             }
             throw ToolFailure("cycles serve: \(error); choose another with --port or --host")
         }
-        // Only now: a server that does not start leaves the state as it was.
+        // Saved only after the start: a server that does not start leaves the file unchanged.
         front.markChanged()
         guard save(front, authority, in: file) else {
             server.stop()
             return .failure
         }
         announce(server, authority, keys, file)
-        // A reader that has seen enough is no failure. A key that was never printed is of no use to anybody.
+        // A closed pipe is no failure. Any other failure ends the server, since its keys were not printed.
         if let failure = Console.failure, failure.code != EPIPE {
             server.stop()
             throw ToolFailure("cycles serve: \(failure)", status: .unprinted)
@@ -198,8 +198,8 @@ enum ServeCommand {
         saving.cancel()
         await saving.value
         guard save(front, authority, in: file) else { return .failure }
-        Console.error("cycles serve: ended\(file.map { ", everything is in \($0.path)" } ?? "")")
-        // Ctrl-C also ends the loop of a shell around this; to a supervisor, the end that it asked for is a success.
+        Console.error("cycles serve: ended\(file.map { "; the state is in \($0.path)" } ?? "")")
+        // Ctrl-C also has to end a loop of the shell; to a supervisor, a requested end is a success.
         return signal == Signals.interrupt ? .signal(Signals.interrupt) : .success
     }
 
@@ -261,7 +261,7 @@ enum ServeCommand {
         }
     }
 
-    /// All tenants, with the keys that were made up for those that have none.
+    /// All tenants, with generated keys for those without one.
     private static func keys(_ arguments: Arguments, _ authority: LocalAuthority) throws -> [(
         tenant: String, key: String?
     )] {
@@ -269,7 +269,7 @@ enum ServeCommand {
         for scope in arguments.all(budget).map(\.scope) + authority.balances().map(\.scopePath) {
             guard scope.hasPrefix("tenant:") else { continue }
             let tenant = String(scope.dropFirst("tenant:".count).prefix { $0 != "/" })
-            // A tenant is called what the budget calls it, whatever the ledger makes of the scope.
+            // Keeps the letter case of the option, which the ledger may fold.
             let isKnown = tenants.contains {
                 $0 == tenant || foldsLetterCase(arguments) && $0.lowercased() == tenant.lowercased()
             }
@@ -278,9 +278,9 @@ enum ServeCommand {
         var given: Set<String> = []
         for key in arguments.all(apiKey) {
             guard let tenant = key.tenant ?? tenants.first else {
-                throw ToolFailure("cycles serve: whose is the key? Give --api-key TENANT=KEY", status: .misuse)
+                throw ToolFailure("cycles serve: --api-key names no tenant; give --api-key TENANT=KEY", status: .misuse)
             }
-            // As a variable that is not set leaves it. Keys that do end in = are not those of a tenant and nothing else.
+            // `TENANT=` with an empty key, as an unset variable leaves it.
             if key.tenant == nil, key.key.hasSuffix("="), tenants.contains(String(key.key.dropLast())) {
                 throw ToolFailure("cycles serve: the key of tenant \(key.key.dropLast()) is empty", status: .misuse)
             }
@@ -290,7 +290,7 @@ enum ServeCommand {
         }
         guard !tenants.isEmpty else {
             throw ToolFailure(
-                "cycles serve: no budget is a tenant's, and there is no key; begin a scope with tenant:, or give --api-key TENANT=KEY",
+                "cycles serve: no budget belongs to a tenant, and no key is given; begin a scope with tenant:, or give --api-key TENANT=KEY",
                 status: .misuse
             )
         }
@@ -315,12 +315,12 @@ enum ServeCommand {
         Console.line()
         Console.line("export CYCLES_BASE_URL=\(server.baseURL)")
         for (tenant, key) in keys {
-            let rest = key.map { " CYCLES_API_KEY=\($0)" } ?? "  # and the key that was given"
+            let rest = key.map { " CYCLES_API_KEY=\($0)" } ?? "  # with the key of --api-key"
             Console.line("export CYCLES_TENANT=\(tenant)\(rest)")
         }
         Console.line()
         if !DoctorCommand.isThisMachine(server.baseURL) {
-            Console.error("cycles serve: whoever can reach this address can read what is sent, keys included")
+            Console.error("cycles serve: others on the network can read the traffic, keys included")
         }
         Console.line("Serving at \(server.baseURL)\(file.map { ", state in \($0.path)" } ?? ""); Ctrl-C ends it.")
     }
@@ -332,9 +332,9 @@ enum ServeCommand {
             try file.save(authority)
             return true
         } catch {
-            // It is tried again, since what changed is still to be kept.
+            // Marks the change again, so that saving is retried.
             front.markChanged()
-            Console.error("cycles serve: the state is not kept: \(error)")
+            Console.error("cycles serve: the state cannot be saved: \(error)")
             return false
         }
     }

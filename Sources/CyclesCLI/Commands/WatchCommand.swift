@@ -1,6 +1,6 @@
 import Cycles
 
-/// `cycles watch`: balances as they change.
+/// `cycles watch`: shows balances as they change.
 enum WatchCommand {
     private static let interval = Option(
         "interval",
@@ -45,7 +45,7 @@ enum WatchCommand {
                 for try await balance in client.balances(query) { balances.append(balance) }
                 view.show(balances)
             } catch {
-                // What may get better is waited for, once there was something to show.
+                // After the first success, temporary failures are shown and the request is repeated.
                 guard error.isRetryable, view.hasShown else { throw error }
                 view.show(error)
             }

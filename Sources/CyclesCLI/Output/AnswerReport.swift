@@ -1,8 +1,8 @@
 import Cycles
 
-/// The server's answers, for people.
+/// Formats the server's answers for people.
 enum AnswerReport {
-    /// - Parameter isDryRun: Whether the request asked for nothing to be held.
+    /// - Parameter isDryRun: Whether the request was a dry run.
     static func lines(_ answer: APIResponse<ReservationCreateResponse>, isDryRun: Bool = false) -> [String] {
         var fields = FieldList()
         fields.add("reservation", answer.reservationID)
@@ -17,8 +17,8 @@ enum AnswerReport {
         return fields.lines + table(answer.balances)
     }
 
-    /// The line that stands in for the id of a reservation that was not made; nil if there is nothing to say.
-    /// - Parameter isDryRun: Whether the request asked for nothing to be held.
+    /// The line to print instead of the id of a reservation that was not made; nil if none is needed.
+    /// - Parameter isDryRun: Whether the request was a dry run.
     static func note(_ answer: APIResponse<ReservationCreateResponse>, isDryRun: Bool) -> String? {
         guard answer.decision.isAllowed else {
             let reason = answer.reasonCode.map { "\($0)" } ?? "no reason is given"
@@ -29,7 +29,7 @@ enum AnswerReport {
 
     private static let observed = "the decision was only observed, and nothing is held"
 
-    /// Whether a request that should have held budget was allowed without a reservation.
+    /// Whether a live request was allowed without a reservation.
     private static func isObserved(_ answer: APIResponse<ReservationCreateResponse>, _ isDryRun: Bool) -> Bool {
         !isDryRun && answer.decision.isAllowed && answer.reservationID == nil
     }
@@ -43,12 +43,12 @@ enum AnswerReport {
         return fields.lines
     }
 
-    /// - Parameter actual: What was to be charged.
+    /// - Parameter actual: The amount in the request.
     static func lines(_ answer: APIResponse<CommitResponse>, actual: Amount) -> [String] {
         var fields = FieldList()
         fields.add("status", answer.status)
         fields.add("charged", charged(answer.charged, of: actual))
-        fields.add("given back", answer.released)
+        fields.add("released", answer.released)
         fields.add("evidence", answer.cyclesEvidence?.evidenceID)
         return fields.lines + table(answer.balances)
     }
@@ -56,7 +56,7 @@ enum AnswerReport {
     static func lines(_ answer: APIResponse<ReleaseResponse>) -> [String] {
         var fields = FieldList()
         fields.add("status", answer.status)
-        fields.add("given back", answer.released)
+        fields.add("released", answer.released)
         fields.add("evidence", answer.cyclesEvidence?.evidenceID)
         return fields.lines + table(answer.balances)
     }
@@ -68,7 +68,7 @@ enum AnswerReport {
         return fields.lines + table(answer.balances)
     }
 
-    /// - Parameter actual: What was to be charged.
+    /// - Parameter actual: The amount in the request.
     static func lines(_ answer: APIResponse<EventCreateResponse>, actual: Amount) -> [String] {
         var fields = FieldList()
         fields.add("event", answer.eventID)
@@ -136,9 +136,9 @@ enum AnswerReport {
 
     static func table(_ balances: [Balance]) -> [String] { balances.isEmpty ? [] : [""] + TextTable(balances).lines }
 
-    /// A policy may charge less than was spent: nobody should have to compare.
+    /// The charged amount, with the requested amount if a policy has charged less.
     private static func charged(_ charged: Amount, of actual: Amount) -> String {
-        charged == actual ? "\(charged)" : "\(charged), not all of \(actual)"
+        charged == actual ? "\(charged)" : "\(charged) of \(actual)"
     }
 
     private static func addDecision(
@@ -157,7 +157,7 @@ enum AnswerReport {
         fields.add("ask again in", retryAfter.map { "\($0)" })
     }
 
-    /// Such as `3 of 3 message.email.send per_run (run-7)`; what the server does not say is left out.
+    /// A quota such as `3 of 3 message.email.send per_run (run-7)`. Missing parts are left out.
     private static func quota(_ quota: QuotaViolation) -> String? {
         let count = quota.used.flatMap { used in quota.limit.map { "\(used) of \($0)" } }
         let parts = [count, quota.riskClass ?? quota.actionKind, quota.window, quota.windowKey.map { "(\($0))" }]

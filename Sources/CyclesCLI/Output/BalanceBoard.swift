@@ -1,8 +1,8 @@
 import Cycles
 
-/// Balances as they are watched: on a screen with bars, or as lines for a log.
+/// Formats balances for `watch`: with bars on a terminal, or as lines of a log.
 enum BalanceBoard {
-    /// A bar of spent, reserved and remaining.
+    /// The characters of a bar.
     struct Style: Hashable, Sendable {
         var spent: Character
         var reserved: Character
@@ -13,7 +13,7 @@ enum BalanceBoard {
     }
 
     /// The lines of a screen.
-    /// - Parameter note: What stands at the bottom, such as why the figures are old.
+    /// - Parameter note: The last line, such as the reason why the figures are old; nil for a legend.
     static func screen(
         _ balances: [Balance],
         title: String,
@@ -22,14 +22,14 @@ enum BalanceBoard {
         style: Style
     ) -> [String] {
         let widest = balances.map(\.scopePath.escapedForTerminal.terminalColumns).max() ?? 0
-        // On a screen of a few lines figures come before air and explanations.
+        // A small screen has no empty lines.
         let isTight = size.rows < 9
         var lines = isTight ? [title] : [title, ""]
         let legend = "\(style.spent) spent  \(style.reserved) reserved  \(style.remaining) remaining   Ctrl-C ends"
         var footer = [note ?? legend]
         if isTight, note == nil, size.rows < 6 { footer = [] }
         if !isTight { footer.insert("", at: 0) }
-        // One line more says how many there is no room for.
+        // Leaves a line for the number of balances that do not fit.
         let room = max(1, (size.rows - lines.count - footer.count - 1) / 2)
         let shown = balances.count <= room ? balances : Array(balances.prefix(room))
         for balance in shown {
@@ -50,7 +50,7 @@ enum BalanceBoard {
         return balance.isOverLimit ? text + ", OVER LIMIT" : text
     }
 
-    /// Whatever is more than nothing has a cell at least.
+    /// A bar in which each amount above zero has at least one cell.
     static func bar(_ balance: Balance, width: Int, _ style: Style) -> String {
         let spent = max(0, balance.spent?.amount ?? 0)
         let reserved = max(0, balance.reserved?.amount ?? 0)
@@ -59,7 +59,7 @@ enum BalanceBoard {
         guard total > 0 else { return String(repeating: style.remaining, count: width) }
         let exact = [spent, reserved, remaining].map { Double($0) / total * Double(width) }
         var parts = exact.map { $0 == 0 ? 0 : max(1, Int($0)) }
-        // What rounding down left goes to those that lost most; a cell too much goes from the longest.
+        // Cells that rounding left over go to the parts that lost most; surplus cells are taken from the longest part.
         while parts.reduce(0, +) < width {
             let losses = parts.indices.filter { exact[$0] > 0 }.map { (index: $0, loss: exact[$0] - Double(parts[$0])) }
             guard let most = losses.max(by: { $0.loss < $1.loss }) else { break }

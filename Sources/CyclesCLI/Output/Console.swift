@@ -8,32 +8,31 @@ import Cycles
     import Darwin
 #endif
 
-/// The only way from the tool to a terminal: results go to standard output, messages to standard error.
+/// Writes all output of the tool: results to standard output, messages to standard error.
 ///
-/// A text given here is one line. Control characters and line breaks in it are escaped, whoever wrote them: servers,
-/// files and the environment say part of nearly every line. Output is unbuffered, so that a reader sees each line when
-/// it is due, and both streams in their order.
+/// Control characters and line breaks in a line are escaped, since most lines quote servers, files or the environment.
+/// Output is unbuffered, so that readers see each line immediately, and both streams in their order.
 enum Console {
     static func line(_ text: String = "") { lines([text]) }
 
     static func lines(_ lines: [String]) { write(Console.text(lines)) }
 
-    /// A text that is the tool's own throughout, with its line breaks.
+    /// Prints a text of the tool itself, with its line breaks.
     static func page(_ text: String) {
         lines(text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init))
     }
 
-    /// A JSON document on a line of its own. Its bytes are printed as they are, except that line breaks between values
-    /// become spaces, and that what a terminal would obey is escaped: the document stays the same.
+    /// Prints a JSON document on one line. Line breaks between values become spaces, and control characters are
+    /// escaped; the value of the document does not change.
     static func json(_ document: [UInt8]) {
-        // JSON allows raw controls between values only.
+        // JSON allows raw control characters between values only.
         let isBreak = { (byte: UInt8) in byte == 0x0a || byte == 0x0d || byte == 0x09 }
         line(String(decoding: document.map { isBreak($0) ? 0x20 : $0 }, as: UTF8.self))
     }
 
     static func error(_ text: String) { error([text]) }
 
-    /// What cannot be written to standard error is lost: nobody is left to tell.
+    /// Prints messages. A failure to write them is ignored, since it cannot be reported.
     static func error(_ lines: [String]) { SystemCalls.writeAll(STDERR_FILENO, Console.text(lines)) }
 
     // MARK: Terminal
@@ -41,10 +40,10 @@ enum Console {
     /// Whether standard output is a terminal.
     static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
-    /// A sequence that the terminal is to obey.
+    /// Sends a control sequence to the terminal.
     static func control(_ sequence: StaticString) { write(Array("\(sequence)".utf8)) }
 
-    /// Replaces what is on the screen, line by line, so that it is never empty.
+    /// Replaces the contents of the screen line by line, which avoids flicker.
     static func frame(_ lines: [String]) {
         let text = lines.map { $0.escapedForTerminal + "\u{1b}[K" }.joined(separator: "\n")
         write(Array("\u{1b}[H\(text)\u{1b}[J".utf8))
@@ -52,7 +51,7 @@ enum Console {
 
     // MARK: Failure
 
-    /// Why standard output did not take all that was written; nil as long as it did.
+    /// The failure of a write to standard output; nil while all writes have succeeded.
     static var failure: SystemFailure? {
         failureCode.withLock { $0 }.map { SystemFailure("write to", "standard output", code: $0) }
     }
@@ -61,7 +60,7 @@ enum Console {
 
     private static func write(_ bytes: [UInt8]) {
         failureCode.withLock { code in
-            // After a gap nothing more is written: a reader must not take two halves for a whole.
+            // Nothing is written after a gap, which a reader could not notice.
             guard code == nil else { return }
             if !SystemCalls.writeAll(STDOUT_FILENO, bytes) { code = errno }
         }

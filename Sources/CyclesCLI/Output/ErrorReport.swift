@@ -1,6 +1,6 @@
 import Cycles
 
-/// Why the tool ends without having done what it was asked.
+/// An error of the tool itself.
 struct ToolFailure: Error {
     var message: String
     /// Lines that follow the message, such as a list of paths.
@@ -13,13 +13,13 @@ struct ToolFailure: Error {
         self.status = status
     }
 
-    /// Output that could not be written. The status of a command that has not succeeded says more.
+    /// A failure to write standard output. The status of a command that has failed takes precedence.
     init(_ failure: SystemFailure, after status: ExitStatus) {
         self.init("cycles: \(failure)", status: status == .success ? .unprinted : status)
     }
 }
 
-/// What an error means for whoever runs the tool.
+/// Formats errors, and maps them to exit statuses.
 enum ErrorReport {
     static func status(of error: CyclesError) -> ExitStatus {
         switch error {
@@ -50,12 +50,12 @@ enum ErrorReport {
         case .configuration(let issue): return ["Configuration: \(name(issue.name)) \(issue.message)."]
         default: break
         }
-        // A request that may have been applied is repeated under its key only.
+        // A request that may have been applied has to be repeated with its key.
         guard error.isRetryable, let key = error.idempotencyKey else { return ["\(error)"] }
-        return ["\(error)", "To repeat it without doing it twice: --idempotency-key \(key)"]
+        return ["\(error)", "To repeat the request safely, add --idempotency-key \(key)"]
     }
 
-    /// What the library calls something, and how it is given to the tool.
+    /// The library's name of a field, with the option that sets it.
     static func name(_ field: String) -> String {
         let root = String(field.prefix { $0 != "." && $0 != "[" })
         return options[root].map { "\(field) (\($0))" } ?? field
@@ -69,7 +69,7 @@ enum ErrorReport {
         "tls": "--ca, --client-certificate, --client-key", "unixSocketPath": "--unix-socket", "proxy": "--proxy",
     ]
 
-    /// For programs: the members of the protocol's error answer, with the status and the key.
+    /// The error as JSON: the members of the protocol's error answer, with the status and the idempotency key.
     static func json(_ error: CyclesError) -> String {
         let members: [(String, JSONValue?)] = [
             ("error", code(of: error).map(JSONValue.string)), ("message", .string("\(error)")),
@@ -80,7 +80,7 @@ enum ErrorReport {
         return text(Dictionary(uniqueKeysWithValues: members.map { ($0, $1 ?? nil) }))
     }
 
-    /// The same members for a failure of the tool itself.
+    /// A failure of the tool as JSON with the same members.
     static func json(_ failure: ToolFailure) -> String {
         let names = ["error", "request_id", "trace_id", "status", "idempotency_key", "details"]
         let absent = Dictionary(uniqueKeysWithValues: names.map { ($0, JSONValue.null) })

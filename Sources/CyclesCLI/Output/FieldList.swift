@@ -1,10 +1,10 @@
 import Cycles
 
-/// Names and values below each other, for one thing in its parts.
+/// Formats the fields of one object, one field a line.
 struct FieldList {
     private var fields: [(name: String, value: String)] = []
 
-    /// Adds a field; none for nil.
+    /// Adds a field unless its value is nil.
     mutating func add(_ name: String, _ value: String?) {
         if let value { fields.append((name, value)) }
     }

@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// Instants for people.
+/// Formats times for people.
 enum Instants {
     /// `2026-11-25 09:12:00Z`, from milliseconds since 1970.
     static func text(_ milliseconds: Int64) -> String {
@@ -18,14 +18,15 @@ enum Instants {
     private static let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
-    /// As HTTP has it, such as `Wed, 25 Nov 2026 09:12:00 GMT` (RFC 9110 section 5.6.7); nil for what no calendar has.
+    /// Formats an HTTP date such as `Wed, 25 Nov 2026 09:12:00 GMT` (RFC 9110 section 5.6.7); nil if it is out of
+    /// range.
     static func httpDate(_ milliseconds: Int64) -> String? {
         guard let parts = parts(milliseconds) else { return nil }
         let (day, month) = (days[Int(parts.tm_wday)], months[Int(parts.tm_mon)])
         return "\(day), \(padded(Int(parts.tm_mday))) \(month) \(Int(parts.tm_year) + 1_900) \(clock(parts)) GMT"
     }
 
-    /// Milliseconds since 1970 of such a date; nil for anything else.
+    /// Parses an HTTP date into milliseconds since 1970; nil for other texts.
     static func milliseconds(httpDate text: String) -> Int64? {
         let words = text.split(separator: " ")
         guard words.count == 6, words[5] == "GMT", let day = Int32(words[1]), let year = Int32(words[3]),
@@ -57,7 +58,7 @@ enum Instants {
     /// Milliseconds since 1970, by the system's clock.
     static var now: Int64 { Int64(time(nil)) * 1_000 }
 
-    /// A span in words that say no more than matters: `45 s`, `3 min`, `2 h`, `5 d`.
+    /// Formats a duration in its most useful unit: `45 s`, `3 min`, `2 h`, `5 d`.
     static func span(_ milliseconds: Int64) -> String {
         let seconds = max(0, milliseconds) / 1_000
         return switch seconds {

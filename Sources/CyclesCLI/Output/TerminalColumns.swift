@@ -3,13 +3,13 @@ import Cycles
 extension String {
     var escapedForTerminal: String { TerminalText(self).description }
 
-    /// How many columns of a terminal the text takes: two for each ideograph and emoji, one for any other character.
+    /// The width in columns of a terminal: two for each ideograph and emoji, one for any other character.
     var terminalColumns: Int {
         if utf8.allSatisfy({ $0 < 0x80 }) { return utf8.count }
         return reduce(0) { $0 + $1.terminalColumns }
     }
 
-    /// As much of the beginning as fits into so many columns.
+    /// The longest prefix that fits into a number of columns.
     func prefix(terminalColumns columns: Int) -> String {
         var room = columns
         return String(

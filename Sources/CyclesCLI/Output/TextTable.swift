@@ -1,16 +1,16 @@
 import Cycles
 
-/// Rows of text in aligned columns. A column of numbers is aligned to the right, any other to the left.
+/// Formats rows in aligned columns. Columns of numbers are right-aligned, others left-aligned.
 struct TextTable {
     private let heading: [String]
     private var rows: [[String]] = []
 
     init(_ heading: [String]) { self.heading = heading }
 
-    /// Adds a row. Columns are as wide as their cells are on a terminal.
+    /// Adds a row. Widths are measured in columns of a terminal.
     mutating func add(_ row: [String]) { rows.append(row.map(\.escapedForTerminal)) }
 
-    /// The lines, without spaces at their ends.
+    /// The lines without trailing spaces.
     var lines: [String] {
         let all = [heading] + rows
         let columns = heading.indices
@@ -30,9 +30,9 @@ struct TextTable {
 }
 
 extension TextTable {
-    /// What stands in the ledger, a row for each scope and unit.
+    /// Creates a table of balances, with a row for each scope and unit.
     init(_ balances: [Balance]) {
-        // Debt is rare: its column appears with it.
+        // The column of debt appears only if there is any.
         let hasDebt = balances.contains { ($0.debt?.amount ?? 0) > 0 || $0.isOverLimit }
         self.init(["SCOPE", "ALLOCATED", "SPENT", "RESERVED", "REMAINING"] + (hasDebt ? ["DEBT"] : []) + ["UNIT"])
         for balance in balances {

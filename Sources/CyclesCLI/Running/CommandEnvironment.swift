@@ -1,20 +1,20 @@
 import Cycles
 
-/// What a command under `run` finds in its environment.
+/// The environment of a command under `run`.
 enum CommandEnvironment {
-    /// Names that only this reservation may give a meaning to: those of one around it must not be taken for it.
+    /// The variables of a reservation. They are not inherited, since they may belong to an outer reservation.
     private static let names = [
         "CYCLES_RESERVATION_ID", "CYCLES_DECISION", "CYCLES_ESTIMATE", "CYCLES_UNIT", "CYCLES_MAX_TOKENS",
         "CYCLES_MAX_STEPS_REMAINING", "CYCLES_TOOL_ALLOWLIST", "CYCLES_TOOL_DENYLIST", "CYCLES_COOLDOWN_MS",
         "CYCLES_USAGE_FILE", "CYCLES_USAGE_FD",
     ]
 
-    /// Variables that hold an API key, or say where one is.
+    /// The variables that contain an API key, or the path of one.
     static let keyNames = ["CYCLES_API_KEY", "CYCLES_API_KEY_FILE", "CYCLES_ADMIN_API_KEY"]
 
     /// - Parameters:
-    ///   - inherited: The environment of the tool, as the bytes of `NAME=value`.
-    ///   - withholdsKeys: Whether the API keys are left out.
+    ///   - inherited: The environment of the tool, as bytes of `NAME=value`.
+    ///   - withholdsKeys: Whether to leave the API keys out.
     static func variables(
         _ reservation: ReservationID,
         _ decision: Decision,
@@ -39,14 +39,14 @@ enum CommandEnvironment {
         let kept = inherited.filter { variable in !left.contains { variable.starts(with: ($0 + "=").utf8) } }
         return kept
             + values.compactMap { name, value in
-                // The system ends a variable at its first NUL: half of a reservation's id would be another one.
+                // A NUL would end the variable, and part of an id could be another id.
                 guard let value, !value.utf8.contains(0) else { return nil }
                 return Array("\(name)=\(value)".utf8)
             }
     }
 
-    /// Names with commas between them; nil for a list that limits nothing. Whatever in a name would end it, or the list, is
-    /// written as `%` and two hexadecimal digits, and so is the percent sign itself.
+    /// Joins names with commas; nil for an empty list. Commas, percent signs and control characters in a name are
+    /// written as `%` and two hexadecimal digits.
     private static func list(_ names: [String]) -> String? {
         guard !names.isEmpty else { return nil }
         return names.map { name in

@@ -1,6 +1,6 @@
 import Cycles
 
-/// Keeps what becomes of the settlements of a flush that fail, and the problems of the journal, for the report at the end.
+/// Records failed settlements and problems of the journal during a flush, for the report at its end.
 final class FlushFindings: CyclesObserver {
     private struct State {
         var refused = 0
@@ -10,9 +10,9 @@ final class FlushFindings: CyclesObserver {
 
     private let state = Lock(State())
 
-    /// The settlements that the server refused for good.
+    /// The number of settlements that the server refused for good.
     var refused: Int { state.withLock { $0.refused } }
-    /// The files that were set aside: refused settlements, and those that are no records.
+    /// The number of files that were set aside: refused settlements and corrupt files.
     var setAside: Int { state.withLock { $0.setAside } }
     var lines: [String] { state.withLock { $0.lines } }
 
@@ -24,7 +24,7 @@ final class FlushFindings: CyclesObserver {
                 state.lines.append("\(id) is rejected: \(error)")
             case .recordSetAside(let record):
                 state.setAside += 1
-                // The reason of a rejected one is in the line before.
+                // The reason of a rejected record is in the line before.
                 let reason = record.reservationID == nil ? ": \(record.reason)" : ""
                 state.lines.append("set aside as \(record.path)\(reason)")
             case .journalProblem(let problem): state.lines.append("\(problem)")

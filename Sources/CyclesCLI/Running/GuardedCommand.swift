@@ -6,43 +6,44 @@
     import Darwin
 #endif
 
-/// The command under `run` from before its start until its spend is safe, and the meaning of signals meanwhile.
+/// The state of the command under `run`, from before its start until its spend is recorded. Decides the meaning of
+/// signals.
 final class GuardedCommand: Sendable {
     enum Step: Equatable {
-        /// The command has got the signal, or will, or there is no command that it could mean anything to.
+        /// Nothing is left to do: the command gets the signal, or the signal has no meaning now.
         case passedOn
-        /// The command is not to be started any more.
+        /// Do not start the command.
         case callOff
-        /// The user is told what the tool waits for.
+        /// Tell the user to wait for the settlement.
         case askForPatience
-        /// The user has asked twice and need not wait.
+        /// End the tool now: the user has asked twice, or nothing has to be settled.
         case leave
-        /// The same, once the spend is safe: ``GuardedCommand/recorded()`` says so.
+        /// End the tool once ``GuardedCommand/recorded()`` is called.
         case leaveLater
     }
 
     private enum Phase {
         case preparing
-        /// The command is being started: signals that come now are for it.
+        /// The command is being started; signals are for the command.
         case starting
         case running(ChildProcess)
-        /// The spend is still to be read, and is nowhere else.
+        /// The command has ended, and its spend is not recorded yet.
         case settling
-        /// The spend is where it is to be kept.
+        /// The spend is recorded.
         case recorded
-        /// There is no command, and will be none: nothing has to be settled.
+        /// The command is not started, and nothing has to be settled.
         case failed
     }
 
     private struct State {
         var phase = Phase.preparing
-        /// The last signal that asked to end while no command ran.
+        /// The last signal that asked the tool to end while no command ran.
         var signal: Int32?
-        /// Whether that signal came before the command was started.
+        /// Whether a signal came before the command was started.
         var isCalledOff = false
-        /// Whether somebody does not want to wait for the ledger.
+        /// Whether the user does not wait for the settlement.
         var isLeaving = false
-        /// Signals that came while the command was being started, and whether it was in the group that got them.
+        /// The signals that came while the command was being started, and whether its group got them.
         var early: [(signal: Int32, reachedGroup: Bool)] = []
         var ending: ChildProcess.Ending?
         var waiter: CheckedContinuation<ChildProcess.Ending, Never>?
@@ -50,23 +51,23 @@ final class GuardedCommand: Sendable {
 
     private let state = Lock(State())
 
-    /// The signal that came while no command ran; nil if none did.
+    /// The last signal that asked the tool to end while no command ran.
     var interruption: Int32? { state.withLock { $0.signal } }
 
-    /// Whether that signal came before the command was started.
+    /// Whether a signal came before the command was started.
     var isCalledOff: Bool { state.withLock { $0.isCalledOff } }
 
-    /// Passes a signal on, unless the command has got it already, or says what else is to be done about it.
-    /// - Parameter reachedGroup: Whether the signal went to the whole group; takes its time.
+    /// Passes a signal on to the command unless the command has got it already. Returns the next step.
+    /// - Parameter reachedGroup: Returns whether the signal went to the whole group. May take 50 ms.
     func take(_ signal: Int32, reachedGroup: () -> Bool) -> Step {
         let child = state.withLock { state in
             if case .running(let child) = state.phase { return Optional(child) }
             return nil
         }
-        // In any case: the same signal, if it comes again within a moment, is no second wish.
+        // Called in any case, since it merges a repetition of the signal within 50 ms.
         let reachedGroup = reachedGroup()
         if let child {
-            // The command is reaped on the thread that calls this: its number means it until then.
+            // The command is reaped on this thread, so that its process id is valid here.
             let hasIt = reachedGroup && child.isInThisGroup
             if !hasIt, signal != Signals.stop || !Signals.continues { child.send(signal) }
             return .passedOn
@@ -74,7 +75,7 @@ final class GuardedCommand: Sendable {
         return state.withLock { state in
             switch state.phase {
             case .running(let child):
-                // It came before the start, or during it.
+                // The signal came before or during the start.
                 if !reachedGroup || !child.isInThisGroup { child.send(signal) }
                 return .passedOn
             case .starting:
@@ -98,8 +99,8 @@ final class GuardedCommand: Sendable {
         }
     }
 
-    /// Starts the command unless a signal came before; nil if one did.
-    /// - Parameter start: Starts the command, and calls its parameter right before.
+    /// Starts the command. Returns nil, without a start, if a signal has asked to end.
+    /// - Parameter start: Starts the command, and calls its parameter immediately before.
     func start(
         _ start: (_ isAboutToStart: () -> Void) throws(SystemFailure) -> ChildProcess
     ) throws(SystemFailure) -> ChildProcess? {
@@ -112,7 +113,7 @@ final class GuardedCommand: Sendable {
         let child: ChildProcess
         do throws(SystemFailure) {
             child = try start {
-                // The command is not in the group yet that these went to.
+                // Signals so far did not reach the command, which is not in the group yet.
                 GroupWitness.forget()
                 state.withLock { state in
                     for index in state.early.indices { state.early[index].reachedGroup = false }
@@ -127,12 +128,12 @@ final class GuardedCommand: Sendable {
             for (signal, reachedGroup) in state.early where !reachedGroup || !child.isInThisGroup { child.send(signal) }
             state.early = []
         }
-        // It may have ended before anybody knew its number.
+        // Repeats the signal, since the command may have ended before its process id was known.
         kill(getpid(), Signals.childEnded)
         return child
     }
 
-    /// Waits for the end of the command and returns it.
+    /// Waits for the end of the command.
     func ending() async -> ChildProcess.Ending {
         await withCheckedContinuation { waiter in
             let ending = state.withLock { state in
@@ -143,18 +144,18 @@ final class GuardedCommand: Sendable {
         }
     }
 
-    /// Takes note of children that have ended: of the command, and of the orphans that the first process of a container
-    /// inherits. For the thread that takes signals.
+    /// Reaps ended children: the command, and the orphans that the first process of a container inherits. For the
+    /// thread that takes signals.
     func reap() {
         while let ended = ChildProcess.nextEnded {
             let isCommand = state.withLock { state -> Bool? in
                 if case .starting = state.phase { return nil }
                 guard case .running(let child) = state.phase, child.identifier == ended else { return false }
-                // Nothing is sent to its number any more.
+                // No signal is sent to its process id from here on.
                 state.phase = .settling
                 return true
             }
-            // Not known yet: this is called again once it is.
+            // The process id of the command is not known yet; `start` calls this again.
             guard let isCommand else { return }
             let ending = ChildProcess.reap(ended)
             guard isCommand else { continue }
@@ -167,25 +168,24 @@ final class GuardedCommand: Sendable {
         }
     }
 
-    /// Asks the command to end, if it runs.
+    /// Sends SIGTERM to the command if it runs.
     func terminate() {
         state.withLock { state in
-            // Under the lock, so that the number means the command and nothing else.
+            // Under the lock, so that the process id is valid.
             if case .running(let child) = state.phase { child.send(SIGTERM) }
         }
     }
 
     func ended() { state.withLock { $0.phase = .settling } }
 
-    /// Notes that no command is started, if none was.
+    /// Notes that the command will not be started, if it was not.
     func failed() {
         state.withLock { state in
             if case .preparing = state.phase { state.phase = .failed }
         }
     }
 
-    /// Notes that the spend is safe. Returns the signal of the user who does not want to wait any longer; nil if the user
-    /// waits.
+    /// Notes that the spend is recorded. Returns the signal with which to end the tool; nil if the user waits.
     func recorded() -> Int32? {
         state.withLock { state in
             if case .failed = state.phase { return nil }

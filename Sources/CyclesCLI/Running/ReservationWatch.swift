@@ -1,12 +1,11 @@
 import Cycles
 
-/// Notices what becomes of the reservation under `run`, for the user who calls the command off, and tells another observer
-/// everything.
+/// Follows the reservation under `run`, for the message after a cancelled start, and passes all events on.
 final class ReservationWatch: CyclesObserver {
     private struct State {
         var key: IdempotencyKey?
         var isAnswered = false
-        /// Whether the last attempt left it open whether budget is held.
+        /// Whether the last attempt leaves open whether budget is held.
         var isInDoubt = false
         var id: ReservationID?
         var isReleased = false
@@ -40,20 +39,19 @@ final class ReservationWatch: CyclesObserver {
         return error.status.map { $0 >= 500 } ?? true
     }
 
-    /// The end of the reservation in words, for a message.
-    /// - Parameter isOver: Whether nothing goes on any more.
+    /// Describes the state of the reservation.
+    /// - Parameter isOver: Whether all background work has finished.
     func outcome(isOver: Bool) -> String {
         let state = state.withLock { $0 }
         if let id = state.id {
-            if state.isReleased { return "the hold of \(id) is given back" }
-            return
-                "the hold of \(id) is not given back yet: it runs out by itself, or cycles release \(id) gives it back"
+            if state.isReleased { return "the hold of \(id) is released" }
+            return "the hold of \(id) is not released yet: it expires by itself; cycles release \(id) releases it now"
         }
         guard let key = state.key else { return "nothing was sent, and nothing is held" }
         if state.isAnswered, isOver, !state.isInDoubt { return "nothing is held" }
         let doubt = state.isAnswered ? "it is not known whether budget is held" : "the server has not answered"
         return
-            "\(doubt): a hold runs out by itself, cycles reservations --idempotency-key \(key) shows it, and "
-            + "cycles release gives it back"
+            "\(doubt): a hold expires by itself; cycles reservations --idempotency-key \(key) shows it, and "
+            + "cycles release releases it now"
     }
 }

@@ -1,24 +1,24 @@
 import Cycles
 
-/// Says on standard error what whoever runs a command should know, each kind once for a reservation.
+/// Writes warnings of `run` to standard error, once for each kind and reservation.
 final class RunWarnings: CyclesObserver {
     private struct State {
         var own: ReservationID?
         var spend: Amount?
         var said: Set<String> = []
-        /// The failures of which it is not known yet whether a record is kept.
+        /// Failed settlements, reported once it is known whether their record is set aside.
         var failures: [ReservationID: String] = [:]
     }
 
     private let state = Lock(State())
 
-    /// Which reservation is the command's own.
+    /// Sets the command's own reservation.
     func begin(_ id: ReservationID) { state.withLock { $0.own = id } }
 
-    /// What that is settled at; nil if the command did not say.
+    /// Sets the amount to commit; nil if the command did not report its usage.
     func settle(at spend: Amount?) { state.withLock { $0.spend = spend } }
 
-    /// Says what is left to say, once nothing more can happen.
+    /// Writes the remaining failures, once no more events can follow.
     func finish() {
         let failures = state.withLock { state in
             defer { state.failures = [:] }
@@ -48,7 +48,7 @@ final class RunWarnings: CyclesObserver {
     private func warning(_ event: CyclesEvent) -> (kind: String, text: String)? {
         switch event {
         case .leaseAttemptFailed(let failure):
-            // That it has stopped is said by an event of its own.
+            // A stop is reported by `leaseStopped`.
             guard case .retrying = failure.disposition else { return nil }
             return ("attempt \(failure.reservationID)", "\(event)")
         case .leaseStopped(let id, _): return ("stop \(id)", "\(event)")
@@ -65,11 +65,11 @@ final class RunWarnings: CyclesObserver {
 
     private func failure(of id: ReservationID, _ error: CyclesError) -> String {
         let (own, spend) = state.withLock { ($0.own, $0.spend) }
-        guard id == own else { return "what was spent earlier, on \(id), is not in the ledger: \(error)" }
+        guard id == own else { return "the spend of an earlier run, on \(id), is not in the ledger: \(error)" }
         if case .validation = error {
-            return "the command did not report what it used: nothing is settled, and the hold of \(id) runs out"
+            return "the command did not report its usage: nothing is settled, and the hold of \(id) expires"
         }
-        guard let spend else { return "the hold of \(id) could not be given back, and runs out: \(error)" }
-        return "what was spent, \(spend), is not in the ledger: \(error)"
+        guard let spend else { return "the hold of \(id) could not be released, and expires by itself: \(error)" }
+        return "the spend of \(spend) is not in the ledger: \(error)"
     }
 }

@@ -6,19 +6,19 @@
     import Darwin
 #endif
 
-/// The place where a command reports its spend: a file, and a descriptor that appends to it. Both may be used, by any
-/// number of processes, and nobody ever waits for a reader.
+/// The file for usage reports of a command, and a descriptor that appends to it. Any number of processes can use both,
+/// and no write ever blocks.
 ///
-/// The file is in a folder of its own, so that the command may replace it, and is removed with the folder. The folder is
-/// locked while this process lives: a folder without a lock was left by a process that is gone.
+/// The file is in its own folder, so that the command can replace it; both are removed at the end. The folder is locked
+/// while this process lives: a folder without a lock was left by a process that has ended.
 final class UsageFile: Sendable {
-    /// Absolute: the command may run elsewhere.
+    /// The absolute path of the file, since the command may change its directory.
     let path: String
     let descriptor: Int32
     private let folder: Folder?
     private let isOpen = Lock(true)
 
-    /// Makes the file, for this user only: in `TMPDIR` or `/tmp`, or in memory if neither can be used.
+    /// Creates the file for this user only: in `TMPDIR` or `/tmp`, or in memory if neither can be used.
     convenience init() throws(SystemFailure) {
         var places = ["/tmp"]
         if let place = Environment.text("TMPDIR"), let absolute = Files.absolute(place) {
@@ -54,7 +54,7 @@ final class UsageFile: Sendable {
 
     deinit { remove() }
 
-    /// Removes the file. Nothing can be read from it afterwards.
+    /// Removes the file. It cannot be read afterwards.
     func remove() {
         isOpen.withLock { isOpen in
             guard isOpen else { return }
@@ -68,7 +68,7 @@ final class UsageFile: Sendable {
         let path = folder.path + "/report"
         let descriptor = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw SystemFailure("create a file for usage reports in", folder.path) }
-        // A report needs room, which a file without contents does not.
+        // Checks that the file system has room for a report.
         guard fchmod(descriptor, 0o600) == 0,
             SystemCalls.writeAll(descriptor, [UInt8](repeating: UInt8(ascii: "\n"), count: 4_096)),
             ftruncate(descriptor, 0) == 0
@@ -80,13 +80,14 @@ final class UsageFile: Sendable {
         return (path, descriptor)
     }
 
-    /// A file without a folder, and a path under which other processes can open it; nil if the system has none.
+    /// Creates a file in memory, and a path under which other processes can open it; nil if the system has no such
+    /// files.
     private static func makeFileInMemory() -> (path: String, descriptor: Int32)? {
         #if os(Linux)
             let made = systemMemoryFile("cycles-usage", 1)
             guard made >= 0 else { return nil }
             _ = fchmod(made, 0o600)
-            // A program need not inherit the descriptor to open this path, as it must for one under /dev/fd.
+            // Unlike a path under /dev/fd, this path can be opened without inheriting the descriptor.
             let path = "/proc/\(getpid())/fd/"
             let descriptor = open(path + String(made), O_RDWR | O_APPEND | O_CLOEXEC)
             close(made)
@@ -98,8 +99,8 @@ final class UsageFile: Sendable {
 
     // MARK: Reading
 
-    /// Gives the report to `body`, piece by piece: the contents of the file that has the name now, or, if the name is gone,
-    /// of the file that had it.
+    /// Passes the report to `body`, piece by piece. Reads the file that has the path now; if the path is gone, the
+    /// original file.
     func read(_ body: ([UInt8]) -> Void) throws(SystemFailure) {
         var named: Int32 = -1
         if folder != nil {
@@ -135,7 +136,7 @@ final class UsageFile: Sendable {
 #endif
 
 extension UsageFile {
-    /// A folder for one file, with a lock that lasts as long as this process.
+    /// A folder for one file, locked as long as this process lives.
     private struct Folder: Sendable {
         private static let prefix = "cycles-usage-"
 
@@ -143,7 +144,7 @@ extension UsageFile {
         private let lock: Int32
 
         init(in place: String) throws(SystemFailure) {
-            // Another process may remove a folder between its making and its lock.
+            // Another process may remove a folder before it is locked.
             for _ in 0..<10 {
                 guard let template = strdup("\(place)/\(Folder.prefix)XXXXXX") else { break }
                 defer { free(template) }
@@ -158,7 +159,7 @@ extension UsageFile {
                     }
                     let code = errno
                     close(lock)
-                    // Without locks, others could not tell that the folder is in use.
+                    // Without a lock, other processes would remove the folder.
                     guard code == EWOULDBLOCK || code == ENOENT else {
                         rmdir(path)
                         throw Folder.failure(place, code)
@@ -178,7 +179,7 @@ extension UsageFile {
             SystemFailure("create a file for usage reports in", place, code: code)
         }
 
-        /// Whether a path still names an open folder. If it does not, `errno` is ENOENT.
+        /// Whether a path still names an open folder. Sets `errno` to ENOENT if not.
         private static func isNamed(_ path: String, _ descriptor: Int32) -> Bool {
             var (own, found) = (stat(), stat())
             guard fstat(descriptor, &own) == 0, lstat(path, &found) == 0 else { return false }
@@ -187,14 +188,14 @@ extension UsageFile {
             return false
         }
 
-        /// Removes the folder with the files in it, and gives up the lock.
+        /// Removes the folder with its files, and releases the lock.
         func remove() {
             for name in Folder.names(in: lock) { unlinkat(lock, name, 0) }
             rmdir(path)
             close(lock)
         }
 
-        /// Removes the folders of processes of this user that have ended without removing them.
+        /// Removes the folders that ended processes of this user have left.
         static func removeAbandoned(in place: String) {
             let directory = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             guard directory >= 0 else { return }
@@ -213,7 +214,7 @@ extension UsageFile {
         }
 
         private static func names(in folder: Int32) -> [String] {
-            // Reading moves a position that all copies of a descriptor share.
+            // Opened again, since reading moves the position that all copies of a descriptor share.
             let copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             guard copy >= 0 else { return [] }
             guard let entries = fdopendir(copy) else {

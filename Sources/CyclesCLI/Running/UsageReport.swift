@@ -1,31 +1,31 @@
 import Cycles
 
-/// What a command says about what it used: lines of a name and a value.
+/// The usage report of a command: lines of a name and a value.
 ///
-/// `tokens 42`, `credits 3`, `usd_microcents 1500` and `risk_points 1` count, and are summed. `tokens_input 400`,
-/// `tokens_output 20` and `model_version gpt-4o` become metrics. Empty lines and those that begin with `#` say nothing.
+/// `tokens 42`, `credits 3`, `usd_microcents 1500` and `risk_points 1` are amounts, and are summed. `tokens_input 400`,
+/// `tokens_output 20` and `model_version gpt-4o` become metrics. Empty lines and lines that begin with `#` are ignored.
 struct UsageReport: Hashable, Sendable {
-    /// The sum, in the unit that is reserved; nil if no line counts in it.
+    /// The sum in the reserved unit; nil if no line has an amount in this unit.
     private(set) var spend: Amount?
     private(set) var metrics = CyclesMetrics()
-    /// What could not be used: line and reason.
+    /// The lines that could not be used, with the reasons.
     private(set) var problems: [String] = []
 
-    /// A longer line cannot be one of a report.
+    /// The maximum length of a line.
     private static let maxLineBytes = 4_096
-    /// More problems than anybody would read are only counted.
+    /// The maximum number of problems to keep; further ones are only counted.
     private static let maxProblems = 20
 
     private let unit: BudgetUnit
     private var lineNumber = 0
-    /// What came of a line whose end has not come yet.
+    /// The beginning of an incomplete line.
     private var rest: [UInt8] = []
     private(set) var moreProblems = 0
 
-    /// - Parameter unit: What is reserved. Other units cannot be settled with it.
+    /// - Parameter unit: The reserved unit. Other units cannot be settled.
     init(unit: BudgetUnit) { self.unit = unit }
 
-    /// Takes the next piece of a report. Nothing but sums is kept, however long it is.
+    /// Parses the next piece of a report. Memory does not grow with its length.
     mutating func add(_ bytes: [UInt8]) {
         var bytes = bytes[...]
         while let end = bytes.firstIndex(of: UInt8(ascii: "\n")) {
@@ -33,11 +33,11 @@ struct UsageReport: Hashable, Sendable {
             rest = []
             bytes = bytes[(end + 1)...]
         }
-        // Of a line that is too long, as much is kept as shows that it is.
+        // Keeps one byte more than the maximum, to detect a line that is too long.
         rest += bytes.prefix(max(0, UsageReport.maxLineBytes + 1 - rest.count))
     }
 
-    /// The report is over: its last line may lack an end.
+    /// Parses the last line if it has no line end.
     mutating func finish() {
         if !rest.isEmpty { add(line: rest) }
         rest = []
@@ -63,7 +63,7 @@ struct UsageReport: Hashable, Sendable {
         if problems.count < UsageReport.maxProblems { problems.append(problem) } else { moreProblems += 1 }
     }
 
-    /// What is wrong with a line; nil if nothing is.
+    /// Applies a line. Returns the problem with it; nil if there is none.
     private mutating func read(_ name: String, _ value: String, _ unit: BudgetUnit) -> String? {
         if name == "model_version" {
             metrics.modelVersion = value
@@ -86,7 +86,7 @@ struct UsageReport: Hashable, Sendable {
         return nil
     }
 
-    /// At most what the protocol can say.
+    /// The sum, at most `Int64.max`.
     private static func sum(_ known: Int64?, _ number: Int64) -> Int64 {
         let (sum, overflow) = (known ?? 0).addingReportingOverflow(number)
         return overflow ? .max : sum

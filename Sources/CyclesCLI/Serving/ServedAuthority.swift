@@ -2,7 +2,7 @@ import Cycles
 import CyclesTesting
 import Synchronization
 
-/// The authority as it is served: remembers whether anything may have changed, and writes a log if asked to.
+/// Serves an authority, notes possible changes of its state, and can log requests.
 final class ServedAuthority: BlockingHTTPTransport {
     private let authority: LocalAuthority
     private let writesLog: Bool
@@ -15,7 +15,7 @@ final class ServedAuthority: BlockingHTTPTransport {
 
     func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
         var response = try authority.send(request)
-        // By which clients see how far their clocks are off.
+        // Lets clients compare their clocks.
         response.headers["Date"] = Instants.httpDate(Instants.now)
         if request.method == .post { markChanged() }
         if writesLog { log(request, response) }
@@ -24,13 +24,13 @@ final class ServedAuthority: BlockingHTTPTransport {
 
     func markChanged() { hasChanged.store(true, ordering: .sequentiallyConsistent) }
 
-    /// Whether anything may have changed since it was asked last.
+    /// Whether the state may have changed since the last call.
     func takeChange() -> Bool { hasChanged.exchange(false, ordering: .sequentiallyConsistent) }
 
     private func log(_ request: HTTPRequest, _ response: HTTPResponse) {
         let code = (try? JSONValue(parsing: response.body))?["error"]?.string.map { " " + $0 } ?? ""
         let id = response.headers["X-Request-Id"].map { " (\($0))" } ?? ""
-        // What follows the scheme and the host.
+        // The path after the scheme and the host.
         let parts = request.url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
         let path = "/" + (parts.count > 3 ? parts[3] : "")
         Console.error("\(request.method.rawValue) \(path): \(response.status)\(code)\(id)")

@@ -1,11 +1,11 @@
 import CyclesTesting
 
-/// Where the authority's state is kept. Another server that uses the same file is refused.
+/// The file that keeps the authority's state. A second server with the same file is refused.
 struct StateFile: Sendable {
     let path: String
 
     init(_ name: String) throws {
-        // The file itself, so that a link to it is neither replaced nor another lock.
+        // Resolves links, so that no link is replaced, and all paths to a file share one lock.
         path = Files.resolved(name)
         guard !Files.isDirectory(path) else {
             throw ToolFailure("cycles serve: \(path) is a directory; name a file with --state", status: .misuse)
@@ -21,7 +21,7 @@ struct StateFile: Sendable {
         }
     }
 
-    /// Nil if there is no file yet.
+    /// The contents of the file; nil if it does not exist.
     func contents() throws -> [UInt8]? {
         guard Files.exists(path) else { return nil }
         do throws(SystemFailure) {

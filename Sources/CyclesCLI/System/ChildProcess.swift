@@ -6,15 +6,15 @@
     import Darwin
 #endif
 
-/// Another program, started by this one, with the same terminal, group and directory.
+/// A program started by this process, with the same terminal, process group and directory.
 struct ChildProcess: Sendable {
     enum Ending: Hashable, Sendable {
         case exited(Int32)
         case signalled(Int32)
-        /// The system does not say.
+        /// The system does not report the status.
         case unknown
 
-        /// As a shell has it.
+        /// The exit status as shells report it.
         var status: ExitStatus {
             switch self {
             case .exited(let code): ExitStatus(code: code)
@@ -28,14 +28,14 @@ struct ChildProcess: Sendable {
 
     let identifier: pid_t
 
-    /// Starts a program, which is looked for along PATH if its name has no slash. A file that the system cannot execute is
-    /// a script of the shell, as it is for `env` and `execvp`.
+    /// Starts a program. A name without a slash is searched in PATH. A file that the system cannot execute is run by
+    /// the shell, as `env` and `execvp` do.
     /// - Parameters:
-    ///   - words: The program and its arguments, as bytes: not all that the system takes for text is UTF-8.
-    ///   - environment: All of it, as `NAME=value`.
-    ///   - descriptor: A descriptor that it inherits besides those that this process has inherited.
+    ///   - words: The program and its arguments, as bytes, since they may not be UTF-8.
+    ///   - environment: The whole environment, as `NAME=value`.
+    ///   - descriptor: A descriptor to inherit besides those that this process has inherited.
     ///   - number: The number of that descriptor in the program.
-    ///   - isAboutToStart: Is called right before the program is started.
+    ///   - isAboutToStart: Called immediately before each attempt to start the program.
     init(
         _ words: [[UInt8]],
         environment: [[UInt8]],
@@ -60,7 +60,7 @@ struct ChildProcess: Sendable {
         posix_spawnattr_setsigmask(&attributes, &blocked)
         posix_spawnattr_setsigdefault(&attributes, &defaulted)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF))
-        // Onto itself, it is at least not closed any more.
+        // If both numbers are equal, this clears the close-on-exec flag.
         posix_spawn_file_actions_adddup2(&actions, descriptor, number)
         Descriptors.keepFromPrograms()
         var identifier = pid_t()
@@ -84,12 +84,12 @@ struct ChildProcess: Sendable {
         self.identifier = identifier
     }
 
-    /// Whether signals to the group of this process reach the program.
+    /// Whether signals to this process's group reach the program.
     var isInThisGroup: Bool { getpgid(identifier) == getpgrp() }
 
     func send(_ signal: Int32) { kill(identifier, signal) }
 
-    /// A child of this process that has ended, and whose number still means it; nil if there is none.
+    /// An ended child of this process that has not been reaped; nil if there is none.
     static var nextEnded: pid_t? {
         var information = siginfo_t()
         while waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) != 0 {
@@ -105,7 +105,7 @@ struct ChildProcess: Sendable {
         return identifier > 0 ? identifier : nil
     }
 
-    /// Takes note of the end of a child. Its number may mean another process afterwards.
+    /// Reaps an ended child. Its process id may be reused afterwards.
     static func reap(_ identifier: pid_t) -> Ending {
         var status: Int32 = 0
         var result = waitpid(identifier, &status, 0)
@@ -117,7 +117,7 @@ struct ChildProcess: Sendable {
 }
 
 private enum CStrings {
-    /// A list of texts as C has it, with nothing at its end.
+    /// Calls `body` with a null-terminated array of C strings.
     static func with<Result>(
         _ texts: [[UInt8]],
         _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result

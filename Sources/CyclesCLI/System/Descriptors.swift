@@ -6,31 +6,30 @@
     import Darwin
 #endif
 
-/// Open files, by their numbers.
+/// The file descriptors of the process.
 enum Descriptors {
     private static let inherited = Lock(Set<Int32>())
-    /// More than the tool ever opens.
+    /// The numbers to check; the tool never opens more.
     private static let range: Range<Int32> = 3..<1_024
 
-    /// Sees to it that nothing the process opens becomes standard input, output or error where those are closed: an answer
-    /// must not be written to a socket. To be called before anything else is opened.
+    /// Opens closed standard descriptors, so that no file or socket of the tool gets their numbers and receives output.
+    /// To be called before any file is opened.
     ///
-    /// Reading and writing fail as they do on a closed descriptor, and a program that is started finds it closed.
+    /// Reading and writing still fail as on a closed descriptor, and a started program finds them closed.
     static func occupyStandard() {
         for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
             let access = number == STDIN_FILENO ? O_WRONLY : O_RDONLY
-            // The lowest free number is taken, and those below are open by now.
+            // `open` returns the lowest free number, and all lower ones are open.
             if open("/dev/null", access | O_CLOEXEC) < 0 { _ = open("/", O_RDONLY | O_CLOEXEC) }
         }
     }
 
-    /// To be called before anything is opened.
+    /// Notes the inherited descriptors. To be called before any file is opened.
     static func rememberInherited() {
         inherited.withLock { $0 = Set(range.filter { fcntl($0, F_GETFD) >= 0 }) }
     }
 
-    /// Sees to it that a program which is started next inherits what was inherited, and nothing that has been opened
-    /// since: libraries do not always think of that.
+    /// Sets the close-on-exec flag of all descriptors that were not inherited, since libraries may not set it.
     static func keepFromPrograms() {
         let inherited = inherited.withLock { $0 }
         for number in range where !inherited.contains(number) {
@@ -39,7 +38,7 @@ enum Descriptors {
         }
     }
 
-    /// The lowest number that a program would not inherit. Not above 9: some shells do not understand more in a
+    /// The lowest number that a program would not inherit. At most 9, since some shells accept only one digit in a
     /// redirection.
     static var free: Int32? { (3...9).first { number in !inherited.withLock { $0.contains(number) } } }
 }

@@ -8,7 +8,7 @@
 
 /// The environment of the process.
 enum Environment {
-    /// The value of a variable; nil if it is not set, or blank.
+    /// The value of a variable; nil if it is unset or blank.
     static func text(_ name: String) -> String? {
         guard let value = getenv(name).map({ String(cString: $0) }) else { return nil }
         return value.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 } ? nil : value
@@ -17,13 +17,13 @@ enum Environment {
     /// The value of a variable as bytes; nil if it is not set.
     static func bytes(_ name: String) -> [UInt8]? { getenv(name).map(bytes) }
 
-    /// Overwrites the value of a variable where the system shows it to other processes.
+    /// Overwrites the value of a variable in the memory that the system shows to other processes.
     static func erase(_ name: String) {
         guard let value = getenv(name) else { return }
         memset(value, 0, strlen(value))
     }
 
-    /// All variables, as the bytes of `NAME=value`.
+    /// All variables, as bytes of `NAME=value`.
     static var all: [[UInt8]] {
         var result: [[UInt8]] = []
         var next = environ

@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// A system call that failed: on what, and why.
+/// A failed system call, with its subject and error number.
 struct SystemFailure: Error, CustomStringConvertible {
     var action: String
     var subject: String
@@ -21,9 +21,9 @@ struct SystemFailure: Error, CustomStringConvertible {
     var description: String { "cannot \(action) \(subject): \(String(cString: strerror(code)))" }
 }
 
-/// Files, as the tool needs them.
+/// Operations on files.
 enum Files {
-    /// The next line of standard input, without its end. What follows stays for others to read.
+    /// Reads a line of standard input, without its end. Leaves the following bytes for other readers.
     static func readLine() throws(SystemFailure) -> [UInt8] {
         var line: [UInt8] = []
         while line.count < 64 * 1_024 {
@@ -37,7 +37,7 @@ enum Files {
         return line
     }
 
-    /// What a file contains.
+    /// Reads a whole file.
     static func read(_ path: String, limit: Int) throws(SystemFailure) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw SystemFailure("open", path) }
@@ -54,7 +54,7 @@ enum Files {
         }
     }
 
-    /// Takes a lock that lasts as long as this process; false if another has it.
+    /// Takes a lock for the lifetime of this process. Returns false if another process has it.
     static func lock(_ path: String) throws(SystemFailure) -> Bool {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw SystemFailure("open", path) }
@@ -65,13 +65,13 @@ enum Files {
         return false
     }
 
-    /// Whether others than its owner may read a file.
+    /// Whether users other than the owner may read a file.
     static func isReadableByOthers(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & 0o044 != 0
     }
 
-    /// A path that means the same in every directory; nil if the current one has none.
+    /// The absolute form of a path; nil if the current directory has no path.
     static func absolute(_ path: String) -> String? {
         if path.hasPrefix("/") { return path }
         guard let here = getcwd(nil, 0) else { return nil }
@@ -80,7 +80,7 @@ enum Files {
         return folder.hasPrefix("/") ? "\(folder == "/" ? "" : folder)/\(path)" : nil
     }
 
-    /// Where a file really is, or will be in the directory that is there.
+    /// The path of a file with all links resolved. The file itself need not exist.
     static func resolved(_ path: String) -> String {
         if let real = realPath(path) { return real }
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
@@ -103,7 +103,7 @@ enum Files {
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// Replaces a file's contents at once: whoever reads it sees the old ones or the new ones, also after a crash.
+    /// Replaces a file's contents atomically: readers see the old or the new contents, also after a crash.
     static func replace(_ path: String, with contents: [UInt8]) throws(SystemFailure) {
         let temporary = "\(path).\(getpid()).tmp"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -117,7 +117,7 @@ enum Files {
             unlink(temporary)
             throw failure
         }
-        // The new name lasts once its directory does. A file system that cannot sync one keeps the name all the same.
+        // Syncs the directory, to make the rename durable. A file system without this operation keeps the name anyway.
         let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         let directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         if directory >= 0 {
@@ -127,7 +127,7 @@ enum Files {
     }
 }
 
-/// Calls whose names are taken by others here.
+/// System calls whose names are shadowed in this module.
 enum SystemCalls {
     static func read(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
         #if canImport(Glibc)
@@ -204,7 +204,7 @@ enum SystemCalls {
     /// Whether an error number means that the system has no thread, file descriptor or memory left.
     static func isShortage(_ code: Int32) -> Bool { [EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(code) }
 
-    /// Takes note of a signal without doing anything about it.
+    /// Installs a handler without an action.
     static func useNoAction(for signal: Int32) {
         #if canImport(Glibc)
             _ = Glibc.signal(signal) { _ in }
@@ -215,7 +215,7 @@ enum SystemCalls {
         #endif
     }
 
-    /// The largest core file that this process may leave. False if the system does not say.
+    /// Reads the limit on the size of core files. Returns false if the system does not report it.
     static func coreLimit(_ limit: inout rlimit) -> Bool {
         #if canImport(Glibc)
             getrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit) == 0

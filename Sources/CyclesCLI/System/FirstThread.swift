@@ -1,9 +1,9 @@
 import Dispatch
 
-/// Runs the tasks of the tool on the process's first thread.
+/// Runs the tasks of the tool on the first thread of the process.
 ///
-/// The threads of the concurrency runtime are waited for without end, and deaf to signals, where the system has none to
-/// give. With this executor the tool needs none of them.
+/// If the system has no threads left, tasks wait forever for a thread of the concurrency runtime. With this executor
+/// the tool needs none.
 final class FirstThread: TaskExecutor {
     private struct State {
         var jobs: [UnownedJob] = []
@@ -24,20 +24,20 @@ final class FirstThread: TaskExecutor {
     static let executor = FirstThread()
 
     private let state = Lock(State())
-    /// Counts the jobs that have come, so that the thread sleeps only while there is none.
+    /// Counts the enqueued jobs, so that the thread sleeps only while there are none.
     private let arrivals = DispatchSemaphore(value: 0)
 
-    /// Performs `body` as a task on this thread, which is to be the first one and does nothing else from now on.
+    /// Performs `body` as a task on this thread, which has to be the first one. Never returns.
     static func run(_ body: @escaping @Sendable () async -> Void) -> Never {
         _ = Task(executorPreference: executor) { await body() }
         executor.runJobs()
     }
 
-    /// Waits, without a thread for that. Cancellation makes no difference.
+    /// Waits for a time without an additional thread. Ignores cancellation.
     static func pause(_ span: Duration) async {
         await withUnsafeContinuation { continuation in
             executor.state.withLock { $0.sleepers.append((.now + span, continuation)) }
-            // The thread may sleep for longer.
+            // Wakes the thread, which may sleep longer.
             executor.arrivals.signal()
         }
     }

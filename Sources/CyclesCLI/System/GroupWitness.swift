@@ -6,32 +6,33 @@
     import Darwin
 #endif
 
-/// A second process of this one's group, which sees the signals that go to the group.
+/// A second process in the process group, which detects signals that are sent to the whole group.
 ///
-/// A program that is started shares the group, and gets those signals itself: passed on, they would arrive twice. The
-/// system does not say whether a signal was sent to the group or to one process, so the witness is asked: a signal that
-/// it has got as well, from the same sender, went to the group. The witness keeps all signals blocked, has no open files
-/// but two pipes, no name and no words that `pkill` could take for the tool's, and ends with the tool, however that ends.
+/// A started program shares the group and gets those signals itself: passed on, they would arrive twice. The system
+/// does not report whether a signal was sent to the group or to one process. A signal that the witness has received
+/// too, from the same sender, was sent to the group. The witness blocks all signals, has two open pipes only, and
+/// clears its name and arguments, so that `pkill` does not match it as the tool. It ends with the tool in all cases.
 ///
-/// Where there is no witness, signals of the kernel are taken to be the group's.
+/// Without a witness, signals of the kernel are assumed to be sent to the group.
 enum GroupWitness {
     private struct State {
         var identifier: Int32 = 0
         var questions: Int32 = -1
         var answers: Int32 = -1
-        /// Signals that the witness has reported, with their senders, and that nobody has asked for yet.
+        /// The signals that the witness has reported, with their senders, and that `hasSeen` has not consumed.
         var seen: [Int32: Int32] = [:]
     }
 
     private static let state = Lock(State())
-    /// Signals have numbers up to this one.
+    /// The highest signal number.
     private static let lastSignal: Int32 = 64
-    /// `timeout` sends to its child and then to the group: the second follows within this time.
+    /// The wait for a signal to the group. `timeout` sends a signal to its child first, and then to the group.
     private static let patience = timespec(tv_sec: 0, tv_nsec: 50_000_000)
 
-    /// Whether a signal that this process has got went to its whole group. Takes 50 ms.
+    /// Whether a received signal was sent to the whole group. Takes 50 ms, and consumes repetitions of the signal
+    /// meanwhile.
     ///
-    /// For the thread that takes signals: the same signal, if it comes again meanwhile, belongs to this one.
+    /// For the thread that takes signals.
     static func hasSeen(_ received: Signals.Received) -> Bool {
         pause(patience)
         var senders = [received.sender]
@@ -42,7 +43,7 @@ enum GroupWitness {
         }
     }
 
-    /// Forgets the signals so far.
+    /// Drops the signals that the witness has received so far.
     static func forget() {
         state.withLock { state in
             if state.answers >= 0 { _ = ask(&state) }
@@ -50,19 +51,19 @@ enum GroupWitness {
         }
     }
 
-    /// Nothing interrupts this: signals are blocked here.
+    /// Sleeps. Cannot be interrupted, since signals are blocked in this thread.
     private static func pause(_ span: timespec) {
         var span = span
         nanosleep(&span, nil)
     }
 
     #if canImport(Darwin)
-        /// There is none: a process cannot be copied here.
+        /// Has no effect: there is no witness, since processes cannot be forked here.
         static func start() {}
         static func end() {}
         private static func ask(_ state: inout State) -> Bool { false }
     #else
-        /// Starts the witness. To be called while this process has one thread, with the signals blocked that are taken.
+        /// Starts the witness. To be called while the process has one thread, with all taken signals blocked.
         static func start() {
             var (questions, answers) = ([Int32](repeating: -1, count: 2), [Int32](repeating: -1, count: 2))
             guard pipe(&questions) == 0 else { return }
@@ -85,7 +86,7 @@ enum GroupWitness {
             }
         }
 
-        /// Ends the witness, and waits a moment until it is gone.
+        /// Ends the witness, and waits up to 100 ms for its end.
         static func end() {
             let identifier = state.withLock { state in
                 if state.answers >= 0 {
@@ -97,14 +98,14 @@ enum GroupWitness {
             }
             guard identifier > 0 else { return }
             for _ in 0..<100 {
-                // Anything but zero: it is reaped, here or before.
+                // A result other than zero: the witness has been reaped, here or before.
                 if waitpid(identifier, nil, WNOHANG) != 0 { return }
                 pause(timespec(tv_sec: 0, tv_nsec: 1_000_000))
             }
         }
 
-        /// Asks which signals the witness has got since it was asked last. False if it does not answer: it is gone, or
-        /// somebody has stopped it.
+        /// Collects the signals that the witness has received since the last call. Returns false if the witness does
+        /// not answer, since it has ended or was stopped.
         private static func ask(_ state: inout State) -> Bool {
             var report = [Int32](repeating: 0, count: Int(lastSignal) + 1)
             let size = report.count * MemoryLayout<Int32>.size
@@ -144,7 +145,7 @@ enum GroupWitness {
             _exit(0)
         }
 
-        /// Takes the tool's name and words off this copy, and the environment, in which there may be a key.
+        /// Clears the name, the arguments and the environment of the witness. The environment may contain a key.
         private static func becomeNameless() {
             let name = open("/proc/self/comm", O_WRONLY | O_CLOEXEC)
             if name >= 0 {
@@ -154,7 +155,7 @@ enum GroupWitness {
             guard let text = try? Files.read("/proc/self/stat", limit: 4_096),
                 let end = text.lastIndex(of: UInt8(ascii: ")"))
             else { return }
-            // The fields after the name, which is the second: where arguments and environment begin and end.
+            // Fields 48 to 51 are the bounds of the arguments and the environment; the name is field 2.
             let fields = text[(end + 1)...].split(separator: UInt8(ascii: " ")).dropFirst(45).prefix(4)
                 .compactMap { UInt(String(decoding: $0, as: UTF8.self)) }
             guard fields.count == 4 else { return }

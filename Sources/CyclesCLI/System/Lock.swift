@@ -6,11 +6,11 @@
     import Darwin
 #endif
 
-/// State that one thread at a time may use.
+/// State protected by a mutex.
 ///
-/// Built on the system's mutex, since the thread sanitizer does not see `Synchronization.Mutex` on Linux.
+/// Uses the system's mutex, since the thread sanitizer does not support `Synchronization.Mutex` on Linux.
 struct Lock<State>: ~Copyable, @unchecked Sendable {
-    // Unchecked: the state is reached only while the mutex is held. Both are on the heap, since a mutex must not move.
+    // Unchecked: the state is accessed only while the mutex is held. Both are on the heap, since a mutex must not move.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let state = UnsafeMutablePointer<State>.allocate(capacity: 1)
 
@@ -27,7 +27,7 @@ struct Lock<State>: ~Copyable, @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Runs `body` with exclusive access to the state. Not to be nested.
+    /// Runs `body` with exclusive access to the state. Calls must not be nested.
     func withLock<Result: ~Copyable, Failure>(
         _ body: (inout State) throws(Failure) -> Result
     ) throws(Failure) -> Result {

@@ -15,21 +15,21 @@ enum ProcessEnd {
 
     private static let state = Lock(State())
 
-    /// Adds something to do before the process ends, on the thread that ends it.
+    /// Adds an action to perform before the process ends, on the thread that ends it.
     static func prepare(_ action: @escaping @Sendable () -> Void) {
         state.withLock { $0.actions.append(action) }
     }
 
-    /// Ends the process with a status, or by the signal that the status stands for.
+    /// Ends the process with the code or by the signal of a status.
     ///
-    /// A shell ends its loop at Ctrl-C only if the command in the loop was ended by the signal.
+    /// A shell ends a loop at Ctrl-C only if the command in the loop was ended by the signal.
     static func leave(_ status: ExitStatus) -> Never {
         let actions = state.withLock { state -> [@Sendable () -> Void]? in
             guard !state.isLeaving else { return nil }
             state.isLeaving = true
             return state.actions
         }
-        // Another thread ends the process already, perhaps by a signal: its status counts.
+        // Another thread is ending the process, perhaps by a signal; its status counts.
         guard let actions else { while true { SystemCalls.pause() } }
         for action in actions { action() }
         GroupWitness.end()
@@ -37,16 +37,16 @@ enum ProcessEnd {
         SystemCalls.exit(status.code)
     }
 
-    /// Returns where the signal does not end the process: the first process of a container is spared.
+    /// Ends the process by a signal. Returns if the signal has no effect, as in the first process of a container.
     private static func die(of signal: Int32) {
-        // One byte is too little for a core file, and, unlike zero, also keeps the kernel from starting a program for it.
+        // A limit of one byte prevents core files and, unlike zero, also keeps the kernel from starting a core handler.
         var limit = rlimit()
         if SystemCalls.coreLimit(&limit) {
             limit.rlim_cur = min(limit.rlim_max, 1)
             SystemCalls.setCoreLimit(limit)
         }
         SystemCalls.useDefault(for: signal)
-        // To this thread: the one that waits for signals would take it.
+        // Sent to this thread, since the thread that waits for signals would consume it.
         Signals.deliver(signal)
     }
 }

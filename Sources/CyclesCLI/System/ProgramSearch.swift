@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// The files that a program's name may mean, in the order of PATH; one file if the name has a slash.
+/// The candidate files of a program's name, in the order of PATH; one file if the name has a slash.
 struct ProgramSearch {
     let name: [UInt8]
     let paths: [[UInt8]]
@@ -24,12 +24,12 @@ struct ProgramSearch {
             return
         }
         paths = path.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false).map { folder in
-            // An empty one is the current directory.
+            // An empty entry is the current directory.
             folder.isEmpty ? name : folder + [slash] + name
         }
     }
 
-    /// Throws what starting the program would throw, as far as that can be told before.
+    /// Throws the error that starting the program would throw, as far as it is predictable.
     func check() throws(SystemFailure) {
         var code = ENOENT
         for path in paths {
@@ -51,11 +51,11 @@ struct ProgramSearch {
         throw failure(code)
     }
 
-    /// Gives the paths to `start` until it does not fail for a reason that another path might not have.
+    /// Calls `start` with each path until it succeeds, or fails for a reason that applies to all paths.
     func start(_ start: (_ path: [UInt8]) -> Int32) throws(SystemFailure) {
         var code = ENOENT
         for path in paths {
-            // A process is not started for a file that is not there.
+            // Avoids starting a process for a file that does not exist.
             let exists = (path + [0]).withUnsafeBytes { bytes in
                 bytes.bindMemory(to: CChar.self).baseAddress.map { access($0, F_OK) == 0 } ?? false
             }

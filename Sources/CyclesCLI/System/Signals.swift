@@ -6,31 +6,31 @@
     import Darwin
 #endif
 
-/// Signals that a command of the tool takes, on a thread of their own, instead of being ended by them.
+/// Handles signals on a separate thread instead of by their default actions.
 enum Signals {
-    /// Sent by Ctrl-C.
+    /// The signal of Ctrl-C.
     static let interrupt = SIGINT
-    /// Sent by Ctrl-Z.
+    /// The signal of Ctrl-Z.
     static let stop = SIGTSTP
-    /// A child process has ended.
+    /// The signal of an ended child process.
     static let childEnded = SIGCHLD
 
-    /// These ask a process to end.
+    /// The signals that ask a process to end.
     private static let ending = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
-    /// These mean something to some programs.
+    /// Further signals that `run` passes on.
     private static let others = [SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT]
 
-    /// Which signals a command takes.
+    /// The signals that a command takes.
     enum Use: Sendable {
-        /// None: they do what they do to any program.
+        /// None; all have their default actions.
         case none
-        /// None that asks to end. A pipe that nobody reads any more is a failed write: something is to be done then.
+        /// None, but SIGPIPE is ignored: a write to a pipe without a reader fails, and the command handles the failure.
         case noPipe
-        /// Those that ask to end or to stop.
+        /// The signals that ask the process to end or to stop.
         case ending
-        /// Those that ask to end; and a pipe without a reader does not end the command.
+        /// The signals that ask the process to end; SIGPIPE is ignored.
         case endingButNoPipe
-        /// Those that can be passed on to a program, and the end of one.
+        /// All signals that can be passed on to a program, and SIGCHLD.
         case all
     }
 
@@ -39,13 +39,13 @@ enum Signals {
         let number: Int32
         /// The process that sent the signal; 0 for the kernel.
         let sender: Int32
-        /// Whether the kernel sent the signal, as it does on behalf of a terminal.
+        /// Whether the kernel sent the signal, as it does for a terminal.
         let isFromKernel: Bool
     }
 
     private struct State {
         var taken: [Int32] = []
-        /// Signals that this process ignores although whoever started it does not.
+        /// The signals that this process ignores although its parent did not.
         var ignoredHere: [Int32] = []
     }
 
@@ -53,7 +53,7 @@ enum Signals {
 
     static func asksToEnd(_ signal: Int32) -> Bool { ending.contains(signal) }
 
-    /// The name that people know a signal by.
+    /// The name of a signal.
     static func name(_ signal: Int32) -> String {
         switch signal {
         case SIGINT: "SIGINT"
@@ -64,7 +64,7 @@ enum Signals {
         }
     }
 
-    /// A set for the calls that take one.
+    /// Creates a set for system calls.
     static func signalSet(_ signals: [Int32]) -> sigset_t {
         var result = sigset_t()
         sigemptyset(&result)
@@ -72,9 +72,9 @@ enum Signals {
         return result
     }
 
-    /// The signals that are blocked in a program which is started: none.
+    /// The signals that are blocked in started programs: none.
     static var none: sigset_t { signalSet([]) }
-    /// The signals that this process ignores, and that a program which is started does not.
+    /// The signals that this process ignores and started programs do not.
     static var ignoredHere: sigset_t { signalSet(state.withLock { $0.ignoredHere }) }
 
     private static func ignore(_ signal: Int32) {
@@ -83,8 +83,8 @@ enum Signals {
         state.withLock { $0.ignoredHere.append(signal) }
     }
 
-    /// Ends the process as a write to a pipe without a reader ends any program. Returns if whoever started the process
-    /// ignores that signal, and so wants to hear of it.
+    /// Ends the process by SIGPIPE, the default action of a write to a pipe without a reader. Returns if the parent
+    /// ignores the signal, and so expects an error.
     static func endWithPipe() {
         guard state.withLock({ $0.ignoredHere.contains(SIGPIPE) }) || !isIgnored(SIGPIPE) else { return }
         ProcessEnd.leave(.signal(SIGPIPE))
@@ -92,7 +92,7 @@ enum Signals {
 
     /// Blocks signals in this thread and those that it starts, until ``take(_:)`` has a thread for them.
     ///
-    /// To be called before anything else has started a thread.
+    /// To be called before any thread is started.
     static func block(_ use: Use) {
         let signals: [Int32]
         switch use {
@@ -101,28 +101,28 @@ enum Signals {
         case .endingButNoPipe: signals = ending
         case .all:
             signals = ending + others + [SIGTSTP, SIGCHLD]
-            // Where this is ignored, the end of a child is not reported to its parent.
+            // If SIGCHLD is ignored, the parent gets no status of its children.
             SystemCalls.useNoAction(for: SIGCHLD)
             #if canImport(Darwin)
-                // Without an action, these are dropped even while they are blocked.
+                // Without a handler, these signals are dropped even while they are blocked.
                 for signal in [SIGWINCH, SIGCONT] where !isIgnored(signal) { SystemCalls.useNoAction(for: signal) }
             #endif
         }
-        // What nohup and shells ignore on purpose for programs in the background stays ignored.
+        // Signals that nohup and shells ignore for background programs stay ignored.
         let taken = signals.filter { !isIgnored($0) }
         var blocked = signalSet(taken)
         pthread_sigmask(SIG_BLOCK, &blocked, nil)
         state.withLock { $0 = State(taken: taken) }
-        // A file that may not grow any more is a failed write: what is spent or held is not forgotten for it.
+        // A file that reaches its size limit causes a failed write, not the end of the process.
         ignore(SIGXFSZ)
         if use == .noPipe || use == .endingButNoPipe || use == .all { ignore(SIGPIPE) }
         if use == .all { GroupWitness.start() }
     }
 
-    /// Gives signals to `handle` from now on, on a thread that does nothing else; first those that came before.
+    /// Passes signals to `handle` on a separate thread, beginning with pending ones.
     ///
-    /// Of several that wait, the one with the lowest number is handled first: what asks to end comes before the end of a
-    /// child.
+    /// Of several pending signals the lowest number comes first, so that a request to end is handled before the end of
+    /// a child.
     static func take(_ handle: @escaping @Sendable (Received) -> Void) {
         let taken = state.withLock { $0.taken }
         guard !taken.isEmpty else { return }
@@ -145,7 +145,7 @@ enum Signals {
         #if canImport(Darwin)
             var signal: Int32 = 0
             guard sigwait(&set, &signal) == 0 else { return nil }
-            // The sender cannot be told. What a terminal may have sent while it is ours, it probably did.
+            // The sender is unknown. If the terminal belongs to this group, it probably sent the signal.
             let isOurs = tcgetpgrp(STDIN_FILENO) == getpgrp()
             let isFromTerminal = isOurs && [SIGINT, SIGQUIT, SIGWINCH, SIGTSTP].contains(signal)
             return Received(number: signal, sender: 0, isFromKernel: isFromTerminal)
@@ -156,7 +156,7 @@ enum Signals {
         #endif
     }
 
-    /// Takes a signal that waits for the thread of ``take(_:)``; nil if it does not.
+    /// Consumes a pending signal; nil if it is not pending.
     static func takeWaiting(_ signal: Int32) -> Received? {
         #if canImport(Darwin)
             return nil
@@ -167,19 +167,18 @@ enum Signals {
         #endif
     }
 
-    /// Whether this process was told to continue, and has not taken note yet: a stop before that is over.
+    /// Whether SIGCONT is pending, which cancels an earlier stop.
     static var continues: Bool {
         var waiting = sigset_t()
         return sigpending(&waiting) == 0 && sigismember(&waiting, SIGCONT) == 1
     }
 
-    /// Stops this process as Ctrl-Z does to any program, unless it was told to continue meanwhile. For the thread of
-    /// ``take(_:)``.
+    /// Stops this process, unless SIGCONT is pending. For the thread of ``take(_:)``.
     static func stopHere() {
         if !continues { deliver(SIGTSTP) }
     }
 
-    /// Lets a signal do to this process what it does to any program.
+    /// Performs the default action of a signal on this process.
     static func deliver(_ signal: Int32) {
         var set = signalSet([signal])
         pthread_sigmask(SIG_UNBLOCK, &set, nil)
@@ -210,7 +209,7 @@ enum Signals {
             #else
                 sender = information._sifields._kill.si_pid
             #endif
-            // Signals that processes send have codes of zero and less.
+            // The codes of signals sent by processes are zero or negative.
             isFromKernel = information.si_code > 0
         }
     }

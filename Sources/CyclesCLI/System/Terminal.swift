@@ -8,7 +8,7 @@
 
 /// The terminal behind standard output.
 enum Terminal {
-    /// How many columns and rows it has; those of a classic one if it does not say.
+    /// The number of columns and rows; 80 and 24 if it is unknown.
     static var size: (columns: Int, rows: Int) {
         var size = winsize()
         guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
@@ -17,7 +17,7 @@ enum Terminal {
         return (Int(size.ws_col), Int(size.ws_row))
     }
 
-    /// Whether it shows more than ASCII, by what the locale says of it.
+    /// Whether the locale is UTF-8, so that the terminal shows block characters.
     static var hasBlocks: Bool {
         let locale = Environment.text("LC_ALL") ?? Environment.text("LC_CTYPE") ?? Environment.text("LANG") ?? ""
         // A modifier may follow, such as @euro.
@@ -26,7 +26,7 @@ enum Terminal {
     }
 }
 
-/// A second screen of the terminal, so that what was on the first is there again afterwards; without a cursor.
+/// The alternate screen of the terminal, without a cursor. Leaving it restores the main screen.
 final class SecondScreen: Sendable {
     private let isShown = Lock(false)
 
@@ -37,15 +37,14 @@ final class SecondScreen: Sendable {
         }
     }
 
-    /// Puts lines where others were, without a moment in which nothing is there. Once the screen is left, whichever thread
-    /// did that, nothing is drawn any more.
+    /// Replaces the lines without flicker. Has no effect once any thread has left the screen.
     func draw(_ lines: [String]) {
         isShown.withLock { isShown in
             if isShown { Console.frame(lines) }
         }
     }
 
-    /// Whether the screen was shown until now.
+    /// Leaves the screen. Returns whether it was shown.
     @discardableResult
     func leave() -> Bool {
         isShown.withLock { isShown in

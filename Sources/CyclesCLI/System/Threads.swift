@@ -6,14 +6,14 @@
     import Darwin
 #endif
 
-/// Threads that nobody joins.
+/// Starts detached threads.
 enum Threads {
     private final class Body {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    /// Whether the system had a thread to give.
+    /// Starts a thread. Returns false if the system has none left.
     static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
         let argument = Unmanaged.passRetained(Body(body)).toOpaque()
         #if canImport(Darwin)

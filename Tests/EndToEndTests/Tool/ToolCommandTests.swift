@@ -63,7 +63,7 @@ extension ToolSuites {
             let authority = testAuthority()
             try await withServer(authority) { environment in
                 let outcome = try await cycles(run + ["--", script.path], environment)
-                #expect(outcome.status == 127 && outcome.errors.contains("everything is given back"), "\(outcome)")
+                #expect(outcome.status == 127 && outcome.errors.contains("the hold is released"), "\(outcome)")
                 #expect(figures(authority) == [0, 0] && authority.activeReservations.isEmpty)
             }
         }

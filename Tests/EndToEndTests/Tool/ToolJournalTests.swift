@@ -42,7 +42,7 @@ extension ToolSuites {
                     home: home
                 )
                 let left = await first.outcome()
-                #expect(left.errors.contains("cycles journal flush goes on"), "\(left)")
+                #expect(left.errors.contains("cycles journal flush continues"), "\(left)")
 
                 let start = ContinuousClock.now
                 let next = try RunningTool(run + ["--settle-timeout", "5m", "--", "true"], environment, home: home)
@@ -76,7 +76,7 @@ extension ToolSuites {
                     outcome.errors.contains("cannot use \(journal): its group or others may write to it"),
                     "\(outcome)"
                 )
-                #expect(outcome.errors.contains("what was spent, 99000 TOKENS, is not in the ledger"), "\(outcome)")
+                #expect(outcome.errors.contains("the spend of 99000 TOKENS is not in the ledger"), "\(outcome)")
                 #expect(!outcome.errors.contains("kept") && !outcome.errors.contains("journal list"), "\(outcome)")
             }
         }

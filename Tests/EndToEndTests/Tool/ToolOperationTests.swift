@@ -31,7 +31,7 @@ extension ToolSuites {
                     environment
                 )
                 #expect(committed.status == 0, "\(committed)")
-                #expect(committed.output.contains("charged     420 TOKENS\ngiven back  580 TOKENS\n"), "\(committed)")
+                #expect(committed.output.contains("charged   420 TOKENS\nreleased  580 TOKENS\n"), "\(committed)")
 
                 let event = try await cycles(
                     ["event", "--actual", "7:TOKENS", "--action", "tool.search/web", "--tag", "x"],
@@ -43,7 +43,7 @@ extension ToolSuites {
                     in: .newlines
                 )
                 let released = try await cycles(["release", other, "--reason", "not needed"], environment)
-                #expect(released.status == 0 && released.output.contains("given back  1000 TOKENS"), "\(released)")
+                #expect(released.status == 0 && released.output.contains("released  1000 TOKENS"), "\(released)")
 
                 let balances = try await cycles(["balances"], environment)
                 let rows = balances.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }

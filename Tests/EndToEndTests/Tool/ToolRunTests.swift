@@ -53,7 +53,7 @@ extension ToolSuites {
             let authority = testAuthority()
             try await withServer(authority) { environment in
                 let outcome = try await cycles(run + ["--no-report", "fail", "--", "true"], environment)
-                #expect(outcome.status == 76 && outcome.errors.contains("did not report what it used"), "\(outcome)")
+                #expect(outcome.status == 76 && outcome.errors.contains("did not report its usage"), "\(outcome)")
                 #expect(figures(authority) == [0, 1_000])
                 // A report is a report.
                 let reported = try await cycles(
@@ -109,7 +109,7 @@ extension ToolSuites {
                 let lines = outcome.errors.split(separator: "\n")
                 #expect(
                     lines.count == 1
-                        && lines[0].hasPrefix("cycles run: what was spent, 99000 TOKENS, is not in the ledger: commit")
+                        && lines[0].hasPrefix("cycles run: the spend of 99000 TOKENS is not in the ledger: commit")
                         && lines[0].hasSuffix("; the record is kept aside, see cycles journal list"),
                     "\(outcome)"
                 )
@@ -125,7 +125,7 @@ extension ToolSuites {
                 away.end(refusing: true)
                 let outcome = await tool.outcome()
                 #expect(outcome.status == 0, "\(outcome)")
-                #expect(outcome.errors.contains("\ncycles run: what was spent, 7 TOKENS, is not in the ledger: "))
+                #expect(outcome.errors.contains("\ncycles run: the spend of 7 TOKENS is not in the ledger: "))
             }
         }
 
@@ -297,7 +297,7 @@ extension ToolSuites {
                 #expect(try await cycles(["release", id.rawValue], environment).status == 0)
                 let outcome = await tool.outcome()
                 #expect(outcome.signal == SIGTERM, "\(outcome)")
-                #expect(outcome.errors.contains("the hold was lost, and the command is asked to end"), "\(outcome)")
+                #expect(outcome.errors.contains("the hold was lost, and SIGTERM is sent to the command"), "\(outcome)")
                 #expect(figures(authority) == [0, 0])
             }
         }

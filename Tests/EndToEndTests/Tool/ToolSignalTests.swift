@@ -137,7 +137,7 @@ extension ToolSuites {
                 slow.letGo()
                 let outcome = await tool.outcome()
                 #expect(outcome.signal == SIGTERM && outcome.output.isEmpty, "\(outcome)")
-                #expect(outcome.errors.hasSuffix("cycles run: the hold of rsv_000001 is given back\n"), "\(outcome)")
+                #expect(outcome.errors.hasSuffix("cycles run: the hold of rsv_000001 is released\n"), "\(outcome)")
                 #expect(figures(authority) == [0, 0])
             }
         }
@@ -156,7 +156,7 @@ extension ToolSuites {
                 #expect(ContinuousClock.now - start < .seconds(isSlowed ? 30 : 5))
                 #expect(outcome.signal == SIGINT && outcome.output.isEmpty, "\(outcome)")
                 #expect(
-                    outcome.errors.contains("the server has not answered: a hold runs out by itself")
+                    outcome.errors.contains("the server has not answered: a hold expires by itself")
                         && outcome.errors.contains("cycles reservations --idempotency-key"),
                     "\(outcome)"
                 )

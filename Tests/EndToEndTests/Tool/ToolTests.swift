@@ -10,9 +10,9 @@ extension ToolSuites {
             let outcome = try await cycles(["demo"])
             #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
             for text in [
-                "1000 TOKENS for llm.completion by demo-model: ALLOW", "420 TOKENS charged, 580 TOKENS given back",
+                "1000 TOKENS for llm.completion by demo-model: ALLOW", "420 TOKENS charged, 580 TOKENS released",
                 "createReservation was denied: BUDGET_EXCEEDED", "ALLOW_WITH_CAPS", "limited to 256 tokens",
-                "everything is given back",
+                "the whole hold is released",
             ] { #expect(outcome.output.contains(text), "\(outcome.output)") }
             let rows = outcome.output.split(separator: "\n").filter { $0.hasPrefix("  tenant:") }
                 .map { $0.split(separator: " ").map(String.init) }
@@ -60,7 +60,7 @@ extension ToolSuites {
                 #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
                 #expect(outcome.output.contains("500 CREDITS for llm.completion by demo-model: ALLOW"))
                 #expect(outcome.output.contains("BUDGET_EXCEEDED"))
-                #expect(outcome.output.contains("left out"))
+                #expect(outcome.output.contains("skipped"))
                 #expect(!outcome.output.contains("key-of-the-test"))
             }
             #expect(authority.activeReservations.isEmpty)

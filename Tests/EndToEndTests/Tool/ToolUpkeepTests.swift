@@ -118,7 +118,7 @@ extension ToolSuites {
                 // What was in it is not lost: it is on standard output.
                 #expect(try JSONValue(parsing: Array(discarded.output.utf8))["reservation_id"] == "rsv_000001")
                 #expect(
-                    try await tool(["journal", "list"], environment, home).output.contains("No settlement waits in it")
+                    try await tool(["journal", "list"], environment, home).output.contains("It contains no settlements")
                 )
             }
         }
