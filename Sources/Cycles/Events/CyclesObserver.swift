@@ -68,7 +68,7 @@ extension CyclesEvent: CustomStringConvertible {
                 "\(failure.reservationID): lease not extended, again in \(delay.readable): \(failure.error)"
             case .stopped(let reason): "\(failure.reservationID): lease not extended, \(reason): \(failure.error)"
             }
-        case .leaseStopped(let id, let reason): "\(id): lease not extended any more: \(reason)"
+        case .leaseStopped(let id, let reason): "\(id): lease no longer extended: \(reason)"
         case .leaseLost(let loss): "\(loss.reservationID): \(loss)"
         case .leaseAtRisk(let id, let risk): "\(id): lease may run out: \(risk)"
         case .settled(let id, let settlement): "\(id): \(settlement)"

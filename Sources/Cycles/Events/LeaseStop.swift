@@ -30,14 +30,14 @@ public enum LeaseStop: Hashable, Sendable, CustomStringConvertible {
         case .ended(.reservationExpired): "the server says that it has expired"
         case .ended(.reservationFinalized): "the server says that it was settled already"
         case .ended(.notFound): "the server does not know it"
-        case .ended(.maxExtensionsExceeded): "the server does not extend it any further"
+        case .ended(.maxExtensionsExceeded): "it has reached its maximum number of extensions"
         case .ended(.tenantClosed): "its tenant was closed"
         case .ended(let code): "the server refuses: \(code)"
         case .refused(let status, let code):
             "the server refuses with \(status)\(code.map { " \($0)" } ?? "")"
-        case .throttled: "the server asks to wait for longer than it lasts"
-        case .noTimeToRetry: "no further attempt fits into what is left of it"
-        case .tooShort: "it is shorter than an attempt, a retry and a margin take together"
+        case .throttled: "the server asks to wait longer than it lasts"
+        case .noTimeToRetry: "no further attempt fits into its remaining time"
+        case .tooShort: "it is shorter than an attempt, a retry and a margin together"
         }
     }
 }
@@ -57,7 +57,7 @@ public enum LeaseRisk: String, Hashable, Sendable, CaseIterable, CustomStringCon
         switch self {
         case .tooShort: "it is too short for an extension and one retry; ask for a longer time to live"
         case .limited:
-            "the server seems to limit how far ahead leases may end, and does not say how long they last; ask for a longer "
+            "the server seems to limit how far ahead leases may end, and does not send their remaining time; ask for a longer "
                 + "time to live"
         }
     }

@@ -52,12 +52,12 @@ package final class StandardErrorReporter: CyclesObserver {
             let text = "its lease could not be extended, trying again in \(delay.readable): \(failure.error)"
             return ("attempt", failure.reservationID, text)
         case .leaseStopped(let id, let reason):
-            return ("stop", id, "its lease is not extended any more: \(reason). Its work can still be settled")
+            return ("stop", id, "its lease is no longer extended: \(reason). Its work can still be settled")
         case .leaseLost(let loss): return ("loss", loss.reservationID, "its lease was lost: \(loss.message)")
         case .leaseAtRisk(let id, let risk): return ("risk", id, "its lease may run out: \(risk)")
         case .settlementFailed(let id, let error): return ("settlement", id, "it could not be settled: \(error)")
         case .guardDropped(let id, let spend):
-            let consequence = spend.map { "the recorded \($0) are settled" } ?? "its hold is released"
+            let consequence = spend.map { "the recorded \($0) are committed" } ?? "its hold is released"
             return ("drop", id, "its guard ended without commit or release; \(consequence)")
         case .valueIgnored(let id, let what): return ("value", id, "left out of its settlement: \(what)")
         case .retryScheduled(let retry):

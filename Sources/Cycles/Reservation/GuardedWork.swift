@@ -29,7 +29,7 @@ struct GuardedWork {
     /// - Parameter actual: The cost as the work reported it, or the error of the `actual` closure; nil if it reported
     ///   none.
     func ending(actual: Result<Amount, any Error>?) -> Ending {
-        var problem = "the work did not say what it cost"
+        var problem = "was not reported by the work"
         switch actual {
         case .success(let amount):
             if amount.unit == held.estimate.unit, amount.amount >= 0 { return .settle(actual: amount) }
@@ -47,7 +47,7 @@ struct GuardedWork {
             .validation(
                 ValidationIssue(
                     field: "actual",
-                    message: "\(problem); the hold of reservation \(held.reservationID) is left to run out"
+                    message: "\(problem); the hold of reservation \(held.reservationID) is left to expire"
                 )
             )
         )

@@ -86,7 +86,7 @@ package final class HeldReservation: Sendable {
             ignore("spend of \(amount), since its settlement had begun")
         } else if !isUsable {
             ignore(
-                "spend of \(amount), since the reservation is in \(estimate.unit), 0 or more; what was spent is unknown, "
+                "spend of \(amount), since the reservation is in \(estimate.unit), 0 or more; the spend is now unknown, "
                     + "and the estimate is charged"
             )
         }

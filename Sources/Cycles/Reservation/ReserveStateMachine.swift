@@ -39,7 +39,7 @@ package struct ReserveStateMachine: Sendable {
         case .deny: return .failed(.denied(Denial(response, redactor)), holding: response.reservationID)
         case .allow, .allowWithCaps: break
         default:
-            let message = "its decision \(response.decision) is not known, and so is no permission"
+            let message = "its decision \(response.decision) is unknown, and so permits nothing"
             return .failed(invalid(response, message), holding: response.reservationID)
         }
         guard let id = response.reservationID else {
@@ -49,13 +49,13 @@ package struct ReserveStateMachine: Sendable {
             return .failed(invalid(response, message, advice: advice), holding: doubt?.holding)
         }
         guard let expiry = response.expiresAtMilliseconds else {
-            return mayHaveHeld(invalid(response, "it allows, and has no expires_at_ms"), id)
+            return mayHaveHeld(invalid(response, "it allows without an expires_at_ms"), id)
         }
         if (try? RequestValidation.reservationID(id)) == nil {
             return .failed(invalid(response, "its reservation_id cannot be part of a path"), holding: nil)
         }
         if response.decision == .allowWithCaps, response.caps == nil {
-            return .failed(invalid(response, "it allows with caps, and has no caps"), holding: id)
+            return .failed(invalid(response, "it allows with caps, but has no caps"), holding: id)
         }
         if response.remainingTimeToLive == .zero {
             let message = "reservation \(id) is no longer active: the idempotency key was used before"

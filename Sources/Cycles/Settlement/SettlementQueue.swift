@@ -391,7 +391,7 @@ extension ValidationIssue {
     fileprivate static func alreadySettling(_ id: ReservationID) -> ValidationIssue {
         ValidationIssue(
             field: "reservationID",
-            message: "is \(id), whose settlement is under way already: neither is it settled again nor given back"
+            message: "is \(id), which is being settled already: it is neither settled again nor released"
         )
     }
 }
