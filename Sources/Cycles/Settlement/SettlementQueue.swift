@@ -203,7 +203,7 @@ package struct SettlementQueue: ~Copyable {
         body(&self, &actions)
         while let job = slowLane.next() { send(job, &actions) }
         for flush in ledger.takeFinished(among: scheduled) { actions.append(.endFlush(flush.report, flush.completion)) }
-        // The alarm is set only to earlier times: one that comes too early costs less than setting it for each job.
+        // The alarm is set only to earlier times: an early alarm costs less than setting it for each job.
         if let next = nextEvent, alarm.map({ next < $0 }) ?? true {
             alarm = next
             actions.alarm = next
