@@ -123,8 +123,7 @@ package final class LeaseKeeper: Sendable {
         var effects: [Effect] = []
         state.withLock { state in
             body(&state, &effects)
-            // The alarm is set only to earlier times: one that comes too early costs less than setting it for each
-            // change.
+            // The alarm is set only to earlier times: an early alarm costs less than setting it for each change.
             guard let next = state.waiting.nextDeadline, state.alarm.map({ next < $0 }) ?? true else { return }
             state.alarm = next
             // Under the lock, so that no older time replaces a newer one.
