@@ -42,28 +42,24 @@ package struct SHA256: Sendable {
 }
 
 extension SHA256 {
-    /// The chaining value. Its parts are properties: an array would be allocated for each of the many thousand blocks of
-    /// a key derivation.
+    /// The chaining value. An array would be allocated for each of the many thousand blocks of a key derivation.
     fileprivate struct State: Sendable {
-        var a: UInt32 = 0x6a09_e667
-        var b: UInt32 = 0xbb67_ae85
-        var c: UInt32 = 0x3c6e_f372
-        var d: UInt32 = 0xa54f_f53a
-        var e: UInt32 = 0x510e_527f
-        var f: UInt32 = 0x9b05_688c
-        var g: UInt32 = 0x1f83_d9ab
-        var h: UInt32 = 0x5be0_cd19
+        private var words = SIMD8<UInt32>(
+            0x6a09_e667,
+            0xbb67_ae85,
+            0x3c6e_f372,
+            0xa54f_f53a,
+            0x510e_527f,
+            0x9b05_688c,
+            0x1f83_d9ab,
+            0x5be0_cd19
+        )
 
         /// Writes the words into the first 32 bytes of a buffer.
         func write(to buffer: UnsafeMutableRawBufferPointer) {
-            buffer.storeBytes(of: a.bigEndian, toByteOffset: 0, as: UInt32.self)
-            buffer.storeBytes(of: b.bigEndian, toByteOffset: 4, as: UInt32.self)
-            buffer.storeBytes(of: c.bigEndian, toByteOffset: 8, as: UInt32.self)
-            buffer.storeBytes(of: d.bigEndian, toByteOffset: 12, as: UInt32.self)
-            buffer.storeBytes(of: e.bigEndian, toByteOffset: 16, as: UInt32.self)
-            buffer.storeBytes(of: f.bigEndian, toByteOffset: 20, as: UInt32.self)
-            buffer.storeBytes(of: g.bigEndian, toByteOffset: 24, as: UInt32.self)
-            buffer.storeBytes(of: h.bigEndian, toByteOffset: 28, as: UInt32.self)
+            for index in 0..<8 {
+                buffer.storeBytes(of: words[index].bigEndian, toByteOffset: index * 4, as: UInt32.self)
+            }
         }
 
         var bytes: [UInt8] {
@@ -94,32 +90,19 @@ extension SHA256 {
         }
 
         private mutating func mix(_ schedule: UnsafeMutableBufferPointer<UInt32>) {
-            var next = self
+            var (a, b, c, d) = (words[0], words[1], words[2], words[3])
+            var (e, f, g, h) = (words[4], words[5], words[6], words[7])
             SHA256.constants.withUnsafeBufferPointer { constants in
                 for index in 0..<64 {
-                    let big1 = next.e.rotated(6) ^ next.e.rotated(11) ^ next.e.rotated(25)
-                    let choice = next.e & next.f ^ ~next.e & next.g
-                    let first = next.h &+ big1 &+ choice &+ constants[index] &+ schedule[index]
-                    let big0 = next.a.rotated(2) ^ next.a.rotated(13) ^ next.a.rotated(22)
-                    let majority = next.a & next.b ^ next.a & next.c ^ next.b & next.c
-                    next.h = next.g
-                    next.g = next.f
-                    next.f = next.e
-                    next.e = next.d &+ first
-                    next.d = next.c
-                    next.c = next.b
-                    next.b = next.a
-                    next.a = first &+ big0 &+ majority
+                    let big1 = e.rotated(6) ^ e.rotated(11) ^ e.rotated(25)
+                    let first = h &+ big1 &+ (e & f ^ ~e & g) &+ constants[index] &+ schedule[index]
+                    let big0 = a.rotated(2) ^ a.rotated(13) ^ a.rotated(22)
+                    let second = big0 &+ (a & b ^ a & c ^ b & c)
+                    (h, g, f, e) = (g, f, e, d &+ first)
+                    (d, c, b, a) = (c, b, a, first &+ second)
                 }
             }
-            a = a &+ next.a
-            b = b &+ next.b
-            c = c &+ next.c
-            d = d &+ next.d
-            e = e &+ next.e
-            f = f &+ next.f
-            g = g &+ next.g
-            h = h &+ next.h
+            words &+= SIMD8(a, b, c, d, e, f, g, h)
         }
     }
 

@@ -77,17 +77,18 @@ package protocol Alarm: AnyObject, Sendable {
 extension TimeSource {
     /// Waits. Ends early, throwing, when the task is cancelled.
     package func sleep(for span: Duration) async throws(CancellationError) {
-        let sleeper = Sleeper()
-        let alarm = makeAlarm { sleeper.wake(isCancelled: false) }
-        let isCancelled = await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                if sleeper.begin(continuation) { alarm.set(to: monotonic + span) }
+        let wake = Once()
+        let alarm = makeAlarm { wake.run() }
+        await withTaskCancellationHandler {
+            await awaiting { done in
+                wake.prepare { done(()) }
+                alarm.set(to: monotonic + span)
             }
         } onCancel: {
-            sleeper.wake(isCancelled: true)
+            wake.run()
         }
         alarm.set(to: nil)
-        if isCancelled { throw CancellationError() }
+        if Task.isCancelled { throw CancellationError() }
     }
 }
 
@@ -103,33 +104,30 @@ extension TimeSource {
     }
 }
 
-/// A task that waits for an alarm or its own cancellation, whichever comes first.
-private final class Sleeper: Sendable {
+/// Runs one action once: as soon as the action is there and somebody has asked for it.
+private final class Once: Sendable {
     private enum State {
-        case awake
-        case asleep(UnsafeContinuation<Bool, Never>)
-        case woken
+        case empty
+        case prepared(@Sendable () -> Void)
+        case requested
     }
 
-    private let state = Lock(State.awake)
+    private let state = Lock(State.empty)
 
-    /// Whether there is anything to wait for.
-    func begin(_ continuation: UnsafeContinuation<Bool, Never>) -> Bool {
-        let isAsleep = state.withLock { state in
-            if case .woken = state { return false }
-            state = .asleep(continuation)
-            return true
+    func prepare(_ action: @escaping @Sendable () -> Void) {
+        let isRequested = state.withLock { state in
+            if case .requested = state { return true }
+            state = .prepared(action)
+            return false
         }
-        if !isAsleep { continuation.resume(returning: true) }
-        return isAsleep
+        if isRequested { action() }
     }
 
-    func wake(isCancelled: Bool) {
-        let continuation: UnsafeContinuation<Bool, Never>? = state.withLock { state in
-            defer { state = .woken }
-            if case .asleep(let continuation) = state { return continuation }
-            return nil
+    func run() {
+        let old = state.withLock { state in
+            defer { state = .requested }
+            return state
         }
-        continuation?.resume(returning: isCancelled)
+        if case .prepared(let action) = old { action() }
     }
 }

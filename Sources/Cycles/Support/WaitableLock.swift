@@ -70,11 +70,9 @@ package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
     ///
     /// Swift tasks must not call this method, except inside a call that blocks anyway.
     package func wait<Result>(_ body: (inout State) -> Result?) -> Result {
-        pthread_mutex_lock(&storage.pointee.mutex)
-        defer { pthread_mutex_unlock(&storage.pointee.mutex) }
         while true {
-            if let result = body(&storage.pointee.state) { return result }
-            sleep(atMost: nil)
+            // A longer wait would overflow the system's time on some platforms.
+            if let result = wait(atMost: .seconds(1_000_000), body) { return result }
         }
     }
 
@@ -87,20 +85,14 @@ package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
             if let result = body(&storage.pointee.state) { return result }
             let left = ContinuousClock.now.duration(to: deadline)
             guard left > .zero else { return nil }
-            sleep(atMost: left)
+            sleep(atMost: min(left, .seconds(1_000_000)))
         }
     }
 
     /// Sleeps with the mutex released until the thread is woken.
-    private func sleep(atMost limit: Duration?) {
+    private func sleep(atMost span: Duration) {
         storage.pointee.waiters += 1
         defer { storage.pointee.waiters -= 1 }
-        guard let limit else {
-            pthread_cond_wait(&storage.pointee.condition, &storage.pointee.mutex)
-            return
-        }
-        // A longer wait would overflow the system's time on some platforms; the caller looks again.
-        let span = min(limit, .seconds(1_000_000))
         #if canImport(Darwin)
             var time = SystemTime(span)
             time.withUnsafeMutablePointer {

@@ -118,7 +118,7 @@ package struct InlineCallbackTransport: CallbackTransport {
     }
 }
 
-/// Sends requests from a few threads, which are started when they are needed and end when they are not.
+/// Sends requests from a few threads, each of which ends when no request is left for it.
 package final class ThreadCallbackTransport: CallbackTransport {
     private struct Waiting {
         let request: HTTPRequest
@@ -126,75 +126,39 @@ package final class ThreadCallbackTransport: CallbackTransport {
         let since = ContinuousClock.now
     }
 
-    private struct Line {
-        var waiting: TransferQueue<Waiting>
-        /// How many wait; idle threads have not noticed all of them yet.
-        var count = 0
-        var threads = 0
-        var idle = 0
-
-        init(maxThreads: Int) {
-            let reserved = maxThreads / 4
-            waiting = TransferQueue(limit: maxThreads - 2 * reserved, reserved: reserved)
-        }
-
-        mutating func next() -> Waiting? {
-            guard let next = waiting.next() else { return nil }
-            count -= 1
-            return next
-        }
-    }
-
     private let transport: any BlockingHTTPTransport
-    private let line: WaitableLock<Line>
-    private let maxThreads: Int
+    private let line: Lock<TransferQueue<Waiting>>
     private let threads: ThreadSource
 
     /// - Parameter maxThreads: The most threads at once. A quarter of them is for leases alone, and a quarter for
     ///   settlements, so that no request of another kind keeps a lease waiting.
     package init(_ transport: any BlockingHTTPTransport, maxThreads: Int = 8, threads: ThreadSource = .system) {
-        self.threads = threads
-        line = WaitableLock(Line(maxThreads: maxThreads))
+        let reserved = maxThreads / 4
         self.transport = transport
-        self.maxThreads = maxThreads
+        self.threads = threads
+        line = Lock(TransferQueue(limit: maxThreads - 2 * reserved, reserved: reserved))
     }
 
     package func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void) {
-        let needsThread = line.withLock { line in
-            line.waiting.enqueue(Waiting(request: request, done: done), priority: request.priority)
-            line.count += 1
-            guard line.count > line.idle, line.threads < maxThreads else { return false }
-            line.threads += 1
-            return true
+        let first = line.withLock { line in
+            line.enqueue(Waiting(request: request, done: done), priority: request.priority)
+            return line.next()
         }
-        guard needsThread else { return }
-        if threads.start({ self.work() }) { return }
-        // The threads that there are may all wait for answers: the caller's own performs what may be performed.
-        line.withLock { $0.threads -= 1 }
-        performWaiting()
+        guard let first else { return }
+        // Where the system has no thread, the caller's own sends the request.
+        if !threads.start({ self.perform(first) }) { perform(first) }
     }
 
-    private func work() {
-        while true {
-            performWaiting()
-            line.withLock { $0.idle += 1 }
-            let hasWork = line.wait(atMost: .seconds(5)) { line in line.waiting.hasNext ? true : nil } ?? false
-            let mayEnd = line.withLock { line in
-                line.idle -= 1
-                guard !hasWork, !line.waiting.hasNext else { return false }
-                line.threads -= 1
-                return true
+    private func perform(_ first: Waiting) {
+        var next: Waiting? = first
+        while let current = next {
+            let waited = current.since.duration(to: .now)
+            let outcome = Result { () throws(HTTPTransportError) in try transport.send(current.request) }
+            current.done(Transferred(outcome, waited: waited))
+            next = line.withLock { line in
+                line.finishOne(current.request.priority)
+                return line.next()
             }
-            if mayEnd { return }
-        }
-    }
-
-    private func performWaiting() {
-        while let next = line.withLock({ $0.next() }) {
-            let waited = next.since.duration(to: .now)
-            let outcome = Result { () throws(HTTPTransportError) in try transport.send(next.request) }
-            next.done(Transferred(outcome, waited: waited))
-            line.withLock { $0.waiting.finishOne(next.request.priority) }
         }
     }
 }

@@ -68,38 +68,29 @@ package struct TransferQueue<Element> {
     private func reserved(for priority: RequestPriority) -> Int { priority == .normal ? 0 : reserved }
 }
 
-/// A queue whose first element is removed in constant time.
+/// A queue whose first element is removed in constant time, on average.
 private struct FirstInFirstOut<Element> {
-    private var elements: [Element?] = []
-    private var head = 0
+    /// The first elements in reverse order.
+    private var front: [Element] = []
+    private var back: [Element] = []
 
-    var isEmpty: Bool { head == elements.count }
+    var isEmpty: Bool { front.isEmpty && back.isEmpty }
 
-    mutating func append(_ element: Element) { elements.append(element) }
+    mutating func append(_ element: Element) { back.append(element) }
 
     mutating func popFirst() -> Element? {
-        guard head < elements.count else { return nil }
-        let element = elements[head]
-        elements[head] = nil
-        head += 1
-        if head == elements.count {
-            elements.removeAll(keepingCapacity: true)
-            head = 0
-        } else if head > 64, head * 2 > elements.count {
-            elements.removeFirst(head)
-            head = 0
+        if front.isEmpty {
+            swap(&front, &back)
+            front.reverse()
         }
-        return element
+        return front.popLast()
     }
 
     mutating func removeAll(where matches: (Element) -> Bool) -> [Element] {
-        var removed: [Element] = []
-        var kept: [Element?] = []
-        for case .some(let element) in elements[head...] {
-            if matches(element) { removed.append(element) } else { kept.append(element) }
+        defer {
+            front.removeAll(where: matches)
+            back.removeAll(where: matches)
         }
-        elements = kept
-        head = 0
-        return removed
+        return front.reversed().filter(matches) + back.filter(matches)
     }
 }

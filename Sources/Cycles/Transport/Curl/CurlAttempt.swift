@@ -28,16 +28,6 @@ struct CurlAttempt {
     var elapsed: Duration { .nanoseconds(SystemTime.monotonic.wholeNanoseconds - began) }
 }
 
-/// How a transfer gets its connection, as the handle is set to.
-struct CurlConnecting: Equatable {
-    /// Whether a connection of its own is made.
-    var isFresh = false
-    /// Whether to wait for a connection that another transfer is making.
-    var waitsForOthers = false
-    /// How old an address may be to be used, in seconds.
-    var addressLifetime = -1
-}
-
 extension CurlHandle {
     /// How long to wait for a connection that another transfer is making.
     private static let patience = Duration.milliseconds(200)
@@ -173,12 +163,6 @@ extension CurlHandle {
     }
 
     private func connect(isFresh: Bool, waitsForOthers: Bool) {
-        options.setConnecting(
-            CurlConnecting(
-                isFresh: isFresh,
-                waitsForOthers: waitsForOthers,
-                addressLifetime: settings.server.addressLifetime
-            )
-        )
+        options.setConnecting((isFresh, waitsForOthers, settings.server.addressLifetime))
     }
 }

@@ -17,7 +17,9 @@ struct CurlOptions: ~Copyable {
     /// The host and port.
     private(set) var host = ""
     private(set) var isSecure = false
-    private(set) var connecting = CurlConnecting()
+    /// Whether the transfer makes a connection of its own, whether it waits for a connection that another transfer is
+    /// making, and how old an address may be to be used, in seconds.
+    private(set) var connecting = (isFresh: false, waitsForOthers: false, addressLifetime: -1)
     private var method: HTTPMethod?
     /// Whether libcurl sends a body, be it empty.
     private var isPost = false
@@ -151,7 +153,7 @@ struct CurlOptions: ~Copyable {
         Int(min(max(1, span.wholeMilliseconds), Int64(Int32.max)))
     }
 
-    mutating func setConnecting(_ new: CurlConnecting) {
+    mutating func setConnecting(_ new: (isFresh: Bool, waitsForOthers: Bool, addressLifetime: Int)) {
         guard new != connecting else { return }
         connecting = new
         cycles_easy_set_long(easy, CURLOPT_FRESH_CONNECT, new.isFresh ? 1 : 0)
