@@ -22,9 +22,9 @@ import Testing
         defer { server.stop() }
         let request = HTTPRequest(method: .get, url: server.baseURL)
         let threads = try await Task(executorPreference: transport.taskExecutor) { [transport] in
-            let before = SystemThread.currentID
+            let before = SystemThread.current
             _ = try await transport.send(request)
-            return (before, SystemThread.currentID)
+            return (before, SystemThread.current)
         }.value
         #expect(threads.0 == threads.1)
         await transport.shutdown()

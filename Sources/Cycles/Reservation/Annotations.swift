@@ -8,7 +8,7 @@ final class Annotations: Sendable {
     private struct State {
         var values = Values()
         /// The changes in progress; of each thread the innermost is last.
-        var changes: [(thread: SystemThread.ID, isStale: Bool)] = []
+        var changes: [(thread: SystemThread, isStale: Bool)] = []
     }
 
     private let state = Lock(State())
@@ -18,7 +18,7 @@ final class Annotations: Sendable {
     /// Runs `body` on a copy of the values without holding the lock, then stores the copy. Repeats both steps if
     /// another thread has stored values meanwhile. A change made by a nested call in `body` is overwritten.
     func update(_ body: (inout Values) -> Void) {
-        let thread = SystemThread.currentID
+        let thread = SystemThread.current
         while true {
             var values = state.withLock { state in
                 state.changes.append((thread, false))

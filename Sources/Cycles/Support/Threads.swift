@@ -8,7 +8,7 @@
 
 /// A thread of the operating system, for work that must block: a blocked thread of the concurrency runtime would be
 /// missing to everyone else.
-package struct SystemThread: @unchecked Sendable {
+package struct SystemThread: Equatable, @unchecked Sendable {
     // Unchecked since the handle is a pointer on some platforms; it is only handed to functions made for any thread.
     private let handle: pthread_t
 
@@ -62,9 +62,6 @@ package struct SystemThread: @unchecked Sendable {
     /// Lets the thread end on its own.
     package func detach() { pthread_detach(handle) }
 
-    /// Whether this is the thread that asks.
-    package var isCurrent: Bool { pthread_equal(handle, pthread_self()) != 0 }
-
     /// Blocks the thread of a task for 10 ms at most, then lets other tasks run.
     static func pauseTask(until time: ContinuousClock.Instant) async {
         let left = ContinuousClock.now.duration(to: time)
@@ -72,16 +69,13 @@ package struct SystemThread: @unchecked Sendable {
         await Task.yield()
     }
 
-    /// Identifies a thread while it runs.
-    package struct ID: Equatable, @unchecked Sendable {
-        // Unchecked since the handle is a pointer on some platforms; it is only compared.
-        fileprivate let handle: pthread_t
-
-        package static func == (one: ID, other: ID) -> Bool { pthread_equal(one.handle, other.handle) != 0 }
-    }
-
     /// The thread that asks.
-    package static var currentID: ID { ID(handle: pthread_self()) }
+    package static var current: SystemThread { SystemThread(handle: pthread_self()) }
+
+    /// Whether both are the same, of threads that run.
+    package static func == (one: SystemThread, other: SystemThread) -> Bool {
+        pthread_equal(one.handle, other.handle) != 0
+    }
 
     /// Lets other threads run.
     package static func yield() { sched_yield() }

@@ -100,7 +100,7 @@ final class SocketAcceptor: Sendable {
         guard let threads else { return }
         pipe.wake()
         for thread in threads {
-            if thread.isCurrent { thread.detach() } else { thread.join() }
+            if thread == .current { thread.detach() } else { thread.join() }
         }
         // No thread uses these now: the accepting thread has ended, and connections use the pipe only before the stop.
         listener.close()
