@@ -24,17 +24,56 @@ extension String {
     }
 
     package func hasSameUTF8(as other: String) -> Bool {
-        let fast = utf8.withContiguousStorageIfAvailable { left in
-            other.utf8.withContiguousStorageIfAvailable { right in
-                left.count == right.count && left.indices.allSatisfy { left[$0] == right[$0] }
+        guard utf8.count == other.utf8.count else { return false }
+        var (left, right) = (self, other)
+        return left.withUTF8 { left in
+            right.withUTF8 { right in
+                guard let left = left.baseAddress, let other = right.baseAddress else { return true }
+                return UnsafeRawPointer(left).hasSameBytes(as: other, count: right.count)
             }
         }
-        if case .some(.some(let same)) = fast { return same }
-        return utf8.elementsEqual(other.utf8)
     }
 
     package func hashUTF8(into hasher: inout Hasher) {
         var copy = self
         copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    }
+
+    /// The texts one after another, in one allocation.
+    package init(_ first: String, _ second: String, _ third: String = "") {
+        let count = first.utf8.count + second.utf8.count + third.utf8.count
+        self.init(unsafeUninitializedCapacity: count) { memory in
+            var end = 0
+            func append(_ text: String) {
+                var text = text
+                text.withUTF8 { bytes in
+                    _ = UnsafeMutableBufferPointer(rebasing: memory[end...]).update(fromContentsOf: bytes)
+                    end += bytes.count
+                }
+            }
+            append(first)
+            append(second)
+            append(third)
+            return end
+        }
+    }
+}
+
+extension UnsafeRawPointer {
+    /// Whether the same bytes begin here and at another address, eight at a time.
+    @inline(__always)
+    package func hasSameBytes(as other: UnsafeRawPointer, count: Int) -> Bool {
+        var index = 0
+        while index &+ 8 <= count {
+            let word = loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            guard word == other.loadUnaligned(fromByteOffset: index, as: UInt64.self) else { return false }
+            index &+= 8
+        }
+        while index < count {
+            let byte = load(fromByteOffset: index, as: UInt8.self)
+            guard byte == other.load(fromByteOffset: index, as: UInt8.self) else { return false }
+            index &+= 1
+        }
+        return true
     }
 }

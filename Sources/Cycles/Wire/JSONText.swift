@@ -11,25 +11,16 @@ package struct JSONText {
     package static func == (left: JSONText, right: StaticString) -> Bool {
         let length = right.utf8CodeUnitCount
         guard left.length == length, !left.hasEscapes else { return left.hasEscapes && left.text == "\(right)" }
-        let name = UnsafeRawPointer(right.utf8Start)
-        var index = 0
-        while index + 8 <= length {
-            let word = left.start.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-            guard word == name.loadUnaligned(fromByteOffset: index, as: UInt64.self) else { return false }
-            index += 8
-        }
-        while index < length {
-            guard left.content[index] == right.utf8Start[index] else { return false }
-            index += 1
-        }
-        return true
+        return left.start.hasSameBytes(as: right.utf8Start, count: length)
     }
 
     /// Whether the text is this one, and has no escapes.
     static func == (left: JSONText, right: String) -> Bool {
         guard left.length == right.utf8.count, !left.hasEscapes else { return false }
         var right = right
-        return right.withUTF8 { right in (0..<left.length).allSatisfy { left.content[$0] == right[$0] } }
+        return right.withUTF8 { right in
+            right.baseAddress.map { left.start.hasSameBytes(as: $0, count: left.length) } ?? true
+        }
     }
 
     /// The text, its escapes resolved.

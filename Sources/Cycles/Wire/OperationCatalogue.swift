@@ -34,7 +34,7 @@ extension Operation {
     package static func createReservation(
         completing request: inout ReservationCreateRequest,
         _ defaults: RequestDefaults
-    ) throws(CyclesError) -> Self {
+    ) throws(CyclesError) -> Self where Output == ReservationCreateResponse {
         defaults.complete(&request.subject)
         try RequestValidation.subject(request.subject)
         try RequestValidation.action(request.action)
@@ -287,12 +287,7 @@ extension Operation {
 
 private func reservationPath(_ id: ReservationID, _ suffix: String) throws(CyclesError) -> String {
     try RequestValidation.reservationID(id)
-    var path = ""
-    path.reserveCapacity(id.rawValue.utf8.count + 32)
-    path += "/v1/reservations/"
-    path += PercentEncoding.encode(id.rawValue)
-    path += suffix
-    return path
+    return String("/v1/reservations/", PercentEncoding.encode(id.rawValue), suffix)
 }
 
 extension IdempotencyKey? {
