@@ -51,7 +51,7 @@ package struct RequestAssembly: Sendable {
         }
         var request = HTTPRequest(
             method: operation.method,
-            url: String(base.prefix, operation.path),
+            url: base.prefix + operation.path,
             headers: headers,
             body: operation.body,
             connectTimeout: min(connectTimeout, limit),

@@ -38,25 +38,6 @@ extension String {
         var copy = self
         copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
-
-    /// The texts one after another, in one allocation.
-    package init(_ first: String, _ second: String, _ third: String = "") {
-        let count = first.utf8.count + second.utf8.count + third.utf8.count
-        self.init(unsafeUninitializedCapacity: count) { memory in
-            var end = 0
-            func append(_ text: String) {
-                var text = text
-                text.withUTF8 { bytes in
-                    _ = UnsafeMutableBufferPointer(rebasing: memory[end...]).update(fromContentsOf: bytes)
-                    end += bytes.count
-                }
-            }
-            append(first)
-            append(second)
-            append(third)
-            return end
-        }
-    }
 }
 
 extension UnsafeRawPointer {

@@ -287,7 +287,7 @@ extension Operation {
 
 private func reservationPath(_ id: ReservationID, _ suffix: String) throws(CyclesError) -> String {
     try RequestValidation.reservationID(id)
-    return String("/v1/reservations/", PercentEncoding.encode(id.rawValue), suffix)
+    return "/v1/reservations/" + PercentEncoding.encode(id.rawValue) + suffix
 }
 
 extension IdempotencyKey? {
