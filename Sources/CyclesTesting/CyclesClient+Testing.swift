@@ -46,11 +46,12 @@ extension BlockingCyclesClient {
 }
 
 extension ClientEnvironment {
-    /// An environment with a manual clock, without jitter, and with a journal that works on the calling thread.
+    /// An environment with a manual clock, without jitter, and with a journal that works on the calling thread. Two clients
+    /// share a journal as two processes do.
     package static func testing(
         _ transport: ClientTransport,
         _ clock: ManualClock,
-        files: any FileSystem = SystemFileSystem()
+        files: any FileSystem = SystemFileSystem(registry: DirectoryRegistry())
     ) -> ClientEnvironment {
         ClientEnvironment(
             transport: transport,

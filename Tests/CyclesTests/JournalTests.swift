@@ -16,10 +16,23 @@ private final class TemporaryFolder: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// The names of all files below, without their folders.
+    /// The names of all files below, without their folders. The log of a process that runs is not among them.
     var files: [String] {
         (FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? [])
-            .filter { $0.contains(".") }.map { String($0.split(separator: "/").last ?? "") }.sorted()
+            .filter { $0.contains(".") && !$0.hasSuffix(".log") }.map { String($0.split(separator: "/").last ?? "") }
+            .sorted()
+    }
+
+    /// The records in the logs, as another process would read them.
+    var loggedRecords: [SettlementRecord] {
+        get throws {
+            let logs = (FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? [])
+                .filter { $0.hasSuffix(".log") }
+            return try logs.flatMap { log in
+                let bytes = try SystemFileSystem().read(path + "/" + log, limit: CommitLogFormat.maxBytes)
+                return try CommitLogContents(of: bytes).entries.map { try SettlementRecord(parsing: $0.record) }
+            }
+        }
     }
 
     /// All files' contents together.
@@ -86,18 +99,17 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
     @Test func aRecordIsOnDiskBeforeTheCommitLeavesAndGoneOnceItIsSettled() async throws {
         let world = try World()
         let guarded = try await world.bench.client.reserve(world.bench.request())
-        let path = world.file(guarded.reservationID)
-        let seen = Lock<[UInt8]?>(nil)
+        let seen = Lock<[SettlementRecord]?>(nil)
         world.bench.wire.whenSent("commit") { request in
-            seen.withLock { $0 = try? SystemFileSystem().read(path, limit: 1_000_000) }
+            seen.withLock { $0 = try? world.folder.loggedRecords }
         }
         try await guarded.commit(.tokens(420), metadata: ["job": 7])
-        let record = try SettlementRecord(parsing: try #require(seen.withLock { $0 }))
+        let record = try #require(seen.withLock { $0 }?.first)
         #expect(record.commitBody == world.bench.wire.requests[1].body)
         #expect(record.mode == .commit && record.recordedAtMilliseconds == world.bench.clock.nowMilliseconds)
         let event = try JSONValue(parsing: try #require(record.eventBody))
         #expect(event["metadata"]?["recovered_reservation_id"] != nil && event["actual"]?["amount"] == 420)
-        #expect(world.folder.files.isEmpty && world.problems.isEmpty)
+        #expect(try world.folder.loggedRecords.isEmpty && world.folder.files.isEmpty && world.problems.isEmpty)
     }
 
     @Test func filesAreForTheirOwnerOnlyAndHoldNoKey() async throws {
@@ -209,11 +221,10 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
     @Test func theSwitchToAnEventIsOnDiskBeforeTheEventIsSent() async throws {
         let world = try World { $0.heartbeat = .disabled }
         let guarded = try await world.bench.client.reserve(world.bench.request())
-        let path = world.file(guarded.reservationID)
         world.bench.clock.advance(by: .seconds(120))
-        let seen = Lock<[UInt8]?>(nil)
+        let seen = Lock<[SettlementRecord]?>(nil)
         world.bench.wire.whenSent("event") { _ in
-            seen.withLock { $0 = try? SystemFileSystem().read(path, limit: 1_000_000) }
+            seen.withLock { $0 = $0 ?? (try? world.folder.loggedRecords) }
         }
         // The event's answer is lost, and so is the process.
         world.bench.wire.loseAnswer("event")
@@ -222,7 +233,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         async let settlement = box.take()?.commit(.tokens(420))
         await world.bench.advanceUntil { world.bench.operations.count >= 5 }
         #expect(try await settlement == .queued(isDurable: true))
-        let record = try SettlementRecord(parsing: try #require(seen.withLock { $0 }))
+        let record = try #require(seen.withLock { $0 }?.first)
         #expect(record.mode == .event)
         await world.bench.client.shutdown(timeout: .zero)
 
@@ -271,7 +282,9 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let recorder = RecordingObserver()
         let identity = JournalIdentity(baseURL: "http://authority.test", apiKey: Secret("key"), tenant: "acme")
         let journal = JournalWriter(
-            RecordStore(files: FaultyFiles(.create, passing: 1), directory: folder.path, identity: identity),
+            FaultyFiles(.create, passing: 2),
+            directory: folder.path,
+            identity: identity,
             observer: recorder,
             threads: .none
         )
@@ -304,8 +317,9 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
             let guarded = try await client.reserve(request)
             guarded.addSpend(.tokens(3))
         }
-        #expect(folder.files == [JournalNames.file("rsv_d")])
+        #expect(try folder.loggedRecords.map(\.reservationID) == ["rsv_d"])
         await client.shutdown(timeout: .zero)
+        #expect(folder.files == [JournalNames.file("rsv_d")])
     }
 
     // MARK: Files that cannot be used
@@ -490,6 +504,37 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         #expect(SettlementJournal(.disabled).directory == nil && SettlementJournal(.disabled).problem != nil)
     }
 
+    @Test func operatorsSeeTheLogsOfProcessesThatEnded() throws {
+        let disk = SimulatedDisk()
+        func process(_ number: Int32, _ id: ReservationID) throws -> JournalWriter {
+            let journal = JournalWriter(
+                disk.process(number),
+                directory: "/journal",
+                identity: JournalIdentity(baseURL: "http://authority.test", apiKey: Secret("k"), tenant: "acme"),
+                observer: RecordingObserver(),
+                threads: .none
+            )
+            #expect(journal.writeBlocking(try SettlementRecord(parsing: Array(record(id.rawValue).utf8))))
+            return journal
+        }
+        let ended = try process(1, "rsv_1")
+        let running = try process(2, "rsv_2")
+        disk.kill(1)
+        let operatorFiles = disk.process(3)
+        let journal = SettlementJournal(.directory("/journal"), nil, operatorFiles)
+        let before = disk.paths
+        let entries = try journal.identities().flatMap(\.entries)
+        #expect(entries.map(\.reservationID) == ["rsv_1"] && entries.allSatisfy { $0.isLogged && $0.state == .pending })
+        #expect(try journal.logsInUse() == disk.paths.filter { $0.contains("/2-") })
+        #expect(try SettlementRecord(parsing: journal.contents(of: entries[0])).reservationID == "rsv_1")
+        // Looking changes nothing.
+        #expect(disk.paths == before)
+
+        try journal.discard(entries[0])
+        #expect(try journal.identities().isEmpty && disk.paths == before.filter { $0.contains("/2-") })
+        withExtendedLifetime((ended, running)) {}
+    }
+
     @Test func operatorsSeeWhyAPlaceCannotBeUsed() throws {
         let world = try World()
         try world.plant("v2-00.json", record("rsv_1"))
@@ -511,7 +556,11 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let target = try TemporaryFolder()
         let world = try World()
         try FileManager.default.createSymbolicLink(atPath: world.identityFolder, withDestinationPath: target.path)
-        #expect(try await !commit(world).isEmpty)
+        // The record goes on in its file.
+        world.bench.wire.answer("commit", status: 401, unauthorized)
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        #expect(try await guarded.commit(.tokens(7)) == .queued(isDurable: true))
+        #expect(!world.problems.isEmpty)
         #expect(target.files.isEmpty)
     }
 
@@ -775,7 +824,8 @@ private func client(
         try await Task.sleep(for: .milliseconds(50))
         files.open()
         await end.value
-        #expect(files.notes == ["written", "shut down"])
+        // In the log, and then in a file for others to find.
+        #expect(files.notes == ["written", "written", "shut down"])
         _ = try? await work.value
         // What could not be sent any more is found by the next client.
         _ = try world.restarted()
@@ -800,7 +850,7 @@ private func client(
         let world = try World()
         let first = try await world.bench.client.reserve(world.bench.request())
         try await first.commit(.tokens(1))
-        try FileManager.default.removeItem(atPath: world.identityFolder)
+        try FileManager.default.removeItem(atPath: world.folder.path + "/" + LogFolder.name)
         for _ in 0..<2 { world.bench.wire.answer("commit", status: 401, unauthorized) }
         let second = try await world.bench.client.reserve(world.bench.request())
         #expect(try await second.commit(.tokens(2)) == .queued(isDurable: true))
@@ -844,10 +894,12 @@ private func client(
         let world = try World()
         world.bench.wire.answer("commit", status: status, "{}", headers: ["Retry-After": "600"])
         let guarded = try await world.bench.client.reserve(world.bench.request())
+        let path = world.file(guarded.reservationID)
         #expect(try await guarded.commit(.tokens(7)) == .queued(isDurable: true))
         world.bench.clock.advance(by: .seconds(599))
         #expect(world.bench.operations.count { $0 == "commit" } == 1)
-        #expect(try SettlementRecord(parsing: Array(world.folder.contents.utf8)).notBeforeMilliseconds != nil)
+        let record = try SystemFileSystem().read(path, limit: 1_000_000)
+        #expect(try SettlementRecord(parsing: record).notBeforeMilliseconds != nil)
         world.bench.clock.advance(by: .seconds(2))
         #expect(world.folder.files.isEmpty)
     }
@@ -1000,7 +1052,7 @@ private final class Rotator: CyclesObserver {
 
 /// Files that are not written before a test says so.
 private final class GatedFiles: FileSystem {
-    private let real = SystemFileSystem()
+    private let real = SystemFileSystem(registry: DirectoryRegistry())
     private let state = WaitableLock((isWriting: false, isOpen: false, notes: [String]()))
 
     var isWriting: Bool { state.withLock { $0.isWriting } }
@@ -1008,12 +1060,17 @@ private final class GatedFiles: FileSystem {
     func open() { state.withLock { $0.isOpen = true } }
     func note(_ text: String) { state.withLock { $0.notes.append(text) } }
 
-    var homeDirectory: String? { real.homeDirectory }
-    var processID: Int32 { real.processID }
-    func prepareDirectory(_ path: String) throws(FileError) { try real.prepareDirectory(path) }
-    func createFile(_ path: String, _ contents: [UInt8]) throws(FileError) {
+    private func pass() {
         state.withLock { $0.isWriting = true }
         state.wait { $0.isOpen ? () : nil }
+    }
+
+    var homeDirectory: String? { real.homeDirectory }
+    var processID: Int32 { real.processID }
+    var registry: DirectoryRegistry { real.registry }
+    func prepareDirectory(_ path: String) throws(FileError) { try real.prepareDirectory(path) }
+    func createFile(_ path: String, _ contents: [UInt8]) throws(FileError) {
+        pass()
         try real.createFile(path, contents)
         note("written")
     }
@@ -1024,6 +1081,14 @@ private final class GatedFiles: FileSystem {
     func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] { try real.read(path, limit: limit) }
     func mayWrite(to directory: String) -> Bool { real.mayWrite(to: directory) }
     func age(of path: String) -> Duration? { real.age(of: path) }
+    func identity(of path: String) -> FileIdentity? { real.identity(of: path) }
+    func openDirectory(_ path: String) throws(FileError) -> any OpenDirectory {
+        CheckedDirectory(try real.openDirectory(path)) { (action, name) throws(FileError) in
+            guard action == .create else { return }
+            self.pass()
+            self.note("written")
+        }
+    }
 }
 
 /// Files of which some calls fail, as on a disk that is full.
@@ -1033,7 +1098,7 @@ private final class FaultyFiles: FileSystem {
     private let fault: Fault
     /// How often such a call still succeeds, and how often it fails after that.
     private let left: Lock<(successes: Int, failures: Int)>
-    private let real = SystemFileSystem()
+    private let real = SystemFileSystem(registry: DirectoryRegistry())
 
     init(_ fault: Fault, passing successes: Int = 0, times failures: Int = .max) {
         self.fault = fault
@@ -1055,6 +1120,7 @@ private final class FaultyFiles: FileSystem {
 
     var homeDirectory: String? { fault == .home ? nil : real.homeDirectory }
     var processID: Int32 { real.processID }
+    var registry: DirectoryRegistry { real.registry }
     func prepareDirectory(_ path: String) throws(FileError) {
         try fail(.prepare, path)
         try real.prepareDirectory(path)
@@ -1079,6 +1145,79 @@ private final class FaultyFiles: FileSystem {
     func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] { try real.read(path, limit: limit) }
     func mayWrite(to directory: String) -> Bool { real.mayWrite(to: directory) }
     func age(of path: String) -> Duration? { real.age(of: path) }
+    func identity(of path: String) -> FileIdentity? { real.identity(of: path) }
+    func openDirectory(_ path: String) throws(FileError) -> any OpenDirectory {
+        CheckedDirectory(try real.openDirectory(path)) { (action, name) throws(FileError) in
+            let fault: Fault =
+                switch action {
+                case .create: .create
+                case .rename: .rename
+                case .sync: .sync
+                case .list: .list
+                }
+            try self.fail(fault, path + "/" + name)
+        }
+    }
+}
+
+/// A directory whose calls, and those on its files, a test looks at before they are made.
+private final class CheckedDirectory: OpenDirectory {
+    enum Call { case create, rename, sync, list }
+
+    typealias Check = @Sendable (Call, _ name: String) throws(FileError) -> Void
+
+    private let inner: any OpenDirectory
+    private let check: Check
+
+    init(_ inner: any OpenDirectory, _ check: @escaping Check) {
+        self.inner = inner
+        self.check = check
+    }
+
+    var hasLocks: Bool { inner.hasLocks }
+    func list() throws(FileError) -> [String] {
+        try check(.list, "")
+        return try inner.list()
+    }
+    func create(_ name: String) throws(FileError) -> any OpenFile {
+        try check(.create, name)
+        return CheckedFile(try inner.create(name), name, check)
+    }
+    func open(_ name: String) throws(FileError) -> (any OpenFile)? {
+        try inner.open(name).map { CheckedFile($0, name, check) }
+    }
+    func status(of name: String) -> FileStatus? { inner.status(of: name) }
+    func rename(_ name: String, to other: String) throws(FileError) {
+        try check(.rename, name)
+        try inner.rename(name, to: other)
+    }
+    func remove(_ name: String) throws(FileError) { try inner.remove(name) }
+    func sync() throws(FileError) {
+        try check(.sync, "")
+        try inner.sync()
+    }
+
+    private final class CheckedFile: OpenFile {
+        private let inner: any OpenFile
+        private let name: String
+        private let check: Check
+
+        init(_ inner: any OpenFile, _ name: String, _ check: @escaping Check) {
+            self.inner = inner
+            self.name = name
+            self.check = check
+        }
+
+        func lock(isShared: Bool) throws(FileError) -> Bool { try inner.lock(isShared: isShared) }
+        func status() throws(FileError) -> FileStatus { try inner.status() }
+        func write(_ bytes: [UInt8], at offset: Int) throws(FileError) { try inner.write(bytes, at: offset) }
+        func read(limit: Int) throws(FileError) -> [UInt8] { try inner.read(limit: limit) }
+        func sync() throws(FileError) {
+            try check(.sync, name)
+            try inner.sync()
+        }
+        func close() { inner.close() }
+    }
 }
 
 /// Holds requests until a test lets them through, one by one.

@@ -115,7 +115,7 @@ private final class QueueBench {
                     case .failure(let error): "\(error.status.map { "failed \($0)" } ?? "failed")"
                     }
                 lines.append("tell \(name(job)) \(outcome)\(isAwaited ? ", awaited" : "")")
-            case .reportRetry(let job, let retry):
+            case .reportRetry(let job, let retry, _):
                 lines.append("report \(retry.operation) \(name(job)) in \(retry.delay.readable)")
                 lines += whileReporting.map { $0() } ?? []
                 lines += text(queue.reported(job))

@@ -55,14 +55,19 @@ import Testing
             #expect(process.terminationStatus == 0)
         }
 
-        /// The records that are in the journal.
+        /// The records that are in the journal, in files of their own and in the logs.
         var records: [SettlementRecord] {
             let files = SystemFileSystem()
             let paths = FileManager.default.enumerator(atPath: journal)?.allObjects as? [String] ?? []
-            return paths.filter { $0.hasSuffix(".json") }.compactMap { path in
+            let filed = paths.filter { $0.hasSuffix(".json") }.compactMap { path in
                 (try? files.read(journal + "/" + path, limit: SettlementRecord.maxBytes))
                     .flatMap { try? SettlementRecord(parsing: $0) }
             }
+            let logged = paths.filter { $0.hasSuffix(".log") }.flatMap { path in
+                (try? files.read(journal + "/" + path, limit: CommitLogFormat.maxBytes))
+                    .flatMap { try? CommitLogContents(of: $0) }?.entries ?? []
+            }
+            return filed + logged.compactMap { try? SettlementRecord(parsing: $0.record) }
         }
 
         /// Keeps the keys of records, to look for their charges later.

@@ -31,11 +31,9 @@ package final class ClientCore: Sendable {
             configuration.journal == .disabled
             ? nil
             : JournalWriter(
-                RecordStore(
-                    files: environment.files,
-                    directory: directory,
-                    identity: JournalIdentity(configuration)
-                ),
+                environment.files,
+                directory: directory,
+                identity: JournalIdentity(configuration),
                 observer: performer.observer,
                 threads: environment.isJournalInline ? .none : environment.threads
             )
@@ -182,7 +180,7 @@ package final class ClientCore: Sendable {
         keeper.shutDown()
         engine.shutDown()
         performer.transport.close { [self] in
-            if let journal { journal.drain(done) } else { done() }
+            if let journal { journal.close(done) } else { done() }
         }
     }
 }

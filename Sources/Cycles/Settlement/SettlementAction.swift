@@ -6,8 +6,9 @@ package enum SettlementAction: Sendable {
     /// Send the request, then call ``SettlementQueue/answered(_:_:now:randomness:)``.
     case send(SettlementJob, SettlementStateMachine.Request)
     case tell(SettlementJob, SettlementJob.Progress)
-    /// Report the retry to the observer, then call ``SettlementQueue/reported(_:)``.
-    indirect case reportRetry(SettlementJob, ScheduledRetry)
+    /// Report the retry to the observer, then call ``SettlementQueue/reported(_:)``. `leavesLog` says whether the next
+    /// attempt lies beyond the inline budget, so that the record belongs in a file that other processes find.
+    indirect case reportRetry(SettlementJob, ScheduledRetry, leavesLog: Bool)
     /// Remove the record after a success, or set it aside with the error, then call ``SettlementQueue/forgotten(_:)``.
     case forget(SettlementJob, Result<Settlement, CyclesError>)
     /// Pass the report to the caller of a flush.

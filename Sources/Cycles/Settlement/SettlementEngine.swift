@@ -51,7 +51,7 @@ package final class SettlementEngine: Sendable {
         after errand: Errand? = nil,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) {
-        let now = isAwaited ? performer.time.monotonic : .zero
+        let now = performer.time.monotonic
         let caller = Caller(isAwaited: isAwaited, waitsForDisk: !isAwaited || performer.transport.blocksCallers)
         change(by: caller) {
             $0.begin(work, of: id, trace: trace, isAwaited: isAwaited, after: errand, now: now, progress)
@@ -168,11 +168,14 @@ package final class SettlementEngine: Sendable {
         case .tell(let job, let progress):
             performer.observer.observe(CyclesEvent(job.reservationID, progress))
             job.progress(progress)
-        case .reportRetry(let job, let retry):
+        case .reportRetry(let job, let retry, let leavesLog):
+            if leavesLog { journal?.leaveLog(job.reservationID) }
             performer.observer.observe(.retryScheduled(retry))
             change { $0.reported(job) }
-        case .forget(let job, .success):
-            journal?.remove(job.reservationID) { [self] in change { $0.forgotten(job) } }
+        case .forget(let job, .success(let settlement)):
+            // A commit that is sent again is answered as the first was. Servers forget the keys of events sooner.
+            let mayReturn = if case .committed = settlement { true } else { false }
+            journal?.remove(job.reservationID, mayReturn: mayReturn) { [self] in change { $0.forgotten(job) } }
         case .forget(let job, .failure(let refusal)):
             journal?.setAside(job.reservationID, reason: "\(refusal)") { [self] in change { $0.forgotten(job) } }
         case .endFlush(let report, let completion): completion(report)
@@ -189,7 +192,7 @@ package final class SettlementEngine: Sendable {
             journal.write(record) { [self] isWritten in change { $0.stored(job, isWritten: isWritten) } }
             return
         }
-        let isWritten = blocking { done in journal.write(record, done) }
+        let isWritten = journal.writeBlocking(record)
         change(by: caller) { $0.stored(job, isWritten: isWritten) }
     }
 

@@ -34,6 +34,8 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     var lastError: CyclesError?
     /// The time until which a caller waits for the job; nil if none waits.
     var awaitedUntil: Duration?
+    /// The end of the inline budget, for callers that wait and for those that do not; zero for a replay.
+    var inlineUntil = Duration.zero
     /// The earliest time of the next attempt, as the server asked.
     var floor = Duration.zero
     /// Whether the record is on disk.

@@ -70,7 +70,8 @@ package struct SettlementQueue: ~Copyable {
                 return
             }
             queue.ledger.enter(job, after: errand)
-            if isAwaited { job.awaitedUntil = now + queue.policy.inlineBudget }
+            job.inlineUntil = now + queue.policy.inlineBudget
+            if isAwaited { job.awaitedUntil = job.inlineUntil }
             queue.storeAndSend(job, &actions)
         }
     }
@@ -298,7 +299,9 @@ package struct SettlementQueue: ~Copyable {
             delay: delay,
             error: error
         )
-        actions.append(.reportRetry(job, retry))
+        let isLogged = hasJournal && !job.isReplay && job.machine.isSettlement
+        let leavesLog = isLogged && now + delay > job.inlineUntil
+        actions.append(.reportRetry(job, retry, leavesLog: leavesLog))
         if hasJournal, floor > .zero || !job.isDurable, let record = job.machine.record {
             // Stores the wait that the server asked for, which holds after a restart too, or repeats a failed write.
             store(job, record, floor: floor > .zero ? floor : nil, &actions)

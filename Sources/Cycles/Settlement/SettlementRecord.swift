@@ -53,6 +53,8 @@ package struct SettlementRecord: Sendable {
     /// The time since the last change of the file, negative if that lies in the future; nil for a record of this
     /// process.
     package var age: Duration?
+    /// When the last attempt began, in milliseconds since 1970; 0 if there was none.
+    package var attemptedAtMilliseconds: Int64 = 0
     package var unknown: [UnknownMember] = []
     /// The body of the request in the present mode.
     private(set) package var body: Body

@@ -25,6 +25,73 @@ package protocol FileSystem: Sendable {
     func mayWrite(to directory: String) -> Bool
     /// The time since a file was changed, below zero if that lies in the future; nil if it cannot be told.
     func age(of path: String) -> Duration?
+
+    /// What the clients of one process share; each simulated process of a test has its own.
+    var registry: DirectoryRegistry { get }
+    /// Names a file or directory whatever its path is; nil if it is not there.
+    func identity(of path: String) -> FileIdentity?
+    /// Opens a directory for its files, without following a link. ``prepareDirectory(_:)`` checks it before.
+    func openDirectory(_ path: String) throws(FileError) -> any OpenDirectory
+}
+
+/// Names a file or directory among all of the machine.
+package struct FileIdentity: Hashable, Sendable {
+    package let device: UInt64
+    package let number: UInt64
+
+    package init(device: UInt64, number: UInt64) {
+        self.device = device
+        self.number = number
+    }
+}
+
+/// The state of a file.
+package struct FileStatus: Hashable, Sendable {
+    package let identity: FileIdentity
+    /// Whether it is a regular file of this user's.
+    package let isOwn: Bool
+    /// The number of names that it has.
+    package let links: Int
+    package let size: Int
+
+    package init(identity: FileIdentity, isOwn: Bool, links: Int, size: Int) {
+        self.identity = identity
+        self.isOwn = isOwn
+        self.links = links
+        self.size = size
+    }
+}
+
+/// A directory whose files are reached through it, whatever becomes of its path. Everything blocks.
+package protocol OpenDirectory: AnyObject, Sendable {
+    /// Whether its file system is one on which a lock of one process excludes all others.
+    var hasLocks: Bool { get }
+    func list() throws(FileError) -> [String]
+    /// Makes a file that only its owner may read and write. It must not exist.
+    func create(_ name: String) throws(FileError) -> any OpenFile
+    /// Opens a file to read and write without following a link; nil if it is not there.
+    func open(_ name: String) throws(FileError) -> (any OpenFile)?
+    /// The state of the file that has a name now; nil if there is none.
+    func status(of name: String) -> FileStatus?
+    /// Gives a file another name, replacing one that has it.
+    func rename(_ name: String, to other: String) throws(FileError)
+    /// Removes a file. One that is not there is no error.
+    func remove(_ name: String) throws(FileError)
+    /// Sees to it that the names are on disk.
+    func sync() throws(FileError)
+}
+
+/// A file that is open. Its lock ends when it is closed, which letting go of it does, too. Everything blocks.
+package protocol OpenFile: AnyObject, Sendable {
+    /// Locks the file against every other opening, in this process too. Never waits: false if another has the lock.
+    func lock(isShared: Bool) throws(FileError) -> Bool
+    func status() throws(FileError) -> FileStatus
+    func write(_ bytes: [UInt8], at offset: Int) throws(FileError)
+    /// - Parameter limit: The most bytes that are read; a larger file is an error.
+    func read(limit: Int) throws(FileError) -> [UInt8]
+    /// Sees to it that everything that was written is on disk.
+    func sync() throws(FileError)
+    func close()
 }
 
 /// Why something with a file did not work.

@@ -35,4 +35,14 @@ package enum SystemFile {
             if count >= 0 || errno != EINTR { return count }
         }
     }
+
+    package static func close(_ descriptor: Int32) {
+        #if canImport(Glibc)
+            _ = Glibc.close(descriptor)
+        #elseif canImport(Musl)
+            _ = Musl.close(descriptor)
+        #else
+            _ = Darwin.close(descriptor)
+        #endif
+    }
 }

@@ -8,7 +8,10 @@
 
 /// The system's files.
 package struct SystemFileSystem: FileSystem {
-    package init() {}
+    package let registry: DirectoryRegistry
+
+    /// - Parameter registry: That of the process. Clients with registries of their own treat each other as processes do.
+    package init(registry: DirectoryRegistry = .ofProcess) { self.registry = registry }
 
     package var homeDirectory: String? {
         guard let home = getenv("HOME").map({ String(cString: $0) }), home.hasPrefix("/") else { return nil }
@@ -20,7 +23,7 @@ package struct SystemFileSystem: FileSystem {
     package func prepareDirectory(_ path: String) throws(FileError) {
         try makeDirectory(path)
         var status = stat()
-        guard lstat(path, &status) == 0 else { throw failure("look at", path) }
+        guard lstat(path, &status) == 0 else { throw Self.failure("look at", path) }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw refusal(path, "it is not a directory, or a link to one") }
         guard status.st_uid == geteuid() else {
             throw refusal(path, "it belongs to another user; " + remedy(path, status, "a directory of your own"))
@@ -55,39 +58,39 @@ package struct SystemFileSystem: FileSystem {
         }
         guard result == 0 else {
             if errno == EEXIST { return }
-            throw failure("make the directory", path)
+            throw Self.failure("make the directory", path)
         }
         let descriptor = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         // A directory that may not be read cannot be synced.
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
-        try sync(descriptor, parent)
+        try Self.sync(descriptor, parent)
     }
 
     /// Some network and FUSE file systems refuse to sync a directory, and keep its names all the same.
-    private func sync(_ directory: Int32, _ path: String) throws(FileError) {
+    static func sync(_ directory: Int32, _ path: String) throws(FileError) {
         guard fsync(directory) == 0 || [EINVAL, EBADF, ENOSYS, ENOTSUP, EOPNOTSUPP].contains(errno) else {
-            throw failure("sync", path)
+            throw Self.failure("sync", path)
         }
     }
 
     package func createFile(_ path: String, _ contents: [UInt8]) throws(FileError) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw failure("create", path) }
+        guard descriptor >= 0 else { throw Self.failure("create", path) }
         var problem: FileError?
         contents.withUnsafeBytes { bytes in
             var rest = bytes
             while !rest.isEmpty {
                 let written = SystemFile.write(descriptor, rest)
                 guard written > 0 else {
-                    problem = failure("write", path)
+                    problem = Self.failure("write", path)
                     return
                 }
                 rest = UnsafeRawBufferPointer(rebasing: rest[written...])
             }
         }
-        if problem == nil, fsync(descriptor) != 0 { problem = failure("sync", path) }
-        if close(descriptor) != 0, problem == nil { problem = failure("close", path) }
+        if problem == nil, fsync(descriptor) != 0 { problem = Self.failure("sync", path) }
+        if close(descriptor) != 0, problem == nil { problem = Self.failure("close", path) }
         guard let problem else { return }
         // What is only half there is of no use.
         unlink(path)
@@ -102,24 +105,26 @@ package struct SystemFileSystem: FileSystem {
         #else
             let result = Darwin.rename(path, other)
         #endif
-        guard result == 0 else { throw failure("rename", path) }
+        guard result == 0 else { throw Self.failure("rename", path) }
     }
 
     package func remove(_ path: String) throws(FileError) {
-        guard unlink(path) == 0 || errno == ENOENT else { throw failure("remove", path) }
+        guard unlink(path) == 0 || errno == ENOENT else { throw Self.failure("remove", path) }
     }
 
     package func syncDirectory(_ path: String) throws(FileError) {
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure("open", path) }
+        guard descriptor >= 0 else { throw Self.failure("open", path) }
         defer { close(descriptor) }
-        try sync(descriptor, path)
+        try Self.sync(descriptor, path)
     }
 
-    package func list(_ path: String) throws(FileError) -> [String] {
+    package func list(_ path: String) throws(FileError) -> [String] { try Self.list(path) }
+
+    static func list(_ path: String) throws(FileError) -> [String] {
         guard let directory = opendir(path) else {
             if errno == ENOENT { return [] }
-            throw failure("list", path)
+            throw Self.failure("list", path)
         }
         defer { closedir(directory) }
         var names: [String] = []
@@ -137,17 +142,17 @@ package struct SystemFileSystem: FileSystem {
     package func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
         // Without O_NONBLOCK a pipe in place of the file would be waited for.
         let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw failure("open", path) }
+        guard descriptor >= 0 else { throw Self.failure("open", path) }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw failure("look at", path) }
+        guard fstat(descriptor, &status) == 0 else { throw Self.failure("look at", path) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw refusal(path, "it is not a regular file") }
         guard status.st_size <= limit else { throw refusal(path, "it is larger than \(limit) bytes") }
         var contents: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 64 * 1_024)
         while contents.count <= limit {
             let count = buffer.withUnsafeMutableBytes { SystemFile.read(descriptor, $0) }
-            guard count >= 0 else { throw failure("read", path) }
+            guard count >= 0 else { throw Self.failure("read", path) }
             if count == 0 { return contents }
             contents += buffer[..<count]
         }
@@ -167,12 +172,19 @@ package struct SystemFileSystem: FileSystem {
         return SystemTime.wall.duration - changed.duration
     }
 
+    package func identity(of path: String) -> FileIdentity? {
+        var status = stat()
+        return stat(path, &status) == 0 ? FileIdentity(status) : nil
+    }
+
+    package func openDirectory(_ path: String) throws(FileError) -> any OpenDirectory { try SystemDirectory(path) }
+
     private static func parent(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    private func failure(_ action: String, _ path: String) -> FileError {
+    static func failure(_ action: String, _ path: String) -> FileError {
         FileError(action: action, path: path, reason: SystemErrors.text(errno))
     }
 

@@ -18,7 +18,8 @@ enum JournalCommand {
         discussion: """
             A pending settlement is attempted while a client with its identity runs. An identity is a base URL and a
             tenant or, without a tenant, an API key. A rejected settlement was refused by the server for good. A corrupt
-            file is no settlement. Rejected and corrupt files stay until they are discarded.
+            file is no settlement. Rejected and corrupt files stay until they are discarded. Settlements in the logs of
+            processes that have ended are listed, too: the next client, or cycles journal flush, makes files of them.
 
             Without a base URL and an API key, no identity is marked as own.
             """,
@@ -39,8 +40,13 @@ enum JournalCommand {
             return .success
         }
         Console.line("The journal is in \(directory).")
+        let logs = try journal.logsInUse()
+        if !logs.isEmpty {
+            Console.line("Running processes have logs of their own, which are not listed:")
+            for log in logs { Console.line("  \(log)") }
+        }
         guard !identities.isEmpty else {
-            Console.line("It contains no settlements.")
+            Console.line(logs.isEmpty ? "It contains no settlements." : "It contains no other settlements.")
             return .success
         }
         var table = TextTable(["IDENTITY", "STATE", "RESERVATION", "ACTUAL", "ACTION", "AGE", "SERVER"])
@@ -120,7 +126,7 @@ enum JournalCommand {
         return .object([
             "path": .string(entry.path), "state": .string(entry.state.rawValue),
             "reservation_id": text(entry.reservationID?.rawValue), "base_url": text(entry.baseURL),
-            "is_event": .bool(entry.isEvent), "actual": actual ?? .null,
+            "is_event": .bool(entry.isEvent), "is_logged": .bool(entry.isLogged), "actual": actual ?? .null,
             "idempotency_key": text(entry.idempotencyKey?.rawValue),
             "recorded_at_ms": number(entry.recordedAtMilliseconds),
             "not_before_ms": number(entry.notBeforeMilliseconds), "rejection": text(entry.rejection),

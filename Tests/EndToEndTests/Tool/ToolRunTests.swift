@@ -94,7 +94,8 @@ extension ToolSuites {
                 let outcome = await tool.outcome()
                 #expect(outcome.signal == SIGTERM, "\(outcome)")
                 let list = try RunningTool(["journal", "list"], environment, home: home)
-                #expect(await list.outcome().output.contains("pending  rsv_000001   42 TOKENS"))
+                let listed = await list.outcome()
+                #expect(listed.output.contains("pending  rsv_000001   42 TOKENS"), "\(outcome) \(listed)")
             }
         }
 

@@ -54,7 +54,10 @@ package enum JournalNames {
         let salt = "runcycles-commit-journal\n" + baseURL
         // Once for each identity of the process: clients come and go. The key itself is not kept.
         let question = SHA256.hash(Array(identity.utf8) + [0] + Array(salt.utf8))
-        if let known = knownFolders.withLock({ $0[question] }) { return known }
+        let isAsked = knownFolders.withLock { known in
+            known.updateValue(known[question] ?? nil, forKey: question) != nil
+        }
+        if isAsked { return knownFolders.wait { $0[question] ?? nil } }
         let derived = PBKDF2.derive(
             password: Array(identity.utf8),
             salt: Array(salt.utf8),
@@ -70,7 +73,8 @@ package enum JournalNames {
         folder(baseURL: identity.baseURL, apiKey: identity.apiKey.value, tenant: identity.tenant)
     }
 
-    private static let knownFolders = Lock([[UInt8]: String]())
+    /// The folders of identities; nil while one is being derived.
+    private static let knownFolders = WaitableLock([[UInt8]: String?]())
 
     /// Where the folders of all identities are unless configured otherwise; nil without a home.
     package static func base(inHome home: String?) -> String? { home.map { $0 + "/.runcycles/commit-journal" } }
@@ -92,6 +96,11 @@ package enum JournalNames {
 
     /// Whether a file is one that is being written, or was when its process ended.
     package static func isTemporary(_ name: String) -> Bool { name.hasSuffix(".tmp") }
+
+    /// Eight random digits, for the name of a file that must not be there.
+    package static func randomMark() -> String {
+        hexadecimal(withUnsafeBytes(of: UInt32(truncatingIfNeeded: SystemRandomness.words().0)) { Array($0) })
+    }
 
     package static func hexadecimal(_ bytes: [UInt8]) -> String {
         String(decoding: bytes.flatMap { [digit($0 >> 4), digit($0 & 15)] }, as: UTF8.self)

@@ -1,110 +1,104 @@
-/// Writes, reads and removes records on a thread of its own, in the order of the calls. Calls that arrive while it is
-/// busy are carried out together, with one sync of the directory.
-///
-/// While the system has no thread to give, the thread that calls first does the work of all.
+/// The journal as one client sees it: stores, reads and removes the records of its settlements, in the order of the calls.
 package final class JournalWriter: Sendable {
-    /// Takes whether everything of a batch is certain to be on disk.
-    private typealias Completion = @Sendable (_ isSynced: Bool) -> Void
-    private typealias Call = @Sendable (inout RecordStore) -> Completion
-
-    private struct Line {
-        var calls: [Call] = []
-        /// Whether a thread is at work, or is being started.
-        var hasThread = false
+    /// The client's place among those of its process.
+    private struct Membership: Sendable {
+        let process: Int32
+        let journal: Journal
+        let client: JournalClient
     }
 
-    private let observer: any CyclesObserver
-    private let threads: ThreadSource
-    private let line = WaitableLock(Line())
-    private let store: Lock<RecordStore>
+    private let files: any FileSystem
+    private let join: @Sendable () -> Membership
+    private let current: Lock<Membership>
 
-    package init(_ store: sending RecordStore, observer: any CyclesObserver, threads: ThreadSource = .system) {
-        self.store = Lock(store)
-        self.observer = observer
-        self.threads = threads
+    /// - Parameter directory: The directory of all identities; nil means the one below the user's home.
+    package init(
+        _ files: any FileSystem,
+        directory: String?,
+        identity: JournalIdentity,
+        observer: any CyclesObserver,
+        threads: ThreadSource = .system
+    ) {
+        let base = directory ?? JournalNames.base(inHome: files.homeDirectory)
+        let join = { @Sendable in
+            let journal =
+                base.map { base in
+                    files.registry.object(for: base, in: files) { Journal(files, base: base, threads: threads) }
+                } ?? Journal(files, base: nil, threads: threads)
+            let client = journal.enter(RecordStore(files: files, base: base, identity: identity), observer)
+            return Membership(process: files.processID, journal: journal, client: client)
+        }
+        self.files = files
+        self.join = join
+        current = Lock(join())
+        // The name of the folder takes long to derive: the first commit shall find it done.
+        if base != nil { _ = threads.start(attempts: 1) { _ = JournalNames.folder(identity) } }
     }
 
-    /// Puts a record on disk in place of one for the same reservation. `completion` takes whether it is there.
-    package func write(_ record: SettlementRecord, _ completion: @escaping @Sendable (Bool) -> Void) {
-        enqueue { store in
-            let isWritten = store.write(record)
-            return { isSynced in completion(isWritten && isSynced) }
+    deinit { close {} }
+
+    /// The membership in this process. A process that was forked has no thread that works for its parent's.
+    private var member: Membership {
+        let process = files.processID
+        return current.withLock { current in
+            if current.process != process { current = join() }
+            return current
         }
     }
 
+    private func perform(
+        isUrgent: Bool = true,
+        _ call: @escaping @Sendable (inout JournalRounds, JournalClient) -> Void
+    ) {
+        let member = member
+        member.journal.perform(isUrgent: isUrgent) { call(&$0, member.client) }
+    }
+
+    /// Stores a record in place of one for the same reservation. `completion` takes whether it is on disk.
+    package func write(_ record: SettlementRecord, _ completion: @escaping @Sendable (Bool) -> Void) {
+        perform { $0.put(record, of: $1, .apart, completion) }
+    }
+
+    /// The same for a thread that waits.
+    package func writeBlocking(_ record: SettlementRecord) -> Bool {
+        let member = member
+        return member.journal.performBlocking { $0.put(record, of: member.client, .direct, $1) }
+    }
+
+    /// Makes a record file of a settlement that goes on for long, for other processes to find if this one ends.
+    package func leaveLog(_ id: ReservationID) {
+        perform { $0.leave(id, of: $1) }
+    }
+
     /// Forgets a reservation that is settled.
-    package func remove(_ id: ReservationID, _ completion: @escaping @Sendable () -> Void) {
-        enqueue { store in
-            store.remove(id)
-            return { _ in completion() }
+    /// - Parameter mayReturn: Whether its record does no harm if it is found again after a crash: `completion` is called at
+    ///   once then, unless there is a file to remove.
+    package func remove(_ id: ReservationID, mayReturn: Bool, _ completion: @escaping @Sendable () -> Void) {
+        if mayReturn, !member.client.mayHaveFile(id) {
+            perform(isUrgent: false) { $0.drop(id, of: $1) }
+            completion()
+        } else {
+            perform { $0.remove(id, of: $1, mayReturn: mayReturn, completion) }
         }
     }
 
     /// Keeps the record of a settlement that the server refuses for good, with the reason, for an operator.
     package func setAside(_ id: ReservationID, reason: String, _ completion: @escaping @Sendable () -> Void) {
-        enqueue { store in
-            store.setAside(id, reason: reason)
-            return { _ in completion() }
-        }
+        perform { $0.setAside(id, of: $1, reason: reason, completion) }
     }
 
-    /// Reads all records, and tidies up.
+    /// Takes over the records of processes that are gone, reads all, and tidies up.
     package func load(_ completion: @escaping @Sendable ([SettlementRecord]) -> Void) {
-        enqueue { store in
-            let records = store.load()
-            return { _ in completion(records) }
-        }
+        perform { $0.load($1, completion) }
     }
 
     /// Uses another API key from now on: see ``RecordStore/changeKey(_:)``.
     package func changeKey(_ key: Secret, _ completion: @escaping @Sendable () -> Void) {
-        enqueue { store in
-            store.changeKey(key)
-            return { _ in completion() }
-        }
+        perform { $0.changeKey(key, of: $1, completion) }
     }
 
-    /// Calls back once all earlier calls are carried out.
-    package func drain(_ completion: @escaping @Sendable () -> Void) { enqueue { _ in { _ in completion() } } }
-
-    // MARK: The thread
-
-    private func enqueue(_ call: @escaping Call) {
-        let needsThread = line.withLock { line in
-            line.calls.append(call)
-            defer { line.hasThread = true }
-            return !line.hasThread
-        }
-        guard needsThread, !threads.start({ self.run() }) else { return }
-        repeat { performCalls() } while !endsIfIdle()
-    }
-
-    private func run() {
-        while true {
-            performCalls()
-            let hasCalls = line.wait(atMost: .seconds(5)) { $0.calls.isEmpty ? nil : true }
-            if hasCalls == nil, endsIfIdle() { return }
-        }
-    }
-
-    private func endsIfIdle() -> Bool {
-        line.withLock { line in
-            if line.calls.isEmpty { line.hasThread = false }
-            return !line.hasThread
-        }
-    }
-
-    private func performCalls() {
-        while true {
-            let calls = line.withLock { line in
-                defer { line.calls = [] }
-                return line.calls
-            }
-            if calls.isEmpty { return }
-            // Observers and completions may call the journal, and so run without the lock.
-            let (completions, end) = store.withLock { store in (calls.map { $0(&store) }, store.endBatch()) }
-            for event in end.events { observer.observe(event) }
-            for completion in completions { completion(end.isSynced) }
-        }
+    /// Leaves what is not settled to other processes, and calls back once all earlier calls are carried out.
+    package func close(_ completion: @escaping @Sendable () -> Void) {
+        perform { $0.close($1, completion) }
     }
 }

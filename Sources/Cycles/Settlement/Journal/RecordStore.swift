@@ -6,8 +6,8 @@ package struct RecordStore: Sendable {
     /// The directory of all identities; nil if there is no home directory.
     private let base: String?
     private var identity: JournalIdentity
-    /// The folder of the identity, once its name is known; to derive the name is slow.
-    private var folder: String?
+    /// The name of the identity's folder, once it is known; to derive it is slow.
+    private var knownFingerprint: String?
     /// Whether the folder was made, or was found and may be used.
     private var isPrepared = false
     private var hasReportedBase = false
@@ -21,12 +21,23 @@ package struct RecordStore: Sendable {
     private var isSynced = true
     private var events: [CyclesEvent] = []
 
-    /// - Parameter directory: The directory of all identities; nil means the one below the user's home.
-    package init(files: any FileSystem, directory: String?, identity: JournalIdentity) {
+    package init(files: any FileSystem, base: String?, identity: JournalIdentity) {
         self.files = files
-        base = directory ?? JournalNames.base(inHome: files.homeDirectory)
+        self.base = base
         self.identity = identity
     }
+
+    /// The name of the identity's folder.
+    package var fingerprint: String {
+        mutating get {
+            let fingerprint = knownFingerprint ?? JournalNames.folder(identity)
+            knownFingerprint = fingerprint
+            return fingerprint
+        }
+    }
+
+    /// Whether another API key is another identity. With a tenant the key is no part of it.
+    package var isIdentifiedByKey: Bool { identity.tenant?.isBlank ?? true }
 
     // MARK: Calls
 
@@ -40,14 +51,16 @@ package struct RecordStore: Sendable {
 
     /// Writes a record, which is certain to be on disk after the batch.
     /// - Returns: Whether that worked.
-    package mutating func write(_ record: SettlementRecord) -> Bool {
-        guard let folder = preparedFolder(), write(record, in: folder) else { return false }
+    package mutating func write(_ contents: [UInt8], of id: ReservationID) -> Bool {
+        guard let folder = preparedFolder(), write(contents, of: id, in: folder) else { return false }
         needsSync = true
         return true
     }
 
-    package mutating func remove(_ id: ReservationID) {
+    /// - Parameter mayReturn: Whether it does no harm if a crash of the machine brings the record back.
+    package mutating func remove(_ id: ReservationID, mayReturn: Bool) {
         for path in paths(of: id) { attempt { (files) throws(FileError) in try files.remove(path) } }
+        if !mayReturn { needsSync = true }
     }
 
     package mutating func setAside(_ id: ReservationID, reason: String) {
@@ -74,9 +87,8 @@ package struct RecordStore: Sendable {
         let old = existingFolder()
         sync()
         identity.apiKey = key
-        // With a tenant the key is no part of the identity.
-        guard identity.tenant?.isBlank ?? true else { return }
-        (folder, isPrepared, usableFolder) = (nil, false, nil)
+        guard isIdentifiedByKey else { return }
+        (knownFingerprint, isPrepared, usableFolder) = (nil, false, nil)
         guard let old else { return }
         let new = preparedFolder()
         if new == old { return }
@@ -109,8 +121,7 @@ package struct RecordStore: Sendable {
             hasReportedBase = true
             return nil
         }
-        let folder = folder ?? base + "/" + JournalNames.folder(identity)
-        self.folder = folder
+        let folder = base + "/" + fingerprint
         // One that somebody has removed is made anew.
         if isPrepared, files.age(of: folder) != nil { return folder }
         isPrepared = attempt { (files) throws(FileError) in
@@ -144,7 +155,7 @@ package struct RecordStore: Sendable {
 
     private mutating func move(from old: String, to new: String) {
         var moved: [String] = []
-        for record in load(from: old) where write(record, in: new) {
+        for record in load(from: old) where write(record.encoded, of: record.reservationID, in: new) {
             moved.append(JournalNames.file(record.reservationID))
         }
         // The old ones go once the new ones are certain to be there.
@@ -154,30 +165,17 @@ package struct RecordStore: Sendable {
 
     // MARK: Writing
 
-    private mutating func write(_ record: SettlementRecord, in folder: String) -> Bool {
-        let path = "\(folder)/\(JournalNames.file(record.reservationID))"
-        let contents = record.encoded
+    private mutating func write(_ contents: [UInt8], of id: ReservationID, in folder: String) -> Bool {
+        let path = "\(folder)/\(JournalNames.file(id))"
         guard contents.count <= SettlementRecord.maxBytes else {
             report(
                 path,
-                "reservation \(record.reservationID) is not kept: its record would be larger than "
-                    + "\(SettlementRecord.maxBytes) bytes; send less metadata"
+                "reservation \(id) is not kept: its record would be larger than \(SettlementRecord.maxBytes) bytes; "
+                    + "send less metadata"
             )
             return false
         }
-        let mark = JournalNames.hexadecimal(
-            withUnsafeBytes(of: UInt32(truncatingIfNeeded: SystemRandomness.words().0)) { Array($0) }
-        )
-        let temporary = "\(path).\(files.processID).\(mark).tmp"
-        return attempt { (files) throws(FileError) in
-            try files.createFile(temporary, contents)
-            do throws(FileError) {
-                try files.rename(temporary, to: path)
-            } catch {
-                try? files.remove(temporary)
-                throw error
-            }
-        }
+        return attempt { (files) throws(FileError) in try files.writeRecord(contents, to: path) }
     }
 
     /// Adds the reason for which a record is set aside, as far as there is room. Without it the record is set aside all
@@ -188,7 +186,7 @@ package struct RecordStore: Sendable {
         else { return }
         record.rejection = reason.count <= 2_000 ? reason : reason.prefix(1_999) + "…"
         guard record.encoded.count <= SettlementRecord.maxBytes else { return }
-        _ = write(record, in: String(path[..<end]))
+        _ = write(record.encoded, of: record.reservationID, in: String(path[..<end]))
     }
 
     // MARK: Reading

@@ -15,7 +15,7 @@ public struct SettlementJournal: Sendable {
 
     /// One file.
     public struct Entry: Hashable, Sendable {
-        /// Where it is.
+        /// Where it is, or for a logged record where it will be.
         public let path: String
         /// What it stands for.
         public let state: State
@@ -37,6 +37,11 @@ public struct SettlementJournal: Sendable {
         public let recordedAtMilliseconds: Int64?
         /// Before this the server does not want to be asked, in milliseconds since 1970.
         public let notBeforeMilliseconds: Int64?
+        /// Whether the record is still in the log of a process that has ended. It is at ``path`` once a client has taken
+        /// the log over.
+        public var isLogged: Bool { logged != nil }
+        /// The record in the log.
+        fileprivate var logged: [UInt8]?
         /// Why the server refused it for good; nil if it did not, or the client that put it aside did not say why.
         public let rejection: String?
         /// Why the file cannot be read as a record; nil if it can.
@@ -112,14 +117,24 @@ public struct SettlementJournal: Sendable {
 
     /// Everybody's files, by the names of the folders. Folders without any are left out.
     /// - Throws: ``JournalProblem`` if the directory cannot be read. One that is not there has no files.
+    ///
+    /// What a running process has to settle is in its log, and not among the entries: see ``logsInUse()``.
     public func identities() throws(JournalProblem) -> [Identity] {
         guard let directory else { return [] }
         let own = ownName
+        let logged = try logs()?.entries ?? [:]
         var result: [Identity] = []
-        for name in try list(directory).sorted() where JournalNames.isFolder(name) {
+        for name in Set(try list(directory)).union(logged.keys).sorted() where JournalNames.isFolder(name) {
             let folder = directory + "/" + name
             do throws(JournalProblem) {
-                let entries = try list(folder).sorted().compactMap { entry(folder + "/" + $0) }
+                var entries = try list(folder).compactMap { entry(folder + "/" + $0) }
+                let present = Set(entries.map(\.path))
+                for record in logged[name] ?? [] {
+                    let path = "\(folder)/\(JournalNames.file(record.reservationID))"
+                    guard !present.contains(path), !present.contains(path + ".rejected") else { continue }
+                    entries.append(Entry(path, logged: record.record))
+                }
+                entries.sort { $0.path < $1.path }
                 if !entries.isEmpty {
                     result.append(Identity(name: name, isOwn: name == own, entries: entries, problem: nil))
                 }
@@ -130,15 +145,33 @@ public struct SettlementJournal: Sendable {
         return result
     }
 
+    /// The logs of processes that are running, by their paths. Nobody else reads, settles or discards what they hold.
+    /// - Throws: ``JournalProblem`` if the folder of logs cannot be read.
+    public func logsInUse() throws(JournalProblem) -> [String] { try logs()?.logsInUse ?? [] }
+
+    private func logs() throws(JournalProblem) -> LogListing? {
+        guard let directory else { return nil }
+        return try at(directory) { () throws(FileError) in try LogListing(files, base: directory) }
+    }
+
     /// What a file contains.
     /// - Throws: ``JournalProblem`` if it cannot be read.
     public func contents(of entry: Entry) throws(JournalProblem) -> [UInt8] {
-        try at(entry.path) { () throws(FileError) in try files.read(entry.path, limit: SettlementRecord.maxBytes) }
+        if let logged = entry.logged { return logged }
+        return try at(entry.path) { () throws(FileError) in
+            try files.read(entry.path, limit: SettlementRecord.maxBytes)
+        }
     }
 
     /// Removes a file for good. A pending one's spend will not reach the ledger, unless a client has it in hand already.
     /// - Throws: ``JournalProblem`` if it cannot be removed.
     public func discard(_ entry: Entry) throws(JournalProblem) {
+        if entry.isLogged, let directory {
+            // Its log goes first: with the log, the record would come back.
+            var takeOver = LogTakeOver(files, base: directory)
+            takeOver.run(except: [])
+            for case .journalProblem(let problem) in takeOver.events { throw problem }
+        }
         try at(entry.path) { () throws(FileError) in try files.remove(entry.path) }
     }
 
@@ -174,6 +207,11 @@ public struct SettlementJournal: Sendable {
 }
 
 extension SettlementJournal.Entry {
+    fileprivate init(_ path: String, logged record: [UInt8]) {
+        self.init(path, .pending, try? SettlementRecord(parsing: record))
+        logged = record
+    }
+
     fileprivate init(
         _ path: String,
         _ state: SettlementJournal.State,

@@ -1,0 +1,120 @@
+/// One commit log of this process: its live records, the batch that is next, and the place for it.
+///
+/// A value without a file: ``OpenLog`` writes and syncs for it. A batch stays the next one until a sync covers it, so that
+/// drops which are written but not synced are written again in the same place, with whatever came after them.
+package struct CommitLog: Sendable {
+    /// A record among those of all clients of the process.
+    package struct Key: Hashable, Sendable {
+        /// The number of the client.
+        package let client: Int
+        package let id: ReservationID
+    }
+
+    /// A record that is not settled yet.
+    package struct Record: Hashable, Sendable {
+        /// The folder of the record's identity.
+        package let fingerprint: String
+        /// The record, as its record file would hold it.
+        package let contents: [UInt8]
+        /// When the last attempt began, in milliseconds since 1970; 0 if there was none.
+        package let attemptedAtMilliseconds: Int64
+
+        var frame: CommitLogFormat.Frame {
+            .put(fingerprint: fingerprint, record: contents, attemptedAtMilliseconds: attemptedAtMilliseconds)
+        }
+    }
+
+    private typealias Format = CommitLogFormat
+
+    /// The longest id whose drop fits into the block that is kept for it.
+    private static let longestID = 3_072
+
+    package let id: CommitLogFormat.LogID
+    package let size: Int
+    /// The records that are not settled yet.
+    package private(set) var live: [Key: Record] = [:]
+    private var place = CommitLogFormat.BatchNumber(generation: 1, number: 1)
+    /// Where the next batch begins.
+    private var offset = CommitLogFormat.blockSize
+    /// The frames of the next batch, and the bytes that they take.
+    private var frames: [CommitLogFormat.Frame] = []
+    private var frameBytes = 0
+    /// The number of frames that are written, though not synced.
+    private var written = 0
+
+    package init(_ id: CommitLogFormat.LogID, size: Int) {
+        self.id = id
+        self.size = size
+    }
+
+    /// The size of a log that begins with some records: 64 KiB for the first log of a process, and up to 8 MiB for its
+    /// successors, unless the records need more. Nil if no log is large enough.
+    package static func size(for records: some Sequence<Record>, after predecessor: Int?) -> Int? {
+        let (count, bytes) = records.reduce((0, 0)) { ($0.0 + 1, $0.1 + $1.frame.count) }
+        // Twice the room, so that the log is not full at once.
+        let needed = 2 * (Format.blockSize + Format.batchSize(frames: bytes) + count * Format.blockSize)
+        var size = predecessor.map { min(max(1 << 20, 2 * $0), 8 << 20) } ?? 1 << 16
+        while size < needed { size *= 2 }
+        return size <= Format.maxBytes ? size : nil
+    }
+
+    // MARK: Records
+
+    /// Whether a log may have a record at all.
+    package static func mayHold(_ id: ReservationID, _ contents: [UInt8]) -> Bool {
+        id.rawValue.utf8.count <= longestID && contents.count <= SettlementRecord.maxBytes
+    }
+
+    /// Adds a record to the next batch, in place of one for the same reservation.
+    /// - Returns: Whether there is room for it, and for dropping all live records one by one.
+    package mutating func put(_ key: Key, _ record: Record) -> Bool {
+        let frame = record.frame
+        let blocks = live.count + (live[key] == nil ? 1 : 0)
+        guard CommitLog.mayHold(key.id, record.contents),
+            offset + Format.batchSize(frames: frameBytes + frame.count) + blocks * Format.blockSize <= size
+        else { return false }
+        live[key] = record
+        append(frame)
+        return true
+    }
+
+    /// Forgets a record with the next batch. Nothing happens if the log does not have it.
+    package mutating func drop(_ key: Key) {
+        guard let record = live.removeValue(forKey: key) else { return }
+        append(.drop(fingerprint: record.fingerprint, key.id))
+    }
+
+    private mutating func append(_ frame: CommitLogFormat.Frame) {
+        frames.append(frame)
+        frameBytes += frame.count
+    }
+
+    // MARK: Batches
+
+    /// Whether the next batch has frames that are not written.
+    package var hasUnwritten: Bool { written < frames.count }
+
+    /// Whether the next batch has frames.
+    package var hasUnsynced: Bool { !frames.isEmpty }
+
+    /// Whether the log is so full that a successor is soon needed.
+    package var isAlmostFull: Bool { offset + live.count * Format.blockSize > size / 2 }
+
+    /// The next batch and its place.
+    package mutating func write() -> (bytes: [UInt8], offset: Int) {
+        written = frames.count
+        return (Format.batch(frames, place, in: id), offset)
+    }
+
+    /// The batch that was written last is on disk: another follows it.
+    package mutating func synced() {
+        guard !frames.isEmpty else { return }
+        offset += Format.batchSize(frames: frameBytes)
+        place.number += 1
+        (frames, frameBytes, written) = ([], 0, 0)
+        // Nothing in the log is needed any more, not even if the process ends now.
+        guard live.isEmpty else { return }
+        place = CommitLogFormat.BatchNumber(generation: place.generation + 1, number: 1)
+        offset = Format.blockSize
+    }
+}

@@ -1,0 +1,141 @@
+/// The thread that keeps the journal of one directory, for all clients of the process that share it.
+///
+/// Calls that arrive while it syncs are carried out together. While the system has no thread to give, the thread that calls
+/// first does the work of all.
+final class Journal: Sendable {
+    typealias Call = @Sendable (inout JournalRounds) -> Void
+
+    private struct Line {
+        var calls: [Call] = []
+        /// Whether a call does not wait for the next round that there is anyway.
+        var isUrgent = false
+        /// Whether a thread is at work, or is being started.
+        var hasThread = false
+        /// Whether the thread sleeps until it is woken, so that even calls that are not urgent wake it.
+        var sleepsLong = false
+        var worker: SystemThread?
+        var lastClient = 0
+    }
+
+    private static let patience = Duration.seconds(5)
+    /// How long the thread waits for the drops that follow puts, which do not wake it meanwhile.
+    private static let delayOfDrops = Duration.milliseconds(100)
+
+    private let folder: LogFolder?
+    private let threads: ThreadSource
+    private let line = WaitableLock(Line())
+    private let rounds: Lock<JournalRounds>
+    private let delivery: SerialThread
+
+    init(_ files: any FileSystem, base: String?, threads: ThreadSource) {
+        folder = base.map { LogFolder(files, base: $0) }
+        self.threads = threads
+        rounds = Lock(JournalRounds(files, base: base))
+        delivery = SerialThread(threads)
+    }
+
+    /// Adds a client.
+    func enter(_ store: sending RecordStore, _ observer: any CyclesObserver) -> JournalClient {
+        let number = line.withLock { line, _ in
+            line.lastClient += 1
+            return line.lastClient
+        }
+        let client = JournalClient(number, store, observer)
+        perform { $0.enter(client) }
+        return client
+    }
+
+    /// Carries out a call in the next round.
+    /// - Parameter isUrgent: Whether somebody waits for the round.
+    func perform(isUrgent: Bool = true, _ call: @escaping Call) {
+        let needsThread = line.withLock { line, wakes in
+            line.calls.append(call)
+            if isUrgent { line.isUrgent = true }
+            wakes = isUrgent || line.sleepsLong
+            defer { line.hasThread = true }
+            return !line.hasThread
+        }
+        guard needsThread, !threads.start({ self.run() }) else { return }
+        repeat { _ = performCalls(isHurried: true) } while !endsIfIdle()
+    }
+
+    /// Carries out a call for a thread that waits for the disk.
+    /// - Parameter call: Takes a completion that must be delivered directly.
+    func performBlocking(_ call: @escaping @Sendable (inout JournalRounds, @escaping JournalRounds.Completion) -> Void)
+        -> Bool
+    {
+        // The thread that would have to carry out the call must not wait for itself.
+        guard line.withLock({ line, _ in line.worker == SystemThread.current }) else {
+            return blocking { done in perform { call(&$0, done) } }
+        }
+        let result = Lock(false)
+        finish(
+            rounds.withLock { rounds in
+                call(&rounds) { isDurable in result.withLock { $0 = isDurable } }
+                return rounds.end(at: .now, isHurried: true)
+            }
+        )
+        return result.withLock { $0 }
+    }
+
+    // MARK: The thread
+
+    private func run() {
+        while true {
+            let deadline = performCalls(isHurried: false)
+            let limit = deadline.map { $0 - .now } ?? Journal.patience
+            let isWoken: Bool? = line.wait(atMost: max(.zero, limit)) { line in
+                if line.isUrgent || (deadline == nil && !line.calls.isEmpty) { return true }
+                line.sleepsLong = deadline == nil
+                return nil
+            }
+            let hasCalls = line.withLock { line, _ in
+                line.sleepsLong = false
+                return !line.calls.isEmpty
+            }
+            if isWoken == nil, deadline == nil, !hasCalls, endsIfIdle() { return }
+        }
+    }
+
+    private func endsIfIdle() -> Bool {
+        line.withLock { line, _ in
+            if line.calls.isEmpty { (line.hasThread, line.worker) = (false, nil) }
+            return !line.hasThread
+        }
+    }
+
+    /// - Returns: When there is something to do next, if nothing is asked for before.
+    private func performCalls(isHurried: Bool) -> ContinuousClock.Instant? {
+        while true {
+            let calls = line.withLock { line, _ in
+                defer { (line.calls, line.isUrgent) = ([], false) }
+                line.worker = SystemThread.current
+                return line.calls
+            }
+            let outcome = rounds.withLock { rounds in
+                for call in calls { call(&rounds) }
+                return rounds.end(at: .now, isHurried: isHurried)
+            }
+            finish(outcome)
+            if outcome.hasMore || line.withLock({ line, _ in line.isUrgent }) { continue }
+            return outcome.deadline ?? (outcome.expectsDrops ? .now + Journal.delayOfDrops : nil)
+        }
+    }
+
+    /// Calls back. Observers and completions may call the journal, and so run without the lock.
+    private func finish(_ outcome: JournalRounds.Outcome) {
+        for completion in outcome.direct { completion() }
+        delivery.run(outcome.apart)
+        if let size = outcome.needsSuccessor { prepareSuccessor(of: size) }
+    }
+
+    /// Makes the next log while this one still has room, apart from the thread that others wait for.
+    private func prepareSuccessor(of size: Int) {
+        guard let folder else { return }
+        // Without a thread it is made when it is needed.
+        _ = threads.start(attempts: 1) {
+            let successor = (try? folder.makeLog(holding: [:], after: size)) ?? nil
+            self.perform(isUrgent: false) { $0.prepared(successor) }
+        }
+    }
+}

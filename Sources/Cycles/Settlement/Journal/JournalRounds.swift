@@ -1,0 +1,275 @@
+/// The logs and the record files of all clients that share a journal.
+///
+/// Its methods carry out calls; ``end(at:isHurried:)`` ends a round of them with one sync of the log and one of each folder
+/// that changed.
+struct JournalRounds: Sendable {
+    typealias Completion = @Sendable (_ isDurable: Bool) -> Void
+
+    /// The thread that a completion runs on.
+    enum Delivery {
+        /// The journal's own: the completion only wakes a thread that waits.
+        case direct
+        /// Another: the completion may call transports and the user's code.
+        case apart
+    }
+
+    /// The end of a round.
+    struct Outcome: Sendable {
+        var direct: [@Sendable () -> Void] = []
+        var apart: [@Sendable () -> Void] = []
+        /// Whether records wait for their way to their files.
+        var hasMore = false
+        /// When drops have to be written or synced.
+        var deadline: ContinuousClock.Instant?
+        /// Whether records are in the log that are soon settled.
+        var expectsDrops = false
+        /// The size of the log for which a successor is to be prepared.
+        var needsSuccessor: Int?
+    }
+
+    private struct Waiter {
+        let isWritten: Bool
+        /// The client whose folder has to be synced; nil if the log has the record.
+        let client: JournalClient?
+        /// The record that has to be durable; nil if none has.
+        let key: CommitLog.Key?
+        let delivery: Delivery
+        let completion: Completion
+    }
+
+    /// The number of records that go to their files before others may be put.
+    private static let movesPerRound = 8
+
+    private let files: any FileSystem
+    private let base: String?
+    /// Nil without a home directory.
+    private var logs: LogKeeper?
+    private var clients: [Int: JournalClient] = [:]
+    /// Records that wait for their way from the log to their files.
+    private var leaving: [CommitLog.Key] = []
+
+    // The properties below last for a round.
+    private var waiters: [Waiter] = []
+    private var touched: [Int: JournalClient] = [:]
+    /// Records that leave the log once their files are on disk.
+    private var moved: [(client: JournalClient, key: CommitLog.Key)] = []
+    private var unsyncedClients: Set<Int> = []
+    private var lost: Set<CommitLog.Key> = []
+    private var needsSync = false
+    private var hasPuts = false
+    private var events: [(client: JournalClient, event: CyclesEvent)] = []
+
+    /// - Parameter base: The directory of all identities; nil without a home directory, when there are no logs.
+    init(_ files: any FileSystem, base: String?) {
+        self.files = files
+        self.base = base
+        logs = base.map { LogKeeper(files, base: $0) }
+    }
+
+    // MARK: Calls
+
+    mutating func enter(_ client: JournalClient) { clients[client.number] = client }
+
+    /// Stores a record in place of one for the same reservation: in the log, or in its file if it has one.
+    mutating func put(
+        _ record: SettlementRecord,
+        of client: JournalClient,
+        _ delivery: Delivery,
+        _ completion: @escaping Completion
+    ) {
+        let key = client.key(record.reservationID)
+        let contents = record.encoded
+        if logs?.isUsable ?? false, !client.usesFile(key.id), CommitLog.mayHold(key.id, contents) {
+            let entry = CommitLog.Record(
+                fingerprint: client.store.withLock { $0.fingerprint },
+                contents: contents,
+                attemptedAtMilliseconds: record.attemptedAtMilliseconds
+            )
+            logs?.put(key, entry)
+            (needsSync, hasPuts) = (true, true)
+            let waiter = Waiter(isWritten: true, client: nil, key: key, delivery: delivery, completion: completion)
+            waiters.append(waiter)
+        } else {
+            let isWritten = writeFile(contents, key, client)
+            waiters.append(
+                Waiter(isWritten: isWritten, client: client, key: nil, delivery: delivery, completion: completion)
+            )
+        }
+    }
+
+    /// Forgets a record in the log. Nothing waits for that.
+    mutating func drop(_ id: ReservationID, of client: JournalClient) { logs?.drop(client.key(id)) }
+
+    /// Forgets a settlement in the log and in its file.
+    /// - Parameter mayReturn: Whether it does no harm if a crash of the machine brings its file back.
+    mutating func remove(
+        _ id: ReservationID,
+        of client: JournalClient,
+        mayReturn: Bool,
+        _ completion: @escaping @Sendable () -> Void
+    ) {
+        drop(id, of: client)
+        needsSync = true
+        if client.mayHaveFile(id) {
+            touch(client) { $0.remove(id, mayReturn: mayReturn) }
+            client.removeFile(id)
+        }
+        wait(completion)
+    }
+
+    /// Keeps the record of a settlement that the server refuses for good, with the reason, for an operator.
+    mutating func setAside(
+        _ id: ReservationID,
+        of client: JournalClient,
+        reason: String,
+        _ completion: @escaping @Sendable () -> Void
+    ) {
+        moveToFile(client.key(id), client)
+        needsSync = true
+        if client.mayHaveFile(id) {
+            touch(client) { $0.setAside(id, reason: reason) }
+            client.removeFile(id)
+        }
+        wait(completion)
+    }
+
+    /// Moves a record from the log to its file before long.
+    mutating func leave(_ id: ReservationID, of client: JournalClient) { leaving.append(client.key(id)) }
+
+    /// Takes over the logs of processes that are gone, and reads the client's record files.
+    mutating func load(_ client: JournalClient, _ completion: @escaping @Sendable ([SettlementRecord]) -> Void) {
+        var held: Set<LogTakeOver.Held> = []
+        if let base, let logs {
+            var takeOver = LogTakeOver(files, base: base)
+            takeOver.run(except: logs.names)
+            events += takeOver.events.map { (client, $0) }
+            held = takeOver.held
+        }
+        var records = touch(client) { $0.load() }
+        if !held.isEmpty {
+            let fingerprint = client.store.withLock { $0.fingerprint }
+            records.removeAll { held.contains(LogTakeOver.Held(fingerprint: fingerprint, id: $0.reservationID)) }
+        }
+        client.addFiles(records.map(\.reservationID))
+        wait { [records] in completion(records) }
+    }
+
+    /// Uses another API key from now on: see ``RecordStore/changeKey(_:)``.
+    mutating func changeKey(_ key: Secret, of client: JournalClient, _ completion: @escaping @Sendable () -> Void) {
+        if client.store.withLock({ $0.isIdentifiedByKey }) { moveAllToFiles(of: client) }
+        touch(client) { $0.changeKey(key) }
+        needsSync = true
+        wait(completion)
+    }
+
+    /// Moves the client's records to their files: another process goes on with them.
+    mutating func close(_ client: JournalClient, _ completion: @escaping @Sendable () -> Void) {
+        client.close()
+        moveAllToFiles(of: client)
+        clients[client.number] = nil
+        needsSync = true
+        wait(completion)
+    }
+
+    /// Takes a log that was made to follow the present one.
+    mutating func prepared(_ successor: OpenLog?) { logs?.prepared(successor) }
+
+    private mutating func wait(_ completion: @escaping @Sendable () -> Void) {
+        waiters.append(Waiter(isWritten: true, client: nil, key: nil, delivery: .apart) { _ in completion() })
+    }
+
+    // MARK: Files
+
+    @discardableResult
+    private mutating func touch<Result>(
+        _ client: JournalClient,
+        _ body: (inout RecordStore) -> sending Result
+    ) -> Result {
+        touched[client.number] = client
+        return client.store.withLock { body(&$0) }
+    }
+
+    private mutating func writeFile(_ contents: [UInt8], _ key: CommitLog.Key, _ client: JournalClient) -> Bool {
+        // A file that could not be synced may be there all the same.
+        client.addFile(key.id)
+        return touch(client) { $0.write(contents, of: key.id) }
+    }
+
+    private mutating func moveToFile(_ key: CommitLog.Key, _ client: JournalClient) {
+        guard let record = logs?.record(key), writeFile(record.contents, key, client) else { return }
+        moved.append((client, key))
+    }
+
+    private mutating func moveAllToFiles(of client: JournalClient) {
+        for key in logs?.keys(of: client.number) ?? [] { moveToFile(key, client) }
+    }
+
+    /// Moves a few of the records that leave the log. The others wait, so that no put has to.
+    private mutating func moveSome() {
+        let next = leaving.prefix(JournalRounds.movesPerRound)
+        leaving.removeFirst(next.count)
+        for key in next { if let client = clients[key.client] { moveToFile(key, client) } }
+    }
+
+    /// Syncs the folders that changed. A record that has moved is dropped from the log once its file is on disk.
+    private mutating func syncFolders() {
+        for (number, client) in touched.sorted(by: { $0.key < $1.key }) {
+            let end = client.store.withLock { $0.endBatch() }
+            if !end.isSynced { unsyncedClients.insert(number) }
+            events += end.events.map { (client, $0) }
+        }
+        touched = [:]
+        for (client, key) in moved where !unsyncedClients.contains(client.number) { drop(key.id, of: client) }
+        moved = []
+    }
+
+    /// Stores records that no log can hold.
+    private mutating func store(_ records: LogKeeper.Records) {
+        for (key, record) in records {
+            guard let client = clients[key.client], writeFile(record.contents, key, client) else {
+                lost.insert(key)
+                continue
+            }
+        }
+        syncFolders()
+        lost.formUnion(records.keys.filter { unsyncedClients.contains($0.client) })
+        logs?.filed(except: lost)
+    }
+
+    // MARK: The end of a round
+
+    /// Ends the round: everything that was asked for is on disk, or its completion says that it is not.
+    /// - Parameter isHurried: Whether drops are written at once, since there is no thread to do so later.
+    mutating func end(at now: ContinuousClock.Instant, isHurried: Bool) -> Outcome {
+        moveSome()
+        syncFolders()
+        if clients.isEmpty { logs?.end() }
+        let spilled = logs?.commit(needsSync: needsSync, hasPuts: hasPuts, at: now, isHurried: isHurried) ?? [:]
+        store(spilled)
+        // The clients share the logs, and so the problems.
+        for problem in logs?.takeProblems() ?? [] {
+            events += clients.values.map { ($0, .journalProblem(problem)) }
+        }
+        defer { (waiters, events, unsyncedClients, lost, needsSync, hasPuts) = ([], [], [], [], false, false) }
+        return outcome()
+    }
+
+    private mutating func outcome() -> Outcome {
+        var outcome = Outcome()
+        for (client, event) in events { outcome.apart.append { client.observer.observe(event) } }
+        for waiter in waiters {
+            let isSynced = waiter.client.map { !unsyncedClients.contains($0.number) } ?? true
+            let isKept = waiter.key.map { !lost.contains($0) } ?? true
+            let (completion, isDurable) = (waiter.completion, waiter.isWritten && isSynced && isKept)
+            switch waiter.delivery {
+            case .direct: outcome.direct.append { completion(isDurable) }
+            case .apart: outcome.apart.append { completion(isDurable) }
+            }
+        }
+        outcome.hasMore = !leaving.isEmpty
+        outcome.deadline = logs?.deadline
+        outcome.expectsDrops = hasPuts
+        outcome.needsSuccessor = logs?.needsSuccessor()
+        return outcome
+    }
+}

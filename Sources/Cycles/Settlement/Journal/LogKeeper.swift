@@ -1,0 +1,215 @@
+/// The logs of this process for one directory: the one in use, its successor, and those that failed.
+struct LogKeeper: Sendable {
+    typealias Records = [CommitLog.Key: CommitLog.Record]
+
+    private static let delayOfWrite = Duration.milliseconds(100)
+    private static let delayOfSync = Duration.seconds(1)
+    /// The time before another log is tried after one could not be made.
+    private static let delayOfLog = Duration.seconds(30)
+
+    private let files: any FileSystem
+    private let folder: LogFolder
+    private var log: OpenLog?
+    /// An empty log that is ready to follow the present one.
+    private var successor: OpenLog?
+    private var isPreparing = false
+    /// A log that failed, while its records are on their way to their files.
+    private var failing: OpenLog?
+    /// Logs that failed and hold records which could not be stored elsewhere.
+    private var failedLogs: [OpenLog] = []
+    /// Records for which the log has no room.
+    private var overflow: Records = [:]
+    /// Until when no log is made, since one could not be.
+    private var noLogUntil: ContinuousClock.Instant?
+    private var hasReportedLog = false
+    private var unwrittenSince: ContinuousClock.Instant?
+    private var unsyncedSince: ContinuousClock.Instant?
+    private var problems: [JournalProblem] = []
+
+    init(_ files: any FileSystem, base: String) {
+        self.files = files
+        folder = LogFolder(files, base: base)
+    }
+
+    // MARK: Records
+
+    /// Whether records may be put.
+    var isUsable: Bool { log != nil || mayMakeLog }
+
+    private var mayMakeLog: Bool { noLogUntil.map { ContinuousClock.now >= $0 } ?? true }
+
+    /// Puts a record, which ``commit(needsSync:hasPuts:at:isHurried:)`` brings to the disk.
+    mutating func put(_ key: CommitLog.Key, _ record: CommitLog.Record) {
+        if !overflow.isEmpty || log?.log.put(key, record) != true { overflow[key] = record }
+    }
+
+    mutating func drop(_ key: CommitLog.Key) {
+        overflow[key] = nil
+        log?.log.drop(key)
+        for index in failedLogs.indices { failedLogs[index].log.drop(key) }
+    }
+
+    func record(_ key: CommitLog.Key) -> CommitLog.Record? {
+        overflow[key] ?? log?.log.live[key] ?? failedLogs.lazy.compactMap { $0.log.live[key] }.first
+    }
+
+    /// The records of a client.
+    func keys(of client: Int) -> Set<CommitLog.Key> {
+        var keys = Set(overflow.keys)
+        for log in openLogs { keys.formUnion(log.log.live.keys) }
+        return keys.filter { $0.client == client }
+    }
+
+    /// The names of the logs, which are never opened again.
+    var names: Set<String> { Set(openLogs.map(\.name)) }
+
+    private var openLogs: [OpenLog] { [log, successor].compactMap { $0 } + failedLogs }
+
+    mutating func takeProblems() -> [JournalProblem] {
+        defer { problems = [] }
+        return problems
+    }
+
+    // MARK: The disk
+
+    /// When drops have to be written or synced.
+    var deadline: ContinuousClock.Instant? {
+        [unwrittenSince.map { $0 + LogKeeper.delayOfWrite }, unsyncedSince.map { $0 + LogKeeper.delayOfSync }]
+            .compactMap { $0 }.min()
+    }
+
+    /// Writes the next batch and syncs it as far as that is due, or makes a log that has room for it.
+    /// - Parameters:
+    ///   - needsSync: Whether somebody waits for the sync.
+    ///   - hasPuts: Whether the batch has records, not only drops.
+    ///   - isHurried: Whether drops are written at once, since there is no thread to do so later.
+    /// - Returns: The records that no log can hold, for their files: see ``filed(except:)``.
+    mutating func commit(
+        needsSync: Bool,
+        hasPuts: Bool,
+        at now: ContinuousClock.Instant,
+        isHurried: Bool
+    ) -> Records {
+        var spilled: Records = [:]
+        if !overflow.isEmpty || (hasPuts && successor != nil) {
+            if replaceLog() { return [:] }
+            (spilled, overflow) = (overflow, [:])
+        }
+        do throws(FileError) {
+            try bringUpToDate(needsSync: needsSync, at: now, isHurried: isHurried)
+            return spilled
+        } catch {
+            // The kernel may count the lost pages as written: a later sync of this file would prove nothing.
+            report(error.path, "\(error); its settlements are written to another place")
+        }
+        overflow = spilled
+        if replaceLog() { return [:] }
+        defer { (failing, log, overflow, unwrittenSince, unsyncedSince) = (log, nil, [:], nil, nil) }
+        return (log?.log.live ?? [:]).merging(overflow) { $1 }
+    }
+
+    /// The records that ``commit(needsSync:hasPuts:at:isHurried:)`` returned are in their files, apart from those that are
+    /// lost if their log is.
+    mutating func filed(except lost: Set<CommitLog.Key>) {
+        guard let failing else { return }
+        self.failing = nil
+        if lost.isEmpty { retire(failing) } else { failedLogs.append(failing) }
+    }
+
+    private mutating func bringUpToDate(
+        needsSync: Bool,
+        at now: ContinuousClock.Instant,
+        isHurried: Bool
+    ) throws(FileError) {
+        guard log?.log.hasUnsynced ?? false else { return }
+        if try log?.isGone ?? false, replaceLog() { return }
+        if log?.log.hasUnwritten ?? false { unwrittenSince = unwrittenSince ?? now }
+        unsyncedSince = unsyncedSince ?? now
+        if needsSync || unsyncedSince.map({ now - $0 >= LogKeeper.delayOfSync }) ?? false {
+            try log?.sync()
+            (unwrittenSince, unsyncedSince) = (nil, nil)
+        } else if isHurried || unwrittenSince.map({ now - $0 >= LogKeeper.delayOfWrite }) ?? false {
+            try log?.write()
+            unwrittenSince = nil
+        }
+    }
+
+    // MARK: Succession
+
+    /// Whether an empty successor should be made on another thread; if so, ``prepared(_:)`` takes it.
+    mutating func needsSuccessor() -> Int? {
+        guard let log, log.log.isAlmostFull, successor == nil, !isPreparing, mayMakeLog else { return nil }
+        isPreparing = true
+        return log.log.size
+    }
+
+    mutating func prepared(_ successor: OpenLog?) {
+        isPreparing = false
+        self.successor = successor
+    }
+
+    /// Writes all live records into another log.
+    /// - Returns: Whether they are on disk there.
+    private mutating func replaceLog() -> Bool {
+        let records = (log?.log.live ?? [:]).merging(overflow) { $1 }
+        guard let new = fill(records) ?? makeLog(holding: records) else { return false }
+        if let log { retire(log) }
+        (log, overflow, unwrittenSince, unsyncedSince) = (new, [:], nil, nil)
+        return true
+    }
+
+    /// The successor with the records; nil if there is none that takes them.
+    private mutating func fill(_ records: Records) -> OpenLog? {
+        guard var next = successor else { return nil }
+        successor = nil
+        let fits = records.allSatisfy { next.log.put($0.key, $0.value) }
+        do throws(FileError) {
+            if fits {
+                try next.sync()
+                return next
+            }
+        } catch {
+            report(error.path, "\(error)")
+        }
+        retire(next)
+        return nil
+    }
+
+    private mutating func makeLog(holding records: Records) -> OpenLog? {
+        guard mayMakeLog else { return nil }
+        do throws(FileError) {
+            if let new = try folder.makeLog(holding: records, after: log?.log.size) {
+                hasReportedLog = false
+                return new
+            }
+            noLogUntil = ContinuousClock.now + .seconds(1_000_000_000)
+            reportNoLog(folder.path, "records are written one by one: this file system has no locks to rely on")
+        } catch {
+            noLogUntil = ContinuousClock.now + LogKeeper.delayOfLog
+            reportNoLog(error.path, "\(error); records are written one by one meanwhile")
+        }
+        return nil
+    }
+
+    /// Removes a log whose records are all elsewhere.
+    private mutating func retire(_ old: OpenLog) {
+        do throws(FileError) { try old.remove() } catch { report(error.path, "\(error)") }
+    }
+
+    /// Removes all logs if nothing is live in them. Those that failed stay if they hold records that are nowhere else.
+    mutating func end() {
+        guard overflow.isEmpty, log?.log.live.isEmpty ?? true else { return }
+        for old in openLogs where old.log.live.isEmpty { retire(old) }
+        failedLogs.removeAll { $0.log.live.isEmpty }
+        (log, successor, unwrittenSince, unsyncedSince) = (nil, nil, nil, nil)
+    }
+
+    private mutating func reportNoLog(_ path: String, _ message: String) {
+        if !hasReportedLog { report(path, message) }
+        hasReportedLog = true
+    }
+
+    private mutating func report(_ path: String, _ message: String) {
+        problems.append(JournalProblem(path: path, message: message))
+    }
+}

@@ -1,0 +1,30 @@
+/// The logs of a journal's directory, as whoever only reads them sees them.
+struct LogListing {
+    /// The records in the logs of processes that have ended, by the folders of their identities.
+    private(set) var entries: [String: [CommitLogContents.Entry]] = [:]
+    /// The logs of processes that run, by their paths.
+    private(set) var logsInUse: [String] = []
+
+    /// Reads all logs that nobody has locked. Those that cannot be read are left out; a client that takes them over
+    /// reports them.
+    init(_ files: any FileSystem, base: String) throws(FileError) {
+        let folder = LogFolder(files, base: base)
+        guard let directory = try folder.open(isMade: false) else { return }
+        for name in try directory.list().sorted() where LogFolder.isLog(name) {
+            // A process never opens its own logs again.
+            guard !name.hasPrefix("\(files.processID)-"), let file = try? directory.open(name) else {
+                logsInUse.append("\(folder.path)/\(name)")
+                continue
+            }
+            defer { file.close() }
+            guard try file.lock(isShared: true) else {
+                logsInUse.append("\(folder.path)/\(name)")
+                continue
+            }
+            guard try file.status().isOwn, let bytes = try? file.read(limit: CommitLogFormat.maxBytes),
+                let contents = try? CommitLogContents(of: bytes)
+            else { continue }
+            for entry in contents.entries { entries[entry.fingerprint, default: []].append(entry) }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+/// Turns the records in the logs of processes that are gone into record files.
+///
+/// The order is what makes it safe: records are on disk as files, then the log is gone for good, and only after that may
+/// anything be sent. The other way round a third process could find the log again and send what is settled.
+package struct LogTakeOver {
+    /// A record that must not be sent, since the log that holds it is still there.
+    package struct Held: Hashable, Sendable {
+        package let fingerprint: String
+        package let id: ReservationID
+    }
+
+    private let files: any FileSystem
+    private let base: String
+    private let folder: LogFolder
+    /// What the observer is to be told.
+    package private(set) var events: [CyclesEvent] = []
+    package private(set) var held: Set<Held> = []
+
+    package init(_ files: any FileSystem, base: String) {
+        self.files = files
+        self.base = base
+        folder = LogFolder(files, base: base)
+    }
+
+    /// Takes over all logs whose lock is free.
+    /// - Parameter own: The logs of this process, which are never opened again.
+    package mutating func run(except own: Set<String>) {
+        do throws(FileError) {
+            guard let directory = try folder.open(isMade: false), directory.hasLocks else { return }
+            for name in try directory.list().sorted() where !own.contains(name) {
+                do throws(FileError) {
+                    if LogFolder.isLog(name) {
+                        try takeOver(name, in: directory)
+                    } else if JournalNames.isTemporary(name) {
+                        try removeIfAbandoned(name, in: directory)
+                    }
+                } catch {
+                    report(error.path, "\(error)")
+                }
+            }
+        } catch {
+            report(error.path, "\(error)")
+        }
+    }
+
+    private mutating func takeOver(_ name: String, in directory: any OpenDirectory) throws(FileError) {
+        guard let file = try directory.open(name) else { return }
+        defer { file.close() }
+        guard try isMine(file, name, in: directory) else { return }
+        let bytes = try file.read(limit: CommitLogFormat.maxBytes)
+        let contents: CommitLogContents
+        do throws(CommitLogContents.Defect) {
+            contents = try CommitLogContents(of: bytes)
+        } catch {
+            try refuse(name, in: directory, because: error)
+            return
+        }
+        let entries = contents.entries
+        guard store(entries) else {
+            hold(entries)
+            return
+        }
+        do throws(FileError) {
+            if contents.damage.isEmpty {
+                try directory.remove(name)
+            } else {
+                try setAside(name, in: directory, because: contents.damage.joined(separator: "; "))
+            }
+            try directory.sync()
+        } catch {
+            hold(entries)
+            throw error
+        }
+    }
+
+    /// A log that cannot be read at all.
+    private mutating func refuse(
+        _ name: String,
+        in directory: any OpenDirectory,
+        because defect: CommitLogContents.Defect
+    ) throws(FileError) {
+        guard case .noHeader = defect else {
+            report("\(folder.path)/\(name)", "\(defect)")
+            return
+        }
+        try setAside(name, in: directory, because: "\(defect)")
+        try directory.sync()
+    }
+
+    private mutating func setAside(
+        _ name: String,
+        in directory: any OpenDirectory,
+        because reason: String
+    ) throws(FileError) {
+        let other = name + ".corrupt"
+        try directory.rename(name, to: other)
+        events.append(
+            .recordSetAside(SetAsideRecord(path: "\(folder.path)/\(other)", reservationID: nil, reason: reason))
+        )
+    }
+
+    /// Locks a log. False if another process has it, or the name stands for another file by now.
+    private func isMine(
+        _ file: any OpenFile,
+        _ name: String,
+        in directory: any OpenDirectory
+    ) throws(FileError) -> Bool {
+        let status = try file.status()
+        guard status.isOwn else {
+            throw FileError(action: "use", path: "\(folder.path)/\(name)", reason: "it is not a file of this user's")
+        }
+        guard try file.lock(isShared: false) else { return false }
+        // Its owner or another taker may have removed it before the lock was free.
+        let (opened, named) = (try file.status(), directory.status(of: name))
+        return named?.identity == opened.identity && opened.links == 1
+    }
+
+    private mutating func removeIfAbandoned(_ name: String, in directory: any OpenDirectory) throws(FileError) {
+        guard let age = files.age(of: "\(folder.path)/\(name)"), age > .seconds(3_600),
+            let file = try directory.open(name)
+        else { return }
+        defer { file.close() }
+        if try isMine(file, name, in: directory) { try directory.remove(name) }
+    }
+
+    // MARK: Records
+
+    /// Makes record files of what the log holds, and sees to it that they are on disk.
+    private mutating func store(_ entries: [CommitLogContents.Entry]) -> Bool {
+        var folders: Set<String> = []
+        do throws(FileError) {
+            for entry in entries {
+                let folder = "\(base)/\(entry.fingerprint)"
+                if folders.insert(folder).inserted { try files.prepareDirectory(folder) }
+                let path = "\(folder)/\(JournalNames.file(entry.reservationID))"
+                // A file was written later than the log, and a rejection is final.
+                guard files.age(of: path) == nil, files.age(of: path + ".rejected") == nil else { continue }
+                try files.writeRecord(entry.record, to: path)
+            }
+            // Files that were there may come from a take-over that ended before it synced them.
+            for folder in folders.sorted() { try files.syncDirectory(folder) }
+            return true
+        } catch {
+            report(error.path, "\(error)")
+            return false
+        }
+    }
+
+    private mutating func hold(_ entries: [CommitLogContents.Entry]) {
+        held.formUnion(entries.map { Held(fingerprint: $0.fingerprint, id: $0.reservationID) })
+    }
+
+    private mutating func report(_ path: String?, _ message: String) {
+        events.append(.journalProblem(JournalProblem(path: path, message: message)))
+    }
+}
+
+extension FileSystem {
+    /// Writes a record file in place of one that is there.
+    func writeRecord(_ contents: [UInt8], to path: String) throws(FileError) {
+        let temporary = "\(path).\(processID).\(JournalNames.randomMark()).tmp"
+        try createFile(temporary, contents)
+        do throws(FileError) {
+            try rename(temporary, to: path)
+        } catch {
+            try? remove(temporary)
+            throw error
+        }
+    }
+}

@@ -1,0 +1,52 @@
+/// Runs work in its order on a thread of its own, which ends when there is none for a while.
+///
+/// While the system has no thread to give, the thread that asks first does the work of all.
+package final class SerialThread: Sendable {
+    private struct Line {
+        var work: [@Sendable () -> Void] = []
+        /// Whether a thread is at work, or is being started.
+        var hasThread = false
+    }
+
+    private let threads: ThreadSource
+    private let line = WaitableLock(Line())
+
+    package init(_ threads: ThreadSource) { self.threads = threads }
+
+    package func run(_ work: [@Sendable () -> Void]) {
+        guard !work.isEmpty else { return }
+        let needsThread = line.withLock { line in
+            line.work += work
+            defer { line.hasThread = true }
+            return !line.hasThread
+        }
+        guard needsThread, !threads.start({ self.loop() }) else { return }
+        repeat { runAll() } while !endsIfIdle()
+    }
+
+    private func loop() {
+        while true {
+            runAll()
+            let hasWork = line.wait(atMost: .seconds(5)) { $0.work.isEmpty ? nil : true }
+            if hasWork == nil, endsIfIdle() { return }
+        }
+    }
+
+    private func endsIfIdle() -> Bool {
+        line.withLock { line in
+            if line.work.isEmpty { line.hasThread = false }
+            return !line.hasThread
+        }
+    }
+
+    private func runAll() {
+        while true {
+            let work = line.withLock { line in
+                defer { line.work = [] }
+                return line.work
+            }
+            if work.isEmpty { return }
+            for item in work { item() }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A directory of the system that is open.
+final class SystemDirectory: OpenDirectory {
+    private let path: String
+    private let descriptor: Int32
+
+    init(_ path: String) throws(FileError) {
+        self.path = path
+        descriptor = openSystemDirectory(path)
+        guard descriptor >= 0 else { throw SystemFileSystem.failure("open", path) }
+    }
+
+    deinit { SystemFile.close(descriptor) }
+
+    /// The file systems of Linux, by the numbers of `statfs(2)`: ext2 to ext4, xfs, btrfs, f2fs, zfs, tmpfs, overlay.
+    private static let localKinds: Set<UInt32> = [
+        0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x2FC1_2FC1, 0x0102_1994, 0x794C_7630,
+    ]
+
+    var hasLocks: Bool {
+        #if canImport(Darwin)
+            var status = statfs()
+            guard fstatfs(descriptor, &status) == 0 else { return false }
+            return withUnsafeBytes(of: &status.f_fstypename) { $0.starts(with: Array("apfs\0".utf8)) }
+        #else
+            // The structure begins with the kind, and takes 120 bytes at most.
+            var status = [Int](repeating: 0, count: 64)
+            guard systemFileSystemStatus(descriptor, &status) == 0 else { return false }
+            return Self.localKinds.contains(UInt32(truncatingIfNeeded: status[0]))
+        #endif
+    }
+
+    func list() throws(FileError) -> [String] { try SystemFileSystem.list(path) }
+
+    func create(_ name: String) throws(FileError) -> any OpenFile {
+        let file = openat(descriptor, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw SystemFileSystem.failure("create", path(of: name)) }
+        return SystemOpenFile(file, path(of: name))
+    }
+
+    func open(_ name: String) throws(FileError) -> (any OpenFile)? {
+        // Without O_NONBLOCK a pipe in place of the file would be waited for.
+        let file = openat(descriptor, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        if file < 0, errno == ENOENT { return nil }
+        guard file >= 0 else { throw SystemFileSystem.failure("open", path(of: name)) }
+        return SystemOpenFile(file, path(of: name))
+    }
+
+    func status(of name: String) -> FileStatus? {
+        var status = stat()
+        guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }
+        return FileStatus(status)
+    }
+
+    func rename(_ name: String, to other: String) throws(FileError) {
+        guard renameat(descriptor, name, descriptor, other) == 0 else {
+            throw SystemFileSystem.failure("rename", path(of: name))
+        }
+    }
+
+    func remove(_ name: String) throws(FileError) {
+        guard unlinkat(descriptor, name, 0) == 0 || errno == ENOENT else {
+            throw SystemFileSystem.failure("remove", path(of: name))
+        }
+    }
+
+    func sync() throws(FileError) { try SystemFileSystem.sync(descriptor, path) }
+
+    private func path(of name: String) -> String { path + "/" + name }
+}
+
+/// Outside the class, whose own `open` hides the system's.
+private func openSystemDirectory(_ path: String) -> Int32 {
+    open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+}
+
+#if !canImport(Darwin)
+    // The modules of the C libraries leave this call out.
+    @_silgen_name("fstatfs") private func systemFileSystemStatus(
+        _ descriptor: Int32,
+        _ status: UnsafeMutableRawPointer
+    ) -> Int32
+#endif
+
+/// The descriptors of files that this process has locked. A child that is forked closes them: with them it would keep the
+/// locks of a parent that has ended.
+private enum LockedDescriptors {
+    // Unsafe: the child reads the slots while no other thread is there; all else happens under the lock.
+    nonisolated(unsafe) private static let slots: UnsafeMutableBufferPointer<Int32> = {
+        let slots = UnsafeMutableBufferPointer<Int32>.allocate(capacity: 64)
+        slots.initialize(repeating: -1)
+        pthread_atfork(nil, nil) { for slot in LockedDescriptors.slots where slot >= 0 { SystemFile.close(slot) } }
+        return slots
+    }()
+    private static let lock = Lock(())
+
+    static func add(_ descriptor: Int32) { replace(-1, by: descriptor) }
+    static func remove(_ descriptor: Int32) { replace(descriptor, by: -1) }
+
+    private static func replace(_ old: Int32, by new: Int32) {
+        lock.withLock { _ in if let index = slots.firstIndex(of: old) { slots[index] = new } }
+    }
+}
+
+/// A file of the system that is open.
+private final class SystemOpenFile: OpenFile {
+    private let path: String
+    private let process = getpid()
+    private let descriptor: Lock<Int32>
+
+    init(_ descriptor: Int32, _ path: String) {
+        self.descriptor = Lock(descriptor)
+        self.path = path
+    }
+
+    deinit { close() }
+
+    func close() {
+        let open = descriptor.withLock { descriptor in
+            defer { descriptor = -1 }
+            return descriptor
+        }
+        // A forked child has closed it already, and may have given the number to another file.
+        guard open >= 0, process == getpid() else { return }
+        LockedDescriptors.remove(open)
+        SystemFile.close(open)
+    }
+
+    private var open: Int32 { descriptor.withLock { $0 } }
+
+    func lock(isShared: Bool) throws(FileError) -> Bool {
+        while flock(open, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 {
+            if errno == EWOULDBLOCK { return false }
+            guard errno == EINTR else { throw SystemFileSystem.failure("lock", path) }
+        }
+        LockedDescriptors.add(open)
+        return true
+    }
+
+    func status() throws(FileError) -> FileStatus {
+        var status = stat()
+        guard fstat(open, &status) == 0 else { throw SystemFileSystem.failure("look at", path) }
+        return FileStatus(status)
+    }
+
+    func write(_ bytes: [UInt8], at offset: Int) throws(FileError) {
+        let descriptor = open
+        let isWritten = bytes.withUnsafeBytes { bytes in
+            var done = 0
+            while done < bytes.count {
+                let count = pwrite(
+                    descriptor,
+                    bytes.baseAddress.map { $0 + done },
+                    bytes.count - done,
+                    off_t(offset + done)
+                )
+                if count < 0, errno == EINTR { continue }
+                if count <= 0 { return false }
+                done += count
+            }
+            return true
+        }
+        guard isWritten else { throw SystemFileSystem.failure("write", path) }
+    }
+
+    func read(limit: Int) throws(FileError) -> [UInt8] {
+        let size = try status().size
+        guard size <= limit else {
+            throw FileError(action: "use", path: path, reason: "it is larger than \(limit) bytes")
+        }
+        let descriptor = open
+        let contents = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            while count < size {
+                let result = pread(descriptor, buffer.baseAddress.map { $0 + count }, size - count, off_t(count))
+                if result < 0, errno == EINTR { continue }
+                guard result > 0 else { break }
+                count += result
+            }
+        }
+        guard contents.count == size else { throw SystemFileSystem.failure("read", path) }
+        return contents
+    }
+
+    func sync() throws(FileError) {
+        #if canImport(Darwin)
+            let result = fcntl(open, F_FULLFSYNC)
+        #else
+            let result = fdatasync(open)
+        #endif
+        guard result == 0 else { throw SystemFileSystem.failure("sync", path) }
+    }
+}
+
+extension FileIdentity {
+    init(_ status: stat) {
+        self.init(device: UInt64(truncatingIfNeeded: status.st_dev), number: UInt64(truncatingIfNeeded: status.st_ino))
+    }
+}
+
+extension FileStatus {
+    fileprivate init(_ status: stat) {
+        self.init(
+            identity: FileIdentity(status),
+            isOwn: status.st_mode & S_IFMT == S_IFREG && status.st_uid == geteuid(),
+            links: Int(status.st_nlink),
+            size: Int(status.st_size)
+        )
+    }
+}

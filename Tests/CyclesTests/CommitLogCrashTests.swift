@@ -1,0 +1,377 @@
+import CyclesTesting
+import Testing
+
+@testable import Cycles
+
+/// The journals of simulated processes on one disk, and what each was told.
+private final class JournalBench: Sendable {
+    /// A settlement as the process knows it.
+    struct Fate: Sendable {
+        /// The form that is on disk for certain; nil before the first.
+        var acknowledged: [UInt8]?
+        /// The forms that may be there, since a write was begun.
+        var begun: [[UInt8]] = []
+        /// Whether the end of the settlement was begun, so that the record may be gone.
+        var isEnding = false
+        /// Whether it is gone for good.
+        var isOver = false
+    }
+
+    static let base = "/journal"
+    static let identity = JournalIdentity(baseURL: "http://authority.test", apiKey: Secret("key"), tenant: "acme")
+    static var folder: String { "\(base)/\(JournalNames.folder(identity))" }
+
+    let disk: SimulatedDisk
+    let journal: JournalWriter
+    let observer = RecordingObserver()
+    let process: Int32
+    private let fates = Lock([String: Fate]())
+
+    init(_ disk: SimulatedDisk, process: Int32 = 1) {
+        self.disk = disk
+        self.process = process
+        journal = JournalWriter(
+            disk.process(process),
+            directory: JournalBench.base,
+            identity: JournalBench.identity,
+            observer: observer,
+            threads: .none
+        )
+    }
+
+    var state: [String: Fate] { fates.withLock { $0 } }
+    var problems: [String] {
+        observer.events.compactMap { if case .journalProblem(let problem) = $0 { problem.message } else { nil } }
+    }
+
+    static func record(_ id: String, floor: Int64? = nil, padding: Int = 0) -> SettlementRecord {
+        var record = SettlementRecord(
+            reservationID: ReservationID(id),
+            baseURL: "http://authority.test",
+            mode: .commit,
+            commit: .object(
+                Array(#"{"idempotency_key":"\#(id)","p":"\#(String(repeating: "x", count: padding))"}"#.utf8)
+            ),
+            event: Array(#"{"b":2}"#.utf8),
+            recordedAtMilliseconds: 0
+        )
+        record?.notBeforeMilliseconds = floor
+        return record!
+    }
+
+    @discardableResult
+    func put(_ id: String, floor: Int64? = nil, padding: Int = 0) -> Bool {
+        let record = JournalBench.record(id, floor: floor, padding: padding)
+        let contents = record.encoded
+        fates.withLock { $0[id, default: Fate()].begun.append(contents) }
+        let isDurable = journal.writeBlocking(record)
+        if isDurable { fates.withLock { $0[id]?.acknowledged = contents } }
+        return isDurable
+    }
+
+    /// - Parameter mayReturn: As after a commit; an event's end is for good.
+    func end(_ id: String, mayReturn: Bool) {
+        fates.withLock { $0[id]?.isEnding = true }
+        journal.remove(ReservationID(id), mayReturn: mayReturn) { [self] in
+            if !mayReturn { fates.withLock { $0[id]?.isOver = true } }
+        }
+    }
+
+    func setAside(_ id: String) {
+        fates.withLock { $0[id]?.isEnding = true }
+        journal.setAside(ReservationID(id), reason: "refused") { [self] in
+            // Where there is no file to be kept aside, the next process is refused again.
+            let isAside = disk.paths.contains("\(JournalBench.folder)/\(JournalNames.file(ReservationID(id))).rejected")
+            fates.withLock { $0[id]?.isOver = isAside }
+        }
+    }
+
+    /// The records that the process finds when it starts, by their reservations.
+    func load() -> [String: [UInt8]] {
+        let found = Lock([String: [UInt8]]())
+        journal.load { records in
+            found.withLock { found in for record in records { found[record.reservationID.rawValue] = record.encoded } }
+        }
+        return found.withLock { $0 }
+    }
+
+    func close() { journal.close {} }
+}
+
+/// One at a time: tests that measure time share the processors.
+@Suite(.serialized) struct CommitLogCrashTests {
+    /// A moment at which the machine may crash, and what the process had been told by then.
+    private struct Moment: Sendable {
+        let image: SimulatedDisk.Image
+        let fates: [String: JournalBench.Fate]
+    }
+
+    /// Runs a process, and returns the moment after each change on its disk. The work has a thread of its own, since
+    /// tests that measure time share the threads of tasks.
+    private func moments(_ work: @escaping @Sendable (JournalBench) -> Void) async -> [Moment] {
+        var thread: SystemThread?
+        let moments = await withCheckedContinuation { continuation in
+            thread = SystemThread.start {
+                let bench = JournalBench(SimulatedDisk())
+                let moments = Lock([Moment]())
+                bench.disk.watch { image in
+                    let fates = bench.state
+                    moments.withLock { $0.append(Moment(image: image, fates: fates)) }
+                }
+                work(bench)
+                continuation.resume(returning: moments.withLock { $0 })
+            }
+        }
+        thread?.join()
+        return moments
+    }
+
+    /// Checks that the next process finds what the first was promised, and nothing that was over for good.
+    private func check(_ moment: Moment, _ survivors: SimulatedDisk.Survivors, _ comment: String) {
+        let next = JournalBench(moment.image.crashed(survivors), process: 2)
+        let found = next.load()
+        for (id, fate) in moment.fates {
+            if fate.isOver {
+                #expect(!found.keys.contains(id), "\(id) was over, \(comment)")
+            } else if let contents = found[id] {
+                // A record that is set aside has its reason first.
+                if fate.isEnding { continue }
+                #expect(fate.begun.contains(contents), "\(id) is not as it was written, \(comment)")
+                // A form that was acknowledged is not lost to an earlier one.
+                if let acknowledged = fate.acknowledged, let first = fate.begun.firstIndex(of: acknowledged) {
+                    #expect(fate.begun[first...].contains(contents), "\(id) went back, \(comment)")
+                }
+            } else {
+                #expect(fate.acknowledged == nil || fate.isEnding, "\(id) is lost, \(comment)")
+            }
+        }
+        for id in found.keys { #expect(moment.fates[id] != nil, "\(id) came from nowhere, \(comment)") }
+        let setAside = next.observer.events.filter { if case .recordSetAside = $0 { true } else { false } }
+        #expect(setAside.isEmpty && next.problems.isEmpty, "\(setAside) \(next.problems), \(comment)")
+        // The third process finds no log any more.
+        #expect(!next.disk.paths.contains { $0.hasSuffix(".log") }, "\(comment)")
+    }
+
+    private func ordinaryWork(_ bench: JournalBench) {
+        bench.put("a")
+        bench.end("a", mayReturn: true)
+        bench.put("b")
+        bench.put("c")
+        bench.end("b", mayReturn: false)
+        bench.put("c", floor: 5)
+        bench.put("d")
+        bench.journal.leaveLog("d")
+        bench.put("d", floor: 9)
+        bench.setAside("c")
+        bench.put("e")
+        bench.end("d", mayReturn: false)
+        bench.end("e", mayReturn: true)
+        bench.put("f")
+        bench.close()
+    }
+
+    @Test func aCrashAtAnyMomentLosesAndRevivesNothing() async {
+        for (number, moment) in await moments({ ordinaryWork($0) }).enumerated() {
+            check(moment, .none, "moment \(number), nothing unsynced")
+            check(moment, .all, "moment \(number), everything unsynced")
+            // Tests that measure time share the threads.
+            await Task.yield()
+            for seed in 0..<2 {
+                check(moment, .random(seed: UInt64(2 * number + seed)), "moment \(number), seed \(seed)")
+                await Task.yield()
+            }
+        }
+    }
+
+    @Test func theLastWriteMayBeTornAtAnyByte() async {
+        let moments = await moments { bench in
+            bench.put("a")
+            bench.put("b")
+            bench.end("a", mayReturn: true)
+            bench.put("c")
+        }
+        for (number, moment) in moments.enumerated() {
+            // Another part of the bytes for each moment.
+            for byte in stride(from: number % 23, to: min(moment.image.lastWriteSize, 1_500), by: 23) {
+                await Task.yield()
+                check(moment, .lastWriteTorn(at: byte), "moment \(number), byte \(byte)")
+            }
+        }
+    }
+
+    /// Enough to fill logs, to follow them by larger ones, and to begin others anew.
+    @Test(arguments: 0..<4) func longWorkSurvivesCrashesToo(seed: UInt64) async {
+        let moments = await moments { bench in
+            var generator = SplitMix64(seed: seed)
+            var live: [String] = []
+            for number in 0..<60 {
+                let id = "r\(number)"
+                bench.put(id, padding: Int.random(in: 0..<9_000, using: &generator))
+                live.append(id)
+                if Int.random(in: 0..<9, using: &generator) == 0 { bench.disk.fail(.sync) }
+                while live.count > Int.random(in: 0..<12, using: &generator) {
+                    let id = live.remove(at: Int.random(in: 0..<live.count, using: &generator))
+                    switch Int.random(in: 0..<6, using: &generator) {
+                    case 0: bench.end(id, mayReturn: false)
+                    case 1: bench.setAside(id)
+                    case 2:
+                        bench.journal.leaveLog(ReservationID(id))
+                        bench.end(id, mayReturn: false)
+                    case 3: bench.put(id, floor: 7)
+                    default: bench.end(id, mayReturn: true)
+                    }
+                }
+            }
+        }
+        var generator = SplitMix64(seed: seed)
+        for (number, moment) in moments.enumerated() where Int.random(in: 0..<60, using: &generator) == 0 {
+            await Task.yield()
+            check(moment, .none, "moment \(number), nothing unsynced")
+            check(moment, .random(seed: seed &+ UInt64(number)), "moment \(number)")
+        }
+    }
+
+    @Test func aKilledProcessLosesNothing() {
+        let disk = SimulatedDisk()
+        let first = JournalBench(disk, process: 1)
+        first.put("a")
+        first.put("b")
+        first.end("a", mayReturn: true)
+        let second = JournalBench(disk, process: 2)
+        #expect(second.load().isEmpty)
+        disk.kill(1)
+        let third = JournalBench(disk, process: 3)
+        #expect(third.load().keys.sorted() == ["b"])
+    }
+
+    @Test func aDamagedFrameIsReportedAndTheOthersSettle() throws {
+        let disk = SimulatedDisk()
+        let first = JournalBench(disk)
+        for id in ["a", "b", "c"] { first.put(id) }
+        disk.kill(1)
+        let log = try #require(disk.paths.first { $0.hasSuffix(".log") })
+        // A byte in the middle of the record of "b", whose batch has the block after that of "a".
+        disk.flip(log, at: 2 * 4_096 + 300)
+        let second = JournalBench(disk, process: 2)
+        #expect(second.load().keys.sorted() == ["a", "c"])
+        #expect(disk.paths.contains(log + ".corrupt") && !disk.paths.contains(log))
+        #expect(second.observer.events.contains { if case .recordSetAside = $0 { true } else { false } })
+    }
+
+    // MARK: Failed syncs and full disks
+
+    @Test func aLogWhoseSyncFailedIsNotUsedAgain() throws {
+        let disk = SimulatedDisk()
+        let bench = JournalBench(disk)
+        bench.put("a")
+        let log = try #require(disk.paths.first { $0.hasSuffix(".log") })
+        disk.fail(.sync)
+        #expect(bench.put("b"))
+        #expect(!disk.paths.contains(log) && bench.problems.count == 1)
+        let next = JournalBench(disk.image.crashed(.none), process: 2)
+        #expect(next.load().keys.sorted() == ["a", "b"])
+    }
+
+    @Test func withoutRoomForALogRecordsGoToTheirFiles() throws {
+        let disk = SimulatedDisk()
+        let bench = JournalBench(disk)
+        disk.fail(.full)
+        #expect(bench.put("a") && bench.problems.count == 1)
+        #expect(disk.paths == ["\(JournalBench.folder)/\(JournalNames.file("a"))"])
+        bench.end("a", mayReturn: true)
+        #expect(disk.paths.isEmpty)
+    }
+
+    @Test func aFullDiskIsSaidAndLosesNothingThatIsThere() {
+        let disk = SimulatedDisk()
+        let bench = JournalBench(disk)
+        bench.put("a")
+        disk.fail(.full, times: .max)
+        // The log was written in advance.
+        #expect(bench.put("b") && bench.problems.isEmpty)
+        // It cannot grow, and there are no files either.
+        #expect(!bench.put("c", padding: 100_000) && !bench.problems.isEmpty)
+        let next = JournalBench(disk.image.crashed(.none), process: 2)
+        #expect(next.load().keys.sorted() == ["a", "b"])
+    }
+
+    // MARK: Processes
+
+    @Test func aTakerSendsNothingWhileTheLogIsThere() throws {
+        let disk = SimulatedDisk()
+        let first = JournalBench(disk)
+        first.put("a")
+        disk.kill(1)
+        disk.fail(.remove)
+        let second = JournalBench(disk, process: 2)
+        #expect(second.load().isEmpty && second.problems.count == 1)
+        #expect(disk.paths.contains { $0.hasSuffix(".log") })
+        // At the next attempt the log goes.
+        #expect(second.load().keys.sorted() == ["a"])
+        #expect(!disk.paths.contains { $0.hasSuffix(".log") })
+    }
+
+    @Test func aTakerKeepsTheFileThatIsThereAndTheRejection() throws {
+        let disk = SimulatedDisk()
+        let first = JournalBench(disk)
+        first.put("a")
+        first.put("b")
+        let files = disk.process(9)
+        let newer = JournalBench.record("a", floor: 77).encoded
+        try files.createFile("\(JournalBench.folder)/\(JournalNames.file("a"))", newer)
+        try files.createFile("\(JournalBench.folder)/\(JournalNames.file("b")).rejected", [])
+        disk.kill(1)
+        #expect(JournalBench(disk, process: 2).load() == ["a": newer])
+    }
+
+    @Test func ofTwoTakersOneHasTheLog() {
+        let disk = SimulatedDisk()
+        let first = JournalBench(disk)
+        for number in 0..<5 { first.put("r\(number)") }
+        disk.kill(1)
+        // The second taker starts at each change that the first makes.
+        let finds = Lock([Int]())
+        let isNested = Lock(false)
+        disk.watch { _ in
+            guard
+                isNested.withLock({ isNested in
+                    defer { isNested = true }
+                    return !isNested
+                })
+            else { return }
+            let other = JournalBench(disk, process: 3)
+            _ = other.load()
+            let problems = other.problems.count
+            finds.withLock { $0.append(problems) }
+            isNested.withLock { $0 = false }
+        }
+        #expect(JournalBench(disk, process: 2).load().count == 5)
+        #expect(finds.withLock { $0.allSatisfy { $0 == 0 } && !$0.isEmpty })
+    }
+
+    @Test func aLogEndsWithItsLastClient() {
+        let disk = SimulatedDisk()
+        let files = disk.process(1)
+        func client(_ tenant: String) -> JournalWriter {
+            JournalWriter(
+                files,
+                directory: JournalBench.base,
+                identity: JournalIdentity(baseURL: "http://authority.test", apiKey: Secret("k"), tenant: tenant),
+                observer: RecordingObserver(),
+                threads: .none
+            )
+        }
+        let (one, other) = (client("acme"), client("zenith"))
+        #expect(one.writeBlocking(JournalBench.record("a")))
+        let syncs = disk.syncs
+        #expect(other.writeBlocking(JournalBench.record("b")))
+        // They share the log, and so its folder.
+        #expect(disk.syncs == syncs + 1)
+        #expect(disk.paths.count { $0.hasSuffix(".log") } == 1)
+        one.close {}
+        #expect(disk.paths.count { $0.hasSuffix(".log") } == 1 && disk.paths.count { $0.hasSuffix(".json") } == 1)
+        other.remove("b", mayReturn: true) {}
+        other.close {}
+        #expect(disk.paths.count == 1 && disk.paths[0].hasSuffix(".json"))
+    }
+}
