@@ -108,18 +108,25 @@ private final class JournalBench: Sendable {
 
     /// Runs a process, and returns the moment after each change on its disk. The work has a thread of its own, since
     /// tests that measure time share the threads of tasks.
-    private func moments(_ work: @escaping @Sendable (JournalBench) -> Void) async -> [Moment] {
+    /// - Parameter isKept: Whether to keep the moment of a number; logs of megabytes let no test keep all.
+    private func moments(
+        where isKept: @escaping @Sendable (_ number: Int) -> Bool = { _ in true },
+        _ work: @escaping @Sendable (JournalBench) -> Void
+    ) async -> [Moment] {
         var thread: SystemThread?
         let moments = await withCheckedContinuation { continuation in
             thread = SystemThread.start {
                 let bench = JournalBench(SimulatedDisk())
-                let moments = Lock([Moment]())
+                let kept = Lock((moments: [Moment](), changes: 0))
                 bench.disk.watch { image in
                     let fates = bench.state
-                    moments.withLock { $0.append(Moment(image: image, fates: fates)) }
+                    kept.withLock { kept in
+                        if isKept(kept.changes) { kept.moments.append(Moment(image: image, fates: fates)) }
+                        kept.changes += 1
+                    }
                 }
                 work(bench)
-                continuation.resume(returning: moments.withLock { $0 })
+                continuation.resume(returning: kept.withLock { $0.moments })
             }
         }
         thread?.join()
@@ -201,7 +208,11 @@ private final class JournalBench: Sendable {
 
     /// Enough to fill logs, to follow them by larger ones, and to begin others anew.
     @Test(arguments: 0..<4) func longWorkSurvivesCrashesToo(seed: UInt64) async {
-        let moments = await moments { bench in
+        // One of 60 changes, another one for each seed.
+        let moments = await moments { number in
+            var generator = SplitMix64(seed: seed &* 1_000_003 &+ UInt64(number))
+            return Int.random(in: 0..<60, using: &generator) == 0
+        } _: { bench in
             var generator = SplitMix64(seed: seed)
             var live: [String] = []
             for number in 0..<60 {
@@ -223,8 +234,7 @@ private final class JournalBench: Sendable {
                 }
             }
         }
-        var generator = SplitMix64(seed: seed)
-        for (number, moment) in moments.enumerated() where Int.random(in: 0..<60, using: &generator) == 0 {
+        for (number, moment) in moments.enumerated() {
             await Task.yield()
             check(moment, .none, "moment \(number), nothing unsynced")
             check(moment, .random(seed: seed &+ UInt64(number)), "moment \(number)")
