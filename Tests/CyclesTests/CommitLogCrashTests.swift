@@ -99,38 +99,30 @@ private final class JournalBench: Sendable {
 }
 
 /// One at a time: tests that measure time share the processors.
-@Suite(.serialized) struct CommitLogCrashTests {
+@Suite(.serialized, .ownThread) struct CommitLogCrashTests {
     /// A moment at which the machine may crash, and what the process had been told by then.
     private struct Moment: Sendable {
         let image: SimulatedDisk.Image
         let fates: [String: JournalBench.Fate]
     }
 
-    /// Runs a process, and returns the moment after each change on its disk. The work has a thread of its own, since
-    /// tests that measure time share the threads of tasks.
+    /// Runs a process, and returns the moment after each change on its disk.
     /// - Parameter isKept: Whether to keep the moment of a number; logs of megabytes let no test keep all.
     private func moments(
         where isKept: @escaping @Sendable (_ number: Int) -> Bool = { _ in true },
-        _ work: @escaping @Sendable (JournalBench) -> Void
-    ) async -> [Moment] {
-        var thread: SystemThread?
-        let moments = await withCheckedContinuation { continuation in
-            thread = SystemThread.start {
-                let bench = JournalBench(SimulatedDisk())
-                let kept = Lock((moments: [Moment](), changes: 0))
-                bench.disk.watch { image in
-                    let fates = bench.state
-                    kept.withLock { kept in
-                        if isKept(kept.changes) { kept.moments.append(Moment(image: image, fates: fates)) }
-                        kept.changes += 1
-                    }
-                }
-                work(bench)
-                continuation.resume(returning: kept.withLock { $0.moments })
+        _ work: (JournalBench) -> Void
+    ) -> [Moment] {
+        let bench = JournalBench(SimulatedDisk())
+        let kept = Lock((moments: [Moment](), changes: 0))
+        bench.disk.watch { image in
+            let fates = bench.state
+            kept.withLock { kept in
+                if isKept(kept.changes) { kept.moments.append(Moment(image: image, fates: fates)) }
+                kept.changes += 1
             }
         }
-        thread?.join()
-        return moments
+        work(bench)
+        return kept.withLock { $0.moments }
     }
 
     /// Checks that the next process finds what the first was promised, and nothing that was over for good.
@@ -177,21 +169,18 @@ private final class JournalBench: Sendable {
         bench.close()
     }
 
-    @Test func aCrashAtAnyMomentLosesAndRevivesNothing() async {
-        for (number, moment) in await moments({ ordinaryWork($0) }).enumerated() {
+    @Test func aCrashAtAnyMomentLosesAndRevivesNothing() {
+        for (number, moment) in moments({ ordinaryWork($0) }).enumerated() {
             check(moment, .none, "moment \(number), nothing unsynced")
             check(moment, .all, "moment \(number), everything unsynced")
-            // Tests that measure time share the threads.
-            await Task.yield()
             for seed in 0..<2 {
                 check(moment, .random(seed: UInt64(2 * number + seed)), "moment \(number), seed \(seed)")
-                await Task.yield()
             }
         }
     }
 
-    @Test func theLastWriteMayBeTornAtAnyByte() async {
-        let moments = await moments { bench in
+    @Test func theLastWriteMayBeTornAtAnyByte() {
+        let moments = moments { bench in
             bench.put("a")
             bench.put("b")
             bench.end("a", mayReturn: true)
@@ -200,16 +189,15 @@ private final class JournalBench: Sendable {
         for (number, moment) in moments.enumerated() {
             // Another part of the bytes for each moment.
             for byte in stride(from: number % 23, to: min(moment.image.lastWriteSize, 1_500), by: 23) {
-                await Task.yield()
                 check(moment, .lastWriteTorn(at: byte), "moment \(number), byte \(byte)")
             }
         }
     }
 
     /// Enough to fill logs, to follow them by larger ones, and to begin others anew.
-    @Test(arguments: 0..<4) func longWorkSurvivesCrashesToo(seed: UInt64) async {
+    @Test(arguments: 0..<4) func longWorkSurvivesCrashesToo(seed: UInt64) {
         // One of 60 changes, another one for each seed.
-        let moments = await moments { number in
+        let moments = moments { number in
             var generator = SplitMix64(seed: seed &* 1_000_003 &+ UInt64(number))
             return Int.random(in: 0..<60, using: &generator) == 0
         } _: { bench in
@@ -235,7 +223,6 @@ private final class JournalBench: Sendable {
             }
         }
         for (number, moment) in moments.enumerated() {
-            await Task.yield()
             check(moment, .none, "moment \(number), nothing unsynced")
             check(moment, .random(seed: seed &+ UInt64(number)), "moment \(number)")
         }
