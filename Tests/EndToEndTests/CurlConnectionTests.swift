@@ -270,7 +270,7 @@ import Testing
         let server = try started(MisbehavingServer(.silent))
         defer { server.stop() }
         let transport = transport()
-        let exchanges = (0..<8).map { _ in NotedExchange() }
+        let exchanges = (0..<24).map { _ in NotedExchange() }
         let request = request(
             "https://127.0.0.1:\(server.port)/v1/x",
             connectTimeout: .milliseconds(limits.connect),
@@ -285,8 +285,9 @@ import Testing
                 continue
             }
             #expect(error.kind == .timedOut && error.wasRequestSent == false, "\(error)")
-            // Each would take as long again if it waited for the one before.
-            #expect(duration < .milliseconds(min(limits.connect, limits.total) + (isSlowed ? 10_000 : 700)))
+            // Each would take as long again if it waited for the one before: 3.6 s for the last, at least. The rest is for
+            // an I/O thread that shares the processors with a thousand tests.
+            #expect(duration < .milliseconds(min(limits.connect, limits.total) + (isSlowed ? 10_000 : 2_000)))
         }
         await transport.shutdown()
     }
