@@ -105,4 +105,21 @@ import Testing
         on.set(to: time.monotonic + .milliseconds(30))
         #expect(bell.names(atLeast: 1) == ["on"])
     }
+
+    @Test func theThreadEndsSoonAfterTheLastAlarmIsGone() {
+        let bell = Bell()
+        let threads = ThreadSource { attempts, body in
+            SystemThread.start(attempts: attempts) {
+                body()
+                bell.ring("ended")
+            }
+        }
+        let time = SystemTimeSource(threads: threads, patience: .milliseconds(10))
+        var alarm: (any Alarm)? = time.makeAlarm {}
+        alarm?.set(to: time.monotonic + .seconds(86_400))
+        // The thread sleeps for the alarm by now, or is about to.
+        time.block(for: .milliseconds(20))
+        alarm = nil
+        #expect(bell.names(atLeast: 1) == ["ended"])
+    }
 }

@@ -361,7 +361,7 @@ private final class SimulatedFile: OpenFile {
     }
 
     func write(_ bytes: [UInt8], at offset: Int) throws(FileError) {
-        // What was written in advance has its place.
+        // Bytes that were written in advance have their place.
         let grows = try status().size < offset + bytes.count
         try call("write", fault: grows ? .full : nil) { (file) throws(FileError) in
             file.cached.overwrite(with: bytes[...], at: offset)

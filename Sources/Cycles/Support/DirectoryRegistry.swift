@@ -14,7 +14,7 @@ package final class DirectoryRegistry: Sendable {
 
     private let entries = Lock([Entry]())
 
-    /// What the clients of this process share.
+    /// The registry that the clients of this process share.
     package static let ofProcess = DirectoryRegistry()
 
     package init() {}

@@ -1,4 +1,4 @@
-/// What the journal needs of a file system. Everything blocks.
+/// The file operations of the journal. All of them block.
 package protocol FileSystem: Sendable {
     /// The user's home; nil if there is none.
     var homeDirectory: String? { get }
@@ -26,7 +26,7 @@ package protocol FileSystem: Sendable {
     /// The time since a file was changed, below zero if that lies in the future; nil if it cannot be told.
     func age(of path: String) -> Duration?
 
-    /// What the clients of one process share; each simulated process of a test has its own.
+    /// The objects that the clients of one process share. Each simulated process of a test has a registry of its own.
     var registry: DirectoryRegistry { get }
     /// Names a file or directory whatever its path is; nil if it is not there.
     func identity(of path: String) -> FileIdentity?
@@ -94,9 +94,9 @@ package protocol OpenFile: AnyObject, Sendable {
     func close()
 }
 
-/// Why something with a file did not work.
+/// The failure of an operation on a file.
 package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// What was attempted, such as `create`.
+    /// The operation that failed, such as `create`.
     package let action: String
     package let path: String
     package let reason: String

@@ -5,7 +5,7 @@ package struct SHA256: Sendable {
 
     fileprivate var state: State
     private var length: UInt64 = 0
-    /// What does not fill a block yet.
+    /// Bytes that do not fill a block yet.
     private var rest: [UInt8] = []
 
     package init() { state = State() }

@@ -8,7 +8,7 @@
 
 /// Error numbers of the system.
 enum SystemErrors {
-    /// What a number means, such as "No such file or directory".
+    /// The meaning of an error number, such as "No such file or directory".
     static func text(_ number: Int32) -> String { String(cString: strerror(number)) }
 
     /// EMFILE or ENFILE if the process can open next to no files at this moment, else 0.

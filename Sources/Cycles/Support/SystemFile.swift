@@ -8,7 +8,7 @@
 
 /// The system's calls on descriptors whose names are taken by Swift's own.
 package enum SystemFile {
-    /// How many bytes were written; negative for a failure. An interruption is no failure.
+    /// The number of bytes that were written; negative for a failure. An interruption is no failure.
     package static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
         while true {
             #if canImport(Glibc)
@@ -22,7 +22,7 @@ package enum SystemFile {
         }
     }
 
-    /// How many bytes were read, 0 at the end; negative for a failure. An interruption is no failure.
+    /// The number of bytes that were read, 0 at the end; negative for a failure. An interruption is no failure.
     package static func read(_ descriptor: Int32, _ bytes: UnsafeMutableRawBufferPointer) -> Int {
         while true {
             #if canImport(Glibc)

@@ -92,7 +92,7 @@ package struct SystemFileSystem: FileSystem {
         if problem == nil, fsync(descriptor) != 0 { problem = Self.failure("sync", path) }
         if close(descriptor) != 0, problem == nil { problem = Self.failure("close", path) }
         guard let problem else { return }
-        // What is only half there is of no use.
+        // A file that is written in part is of no use.
         unlink(path)
         throw problem
     }

@@ -24,10 +24,10 @@ package struct SystemTime: Sendable {
     /// The same time.
     init(_ time: timespec) { self = unsafeBitCast(time, to: SystemTime.self) }
 
-    /// What the clock shows that nobody sets.
+    /// The time of the clock that nobody sets.
     package static var monotonic: SystemTime { SystemTime(CLOCK_MONOTONIC) }
 
-    /// What the clock on the wall shows: since the beginning of 1970.
+    /// The time of the wall clock, since the beginning of 1970.
     package static var wall: SystemTime { SystemTime(CLOCK_REALTIME) }
 
     private init(_ clock: clockid_t) {

@@ -7,7 +7,10 @@ package final class SystemTimeSource: TimeSource {
 
     private let alarmClock: AlarmClock
 
-    package init(threads: ThreadSource = .system) { alarmClock = AlarmClock(threads) }
+    /// - Parameter patience: The time after which the thread ends once no alarm is set.
+    package init(threads: ThreadSource = .system, patience: Duration = .seconds(5)) {
+        alarmClock = AlarmClock(threads, patience: patience)
+    }
 
     package var monotonic: Duration { SystemTimeSource.now }
 
@@ -76,14 +79,17 @@ private final class AlarmClock: Sendable {
         }
     }
 
-    /// How long the thread stays without anything to wait for.
-    private static let patience = Duration.seconds(5)
     private static let timeBetweenAttempts = Duration.seconds(1)
 
     private let state = WaitableLock(State())
     private let threads: ThreadSource
+    /// The time after which a thread without alarms ends.
+    private let patience: Duration
 
-    init(_ threads: ThreadSource) { self.threads = threads }
+    init(_ threads: ThreadSource, patience: Duration) {
+        self.threads = threads
+        self.patience = patience
+    }
 
     func prepare(_ plan: ThreadShortagePlan) { state.withLock { $0.plan = plan } }
 
@@ -91,6 +97,8 @@ private final class AlarmClock: Sendable {
         let (startsThread, hasThread) = state.withLock { state, wakes in
             guard let deadline, let action else {
                 state.alarms[alarm] = nil
+                // The thread must not sleep for an alarm that is gone: its client may be, too.
+                wakes = state.alarms.isEmpty && state.wakeTime != nil
                 return (false, true)
             }
             state.alarms[alarm] = (deadline, action)
@@ -187,11 +195,11 @@ private final class AlarmClock: Sendable {
                     return nil
                 }
                 isIdle = state.alarms.isEmpty
-                return state.nextDeadline ?? SystemTimeSource.now + AlarmClock.patience
+                return state.nextDeadline ?? SystemTimeSource.now + patience
             }
             guard let wakeTime else { return }
             let isEarlier: Bool? = state.wait(atMost: wakeTime - SystemTimeSource.now) { state in
-                if let next = state.nextDeadline, next < wakeTime { return true }
+                if let next = state.nextDeadline { if next < wakeTime { return true } } else if !isIdle { return true }
                 state.wakeTime = wakeTime
                 return nil
             }

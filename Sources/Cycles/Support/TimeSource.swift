@@ -1,6 +1,6 @@
 /// The clocks by which a client waits and stamps, so that tests can make time pass.
 package protocol TimeSource: Sendable {
-    /// How much time has passed since some moment in the past; never goes back.
+    /// The time since a fixed moment in the past; never goes back.
     var monotonic: Duration { get }
 
     /// The time on the wall, in milliseconds since 1970.
@@ -26,7 +26,7 @@ extension TimeSource {
     package func help() -> Duration? { nil }
 }
 
-/// What a clock does while the system has no thread for its alarms.
+/// The actions of a clock while the system has no thread for its alarms.
 package struct ThreadShortagePlan: Sendable {
     /// Tells somebody, once for each shortage.
     let report: @Sendable (SystemProblem) -> Void

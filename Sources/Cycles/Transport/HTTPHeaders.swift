@@ -58,7 +58,7 @@ public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
         self = kept
     }
 
-    /// How many fields there are.
+    /// The number of fields.
     public var count: Int {
         var result = 0
         forEachField { _, _ in result += 1 }

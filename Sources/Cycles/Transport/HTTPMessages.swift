@@ -8,9 +8,9 @@ public struct HTTPRequest: Hashable, Sendable {
     public var headers: HTTPHeaders
     /// The body; empty for none.
     public var body: [UInt8]
-    /// How long connecting may take, more than zero.
+    /// The limit on connecting, more than zero.
     public var connectTimeout: Duration
-    /// How long the whole exchange may take, connecting included, more than zero. The clock starts when the request
+    /// The limit on the whole exchange, connecting included, more than zero. The clock starts when the request
     /// is given a connection, not while it waits for its turn.
     public var timeout: Duration
 

@@ -17,7 +17,7 @@ package struct TransferQueue<Element> {
 
     package var isEmpty: Bool { lines.allSatisfy(\.isEmpty) }
 
-    /// How many elements hold a connection.
+    /// The number of elements that hold a connection.
     package var inUse: Int { inUseByPriority.reduce(0, +) }
 
     /// Whether ``next()`` has an element to return.

@@ -26,7 +26,7 @@ public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Whether the document as such could be read.
     package var isMalformed: Bool { if case .malformed = reason { true } else { false } }
 
-    /// What is wrong, and where.
+    /// The defect and its place.
     public var description: String {
         let place = path.reduce("") { $0.isEmpty || $1.hasPrefix("[") ? $0 + $1 : $0 + "." + $1 }
         switch reason {

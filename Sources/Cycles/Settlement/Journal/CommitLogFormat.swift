@@ -16,7 +16,7 @@ package enum CommitLogFormat {
         package init(_ words: (UInt64, UInt64)) { (high, low) = words }
     }
 
-    /// What a log says of itself.
+    /// The contents of a log's header block.
     package struct Header: Hashable, Sendable {
         package let version: UInt32
         package let id: LogID

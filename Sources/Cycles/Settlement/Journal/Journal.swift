@@ -18,7 +18,7 @@ final class Journal: Sendable {
     }
 
     private static let patience = Duration.seconds(5)
-    /// How long the thread waits for the drops that follow puts, which do not wake it meanwhile.
+    /// The time between puts and the next round. Drops that arrive meanwhile do not wake the thread.
     private static let delayOfDrops = Duration.milliseconds(100)
 
     private let folder: LogFolder?

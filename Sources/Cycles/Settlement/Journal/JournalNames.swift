@@ -1,4 +1,4 @@
-/// Whose records they are.
+/// The owner of records: server and tenant, or API key.
 package struct JournalIdentity: Hashable, Sendable {
     package let baseURL: String
     package var apiKey: Secret
@@ -21,7 +21,7 @@ package struct JournalIdentity: Hashable, Sendable {
 
 /// Where records are kept: names that all clients of the protocol share.
 package enum JournalNames {
-    /// What a record's file is called: the hash of the exact UTF-8 bytes of its reservation.
+    /// The name of a record's file: the hash of the exact UTF-8 bytes of its reservation.
     package static func file(_ id: ReservationID) -> String {
         "v2-" + hexadecimal(SHA256.hash(id.rawValue.utf8)) + ".json"
     }
@@ -84,7 +84,7 @@ package enum JournalNames {
         name.utf8.count == 16 && name.utf8.allSatisfy { $0 &- 0x30 < 10 || $0 &- 0x61 < 6 }
     }
 
-    /// What a file stands for; nil if it is neither a record nor was one.
+    /// The kind of a file by its name; nil if it is neither a record nor was one.
     package static func state(_ name: String) -> SettlementJournal.State? {
         if isRecord(name) { return .pending }
         if name.hasSuffix(".json.rejected") { return .rejected }

@@ -12,7 +12,7 @@ package struct LogTakeOver {
     private let files: any FileSystem
     private let base: String
     private let folder: LogFolder
-    /// What the observer is to be told.
+    /// The events for the observer.
     package private(set) var events: [CyclesEvent] = []
     package private(set) var held: Set<Held> = []
 

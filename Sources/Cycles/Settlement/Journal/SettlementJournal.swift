@@ -3,7 +3,7 @@
 /// It reads and removes files and talks to no server: ``CyclesClient/flush(timeout:includesReplays:)`` settles what waits. A client may use
 /// the same journal meanwhile. Everything blocks.
 public struct SettlementJournal: Sendable {
-    /// What a file stands for, by its name.
+    /// The kind of a file, by its name.
     public enum State: String, Hashable, Sendable, CaseIterable {
         /// A settlement that is not certain yet (`.json`), one that only a newer client can read included.
         case pending
@@ -15,9 +15,9 @@ public struct SettlementJournal: Sendable {
 
     /// One file.
     public struct Entry: Hashable, Sendable {
-        /// Where it is, or for a logged record where it will be.
+        /// The path of the file. For a logged record: the path that its file will have.
         public let path: String
-        /// What it stands for.
+        /// The kind of the file.
         public let state: State
         /// The reservation that it settles; nil if the file cannot be read.
         public let reservationID: ReservationID?
@@ -25,7 +25,7 @@ public struct SettlementJournal: Sendable {
         public let baseURL: String?
         /// Whether it is sent as an event, since the reservation has expired.
         public let isEvent: Bool
-        /// What was spent; nil if the file does not say so.
+        /// The amount that was spent; nil if the file does not contain it.
         public let actual: Amount?
         /// On whose budget; nil if the file does not say so.
         public let subject: Subject?
@@ -107,7 +107,7 @@ public struct SettlementJournal: Sendable {
                 return error
             }
         }
-        // What is missing is made in the nearest directory above that is there.
+        // A missing directory is made in the nearest one above that exists.
         while files.age(of: existing) == nil, let slash = existing.lastIndex(of: "/") {
             existing = slash == existing.startIndex ? "/" : String(existing[..<slash])
         }
@@ -118,7 +118,7 @@ public struct SettlementJournal: Sendable {
     /// Everybody's files, by the names of the folders. Folders without any are left out.
     /// - Throws: ``JournalProblem`` if the directory cannot be read. One that is not there has no files.
     ///
-    /// What a running process has to settle is in its log, and not among the entries: see ``logsInUse()``.
+    /// Settlements of a running process are in its log, and not among the entries: see ``logsInUse()``.
     public func identities() throws(JournalProblem) -> [Identity] {
         guard let directory else { return [] }
         let own = ownName
@@ -154,7 +154,7 @@ public struct SettlementJournal: Sendable {
         return try at(directory) { () throws(FileError) in try LogListing(files, base: directory) }
     }
 
-    /// What a file contains.
+    /// The contents of a file.
     /// - Throws: ``JournalProblem`` if it cannot be read.
     public func contents(of entry: Entry) throws(JournalProblem) -> [UInt8] {
         if let logged = entry.logged { return logged }

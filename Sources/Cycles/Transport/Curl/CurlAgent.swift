@@ -186,7 +186,7 @@ final class CurlAgent: Sendable {
         }
         guard maySleep else { return }
         multi.sleep(milliseconds: limit)
-        // Whatever ended the sleep, the mailbox is looked at next.
+        // The mailbox is looked at next, so that nobody has to wake the thread.
         mailbox.withLock { $0.isSleeping = false }
     }
 }

@@ -2,7 +2,7 @@ import CCurl
 
 /// Where a transfer stands that may take more than one attempt.
 struct CurlAttempt {
-    /// How far the attempt has come.
+    /// The progress of the attempt.
     enum Phase {
         /// Nothing has happened. libcurl may wait for another transfer's connection, to see whether it can be shared.
         case waiting
@@ -29,7 +29,7 @@ struct CurlAttempt {
 }
 
 extension CurlHandle {
-    /// How long to wait for a connection that another transfer is making.
+    /// The longest wait for a connection that another transfer is making.
     private static let patience = Duration.milliseconds(200)
 
     /// The longest sleep while a connection is made, in milliseconds: not every libcurl reports when the next address of a
@@ -145,7 +145,7 @@ extension CurlHandle {
     /// libcurl asks this once the connection is there.
     private func mayRequestLeave(localPort: UInt16) -> Bool {
         attempt.phase = .exchanging
-        // What there is to read now is no answer to this request.
+        // Bytes that can be read now are no answer to this request.
         if isSilentBeforeRequests, sockets.hasInput(localPort: localPort) {
             attempt.hadEarlyInput = true
             return false

@@ -8,7 +8,7 @@ import CCurl
     import Darwin
 #endif
 
-/// What to do about a failure, where more can be said than what happened.
+/// Advice on a failure, where more can be said than what happened.
 extension CurlFailure {
     /// Whether a failure with this code may come from a lack of file descriptors that libcurl does not mention.
     static func mayLackDescriptors(_ code: CURLcode) -> Bool {
@@ -18,7 +18,7 @@ extension CurlFailure {
         ].contains(code)
     }
 
-    /// What the process or the system has too little of; nil if the failure has another cause.
+    /// The resource that the process or the system lacks; nil if the failure has another cause.
     var shortage: String? {
         switch systemError {
         case EMFILE:

@@ -1,6 +1,6 @@
 import CCurl
 
-/// What is known of a transfer that failed: enough to say what happened, in which phase, and whether the server may
+/// The known facts of a transfer that failed: enough to say what happened, in which phase, and whether the server may
 /// have acted.
 struct CurlFailure {
     var code: CURLcode
@@ -12,7 +12,7 @@ struct CurlFailure {
     var server: String
     var route = CurlRoute.direct
     var isSecure = false
-    /// How many bytes of the request's head, and possibly its body, went out.
+    /// The number of bytes of the request's head, and possibly its body, that went out.
     var requestBytesSent = 0
     var bodyBytesSent = 0
     var bodyBytesTotal = 0

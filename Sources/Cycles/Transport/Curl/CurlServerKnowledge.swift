@@ -1,13 +1,13 @@
 import Synchronization
 
-/// What the transfers of a transport have learned about its server, for the transfers after them.
+/// Facts about the server that transfers have learned, for the transfers after them.
 final class CurlServerKnowledge: Sendable {
     private let start = ContinuousClock.now
     /// Milliseconds after `start`; negative if there was no failure.
     private let lastFailure = Atomic<Int64>(-1)
     private let lastHTTPVersion = Atomic<Int>(0)
 
-    /// How old the address of a host may be to be used, in seconds.
+    /// The greatest age of a host's address that is still used, in seconds.
     ///
     /// Addresses from before a failure are not used again, since the server may have moved. libcurl counts in whole
     /// seconds, and takes an address for too old that has reached this age.

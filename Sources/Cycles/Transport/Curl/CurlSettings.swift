@@ -1,6 +1,6 @@
 import CCurl
 
-/// What of a configuration concerns libcurl. The same for all transfers of a transport.
+/// The settings of libcurl in a configuration, the same for all transfers of a transport.
 struct CurlSettings: Sendable {
     let tls: TLSOptions
     let proxy: Secret?
@@ -16,7 +16,7 @@ struct CurlSettings: Sendable {
     /// The most connections that are open at once.
     var totalConnections: Int { maxConnections + 2 * reservedConnections }
 
-    /// How connections reach the server.
+    /// The route of connections to the server.
     let route: CurlRoute
 
     init(_ configuration: CyclesConfiguration) {
@@ -36,7 +36,7 @@ struct CurlSettings: Sendable {
     }
 }
 
-/// How a connection reaches the server; used in error messages.
+/// The route of a connection to the server; used in error messages.
 enum CurlRoute: Hashable, Sendable {
     case direct
     /// By way of a proxy, of which only the host and port are named: its URL may contain a password.

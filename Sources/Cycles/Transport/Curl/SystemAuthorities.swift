@@ -21,7 +21,8 @@ enum SystemAuthorities {
         "/etc/ssl/cert.pem",  // Alpine, BSD, macOS
     ]
 
-    /// What to name to libcurl; nil if it finds them by itself. What is there does not change while a process runs.
+    /// The file or directory to name to libcurl; nil if libcurl finds the authorities by itself. Read once, since they do
+    /// not change while a process runs.
     static let bundlePath = choice(
         file: cycles_built_in_authority_file().map { String(cString: $0) },
         directory: cycles_built_in_authority_directory().map { String(cString: $0) },
