@@ -4,6 +4,8 @@ package import Cycles
 ///
 /// A pure value without I/O or time. Messages that implementations may frame differently are refused rather than
 /// repaired, since such differences allow request smuggling.
+///
+/// Longer than other types: the rules of one grammar are checked against its specification most easily in one place.
 package struct HTTPRequestParser: Sendable {
     /// The limits on the size of a request.
     package struct Limits: Hashable, Sendable {
