@@ -44,7 +44,7 @@ private struct ThreadOnly: BlockingHTTPTransport {
         let other = try client.reserve(bench.request())
         #expect(try other.commit(CommitRequest(actual: .tokens(5), idempotencyKey: "mine")).charged == .tokens(5))
         #expect(bench.wire.requests.last?.bodyKey == "mine")
-        #expect(try client.reserve(bench.request()).release(reason: "called off") == .released)
+        #expect(try client.reserve(bench.request()).release(reason: "called off").outcome == .released)
         do { _ = try client.reserve(bench.request()) }
         do {
             let dropped = try client.reserve(bench.request())
@@ -146,7 +146,7 @@ private struct ThreadOnly: BlockingHTTPTransport {
 
     @Test func whatDoesNotGetThroughGoesOnInTheBackground() throws {
         bench.wire.answer("commit", status: 401, #"{"error":"UNAUTHORIZED","message":"m","request_id":"r"}"#)
-        #expect(try client.reserve(bench.request()).commit(.tokens(4)) == .queued(isDurable: false))
+        #expect(try client.reserve(bench.request()).commit(.tokens(4)).outcome == .queued(isDurable: false))
         #expect(client.flush(timeout: .zero) == FlushReport(settled: 1, stillPending: 0))
         #expect(bench.figures == [99_996, 0, 4])
         client.shutdown()

@@ -9,7 +9,7 @@ import Testing
         let guarded = try await bench.client.reserve(bench.request())
         let settlement = try await guarded.commit(.tokens(420), metadata: ["job": 7])
         #expect(settlement.charged == .tokens(420))
-        guard case .committed(let response) = settlement else {
+        guard case .committed(let response) = settlement.outcome else {
             Issue.record("\(settlement)")
             return
         }
@@ -28,7 +28,7 @@ import Testing
     @Test func aReleaseGivesBackEverything() async throws {
         let bench = try LifecycleBench()
         let guarded = try await bench.client.reserve(bench.request())
-        #expect(try await guarded.release(reason: "called off") == .released)
+        #expect(try await guarded.release(reason: "called off").outcome == .released)
         #expect(bench.figures == [100_000, 0, 0])
         #expect(bench.wire.requests[1].json["reason"] == "called off")
     }
@@ -178,6 +178,36 @@ import Testing
         #expect(ignored.count == 1)
     }
 
+    @Test(arguments: [
+        (Amount.tokens(5), false), (.tokens(-5), true), (.credits(5), true), (.tokens(1_000), false),
+    ])
+    func aSettlementTellsThatTheEstimateWasCharged(actual: Amount, isEstimate: Bool) async throws {
+        let bench = try LifecycleBench()
+        let reservation = try await bench.client.reserve(bench.request())
+        let settlement = try await reservation.commit(actual)
+        #expect(settlement.chargedEstimate == isEstimate)
+        let settled = bench.events { if case .settled(_, let settlement) = $0 { settlement } else { nil } }
+        #expect(settled == [settlement])
+        #expect("\(settlement)".hasSuffix("; charges the estimate, since the cost is not known") == isEstimate)
+    }
+
+    @Test func aQueuedSettlementTellsThatItChargesTheEstimate() async throws {
+        let bench = try LifecycleBench()
+        bench.wire.answer("commit", status: 401)
+        let reservation = try await bench.client.reserve(bench.request())
+        let context = reservation.context
+        let queued = try await reservation.commit(.credits(1))
+        #expect(queued == Settlement(.queued(isDurable: false), chargedEstimate: true))
+        await bench.client.flush(timeout: .zero)
+        #expect(try context.settlement?.get().charged == .tokens(1_000))
+        #expect(try context.settlement?.get().chargedEstimate == true)
+    }
+
+    @Test func aReleaseChargesNoEstimate() async throws {
+        let bench = try LifecycleBench()
+        #expect(try await bench.client.reserve(bench.request()).release() == Settlement(.released))
+    }
+
     @Test func recordedSpendComesBeforeTheEstimate() async throws {
         let bench = try LifecycleBench()
         let guarded = try await bench.client.reserve(bench.request())
@@ -243,7 +273,7 @@ import Testing
             headers: ["Retry-After": "30"]
         )
         let guarded = try await bench.client.reserve(bench.request())
-        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: false))
+        #expect(try await guarded.commit(.tokens(420)).outcome == .queued(isDurable: false))
         bench.clock.advance(by: .milliseconds(29_999))
         #expect(bench.figures == [99_000, 1_000, 0])
         // Not even a flush asks before the server wants to be asked.
@@ -259,7 +289,7 @@ import Testing
         let bench = try LifecycleBench()
         bench.wire.answer("commit", status: 401, #"{"error":"UNAUTHORIZED","message":"m","request_id":"r"}"#)
         let guarded = try await bench.client.reserve(bench.request())
-        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: false))
+        #expect(try await guarded.commit(.tokens(420)).outcome == .queued(isDurable: false))
         await bench.client.flush(timeout: .zero)
         #expect(bench.figures == [99_580, 0, 420])
     }
@@ -269,7 +299,7 @@ import Testing
         let guarded = try await bench.client.reserve(bench.request())
         bench.clock.advance(by: .seconds(120))
         let settlement = try await guarded.commit(.tokens(420))
-        guard case .recoveredViaEvent = settlement else {
+        guard case .recorded = settlement.outcome else {
             Issue.record("\(settlement)")
             return
         }
@@ -282,7 +312,7 @@ import Testing
         let bench = try LifecycleBench()
         let guarded = try await bench.client.reserve(bench.request())
         _ = try await bench.client.releaseReservation(guarded.reservationID)
-        guard case .recoveredViaEvent = try await guarded.commit(.tokens(420)) else {
+        guard case .recorded = try await guarded.commit(.tokens(420)).outcome else {
             Issue.record("not recovered")
             return
         }
@@ -294,7 +324,7 @@ import Testing
         let bench = try LifecycleBench()
         let guarded = try await bench.client.reserve(bench.request())
         _ = try await bench.client.commitReservation(guarded.reservationID, CommitRequest(actual: .tokens(5)))
-        #expect(try await guarded.commit(.tokens(420)) == .alreadySettled)
+        #expect(try await guarded.commit(.tokens(420)).outcome == .alreadySettled)
         #expect(bench.figures == [99_995, 0, 5])
     }
 
@@ -323,7 +353,7 @@ import Testing
         let bench = try LifecycleBench()
         bench.wire.answer("release", status: status, #"{"error":"\#(code)","message":"m","request_id":"r"}"#)
         let guarded = try await bench.client.reserve(bench.request())
-        #expect(try await guarded.release() == .released)
+        #expect(try await guarded.release().outcome == .released)
     }
 
     @Test func aReleaseIsRepeatedUntilTheLeaseEnds() async throws {
@@ -332,7 +362,7 @@ import Testing
         let box = GuardBox(try await bench.client.reserve(bench.request(timeToLive: .seconds(5))))
         async let settlement = box.take()?.release()
         await bench.advanceUntil { bench.operations.count { $0 == "release" } == 3 }
-        #expect(try await settlement == .queued(isDurable: false))
+        #expect(try await settlement?.outcome == .queued(isDurable: false))
         bench.clock.advance(by: .seconds(60))
         // 0, 0.5 and 1.5 seconds; the next would be at 3.5, and the one after that beyond the lease of 5.
         #expect(bench.operations.filter { $0 == "release" }.count == 4)
@@ -354,7 +384,7 @@ import Testing
     @Test func aReasonThatIsTooLongDoesNotKeepTheHold() async throws {
         let bench = try LifecycleBench()
         let guarded = try await bench.client.reserve(bench.request())
-        #expect(try await guarded.release(reason: String(repeating: "x", count: 257)) == .released)
+        #expect(try await guarded.release(reason: String(repeating: "x", count: 257)).outcome == .released)
         #expect(bench.figures == [100_000, 0, 0])
         let ignored = bench.events { if case .valueIgnored(_, let what) = $0 { what } else { String?.none } }
         #expect(ignored.count == 1)
@@ -378,7 +408,7 @@ import Testing
         clock.advance(by: .milliseconds(1_999))
         #expect(slow.waiting == 1)
         clock.advance(by: .milliseconds(1))
-        #expect(try await settlement == .queued(isDurable: false))
+        #expect(try await settlement?.outcome == .queued(isDurable: false))
         slow.answer()
         #expect(authority.balances().first?.spent == .tokens(3))
         #expect(await client.flush(timeout: .zero).stillPending == 0)
@@ -390,7 +420,7 @@ import Testing
             bench.wire.answer("commit", status: 401, #"{"error":"UNAUTHORIZED","message":"m","request_id":"r"}"#)
         }
         let guarded = try await bench.client.reserve(bench.request())
-        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: false))
+        #expect(try await guarded.commit(.tokens(420)).outcome == .queued(isDurable: false))
         await bench.client.shutdown(timeout: .zero)
         let failures = bench.events { if case .settlementFailed(_, let error) = $0 { error.status } else { Int?.none } }
         #expect(failures == [401])

@@ -117,7 +117,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         world.bench.wire.answer("commit", status: 401, unauthorized)
         let guarded = try await world.bench.client.reserve(world.bench.request())
         let path = world.file(guarded.reservationID)
-        #expect(try await guarded.commit(.tokens(1)) == .queued(isDurable: true))
+        #expect(try await guarded.commit(.tokens(1)).outcome == .queued(isDurable: true))
         func mode(_ path: String) throws -> Int {
             try #require(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
         }
@@ -129,7 +129,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let world = try World()
         for _ in 0..<2 { world.bench.wire.answer("commit", status: 401, unauthorized) }
         let guarded = try await world.bench.client.reserve(world.bench.request())
-        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: true))
+        #expect(try await guarded.commit(.tokens(420)).outcome == .queued(isDurable: true))
         let pending = await world.bench.client.pendingSettlements()
         #expect(pending.count == 1 && pending[0].isDurable && pending[0].lastError?.status == 401)
         await world.bench.client.shutdown(timeout: .zero)
@@ -144,12 +144,32 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         #expect(Set(commits.map(\.body)).count == 1 && Set(commits.map { $0.headers["X-Idempotency-Key"] }).count == 1)
     }
 
+    @Test(arguments: [(Amount.tokens(420), false), (.credits(1), true)], [false, true])
+    func aReplayedSettlementTellsThatItChargesTheEstimate(
+        actual: (amount: Amount, isUnknown: Bool),
+        isLate: Bool
+    ) async throws {
+        let world = try World()
+        for _ in 0..<2 { world.bench.wire.answer("commit", status: 401, unauthorized) }
+        let reservation = try await world.bench.client.reserve(world.bench.request())
+        try await reservation.commit(actual.amount)
+        await world.bench.client.shutdown(timeout: .zero)
+        if isLate { world.bench.clock.advance(by: .seconds(3_600)) }
+        world.bench.observer.forget()
+
+        _ = try world.restarted()
+        let settled = world.bench.events { if case .settled(_, let settlement) = $0 { settlement } else { nil } }
+        #expect(settled.map(\.chargedEstimate) == [actual.isUnknown])
+        #expect(settled.first?.charged == (isLate ? nil : actual.isUnknown ? .tokens(1_000) : .tokens(420)))
+        #expect(world.bench.operations.last == (isLate ? "event" : "commit"))
+    }
+
     @Test func aCommitAfterShutdownIsLeftForTheNextClient() async throws {
         let world = try World()
         let guarded = try await world.bench.client.reserve(world.bench.request())
         await world.bench.client.shutdown()
         world.bench.wire.loseRequest("commit")
-        #expect(try await guarded.commit(.tokens(5)) == .queued(isDurable: true))
+        #expect(try await guarded.commit(.tokens(5)).outcome == .queued(isDurable: true))
         #expect(world.folder.files.count == 1)
         _ = try world.restarted()
         #expect(world.bench.figures == [99_995, 0, 5] && world.folder.files.isEmpty)
@@ -160,7 +180,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         world.bench.wire.answer("commit", status: 429, throttled, headers: ["Retry-After": "600"])
         let guarded = try await world.bench.client.reserve(world.bench.request())
         let path = world.file(guarded.reservationID)
-        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: true))
+        #expect(try await guarded.commit(.tokens(420)).outcome == .queued(isDurable: true))
         let record = try SettlementRecord(parsing: try SystemFileSystem().read(path, limit: 1_000_000))
         #expect(record.notBeforeMilliseconds == world.bench.clock.nowMilliseconds + 600_000)
         await world.bench.client.shutdown(timeout: .zero)
@@ -232,7 +252,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let box = GuardBox(guarded)
         async let settlement = box.take()?.commit(.tokens(420))
         await world.bench.advanceUntil { world.bench.operations.count >= 5 }
-        #expect(try await settlement == .queued(isDurable: true))
+        #expect(try await settlement?.outcome == .queued(isDurable: true))
         let record = try #require(seen.withLock { $0 }?.first)
         #expect(record.mode == .event)
         await world.bench.client.shutdown(timeout: .zero)
@@ -328,7 +348,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let world = try World()
         for _ in 0..<2 { world.bench.wire.answer("commit", status: 401, unauthorized) }
         let guarded = try await world.bench.client.reserve(world.bench.request())
-        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: true))
+        #expect(try await guarded.commit(.tokens(420)).outcome == .queued(isDurable: true))
         await world.bench.client.shutdown(timeout: .zero)
         try world.plant("v2-00.json", "{")
         try world.plant("v2-11.json", #"{"version":9,"reservation_id":"r","commit_body":{},"recorded_at_ms":0}"#)
@@ -559,7 +579,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         // The record goes on in its file.
         world.bench.wire.answer("commit", status: 401, unauthorized)
         let guarded = try await world.bench.client.reserve(world.bench.request())
-        #expect(try await guarded.commit(.tokens(7)) == .queued(isDurable: true))
+        #expect(try await guarded.commit(.tokens(7)).outcome == .queued(isDurable: true))
         #expect(!world.problems.isEmpty)
         #expect(target.files.isEmpty)
     }
@@ -598,7 +618,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
             )
             bench.wire.answer("commit", status: 401, unauthorized)
             let guarded = try await client.reserve(bench.request())
-            #expect(try await guarded.commit(.tokens(7)) == .queued(isDurable: false))
+            #expect(try await guarded.commit(.tokens(7)).outcome == .queued(isDurable: false))
             await client.flush(timeout: .zero)
             #expect(bench.figures == [99_993, 0, 7])
             let problems = bench.events { if case .journalProblem(let problem) = $0 { problem } else { nil } }
@@ -777,7 +797,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let world = try World()
         for _ in 0..<2 { world.bench.wire.answer("commit", status: 401, unauthorized) }
         let guarded = try await world.bench.client.reserve(world.bench.request())
-        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: true))
+        #expect(try await guarded.commit(.tokens(420)).outcome == .queued(isDurable: true))
         await world.bench.client.shutdown(timeout: .zero)
         let gate = CountingTransport(world.bench.authority)
         var clients: [CyclesClient] = []
@@ -853,7 +873,7 @@ private func client(
         try FileManager.default.removeItem(atPath: world.folder.path + "/" + LogFolder.name)
         for _ in 0..<2 { world.bench.wire.answer("commit", status: 401, unauthorized) }
         let second = try await world.bench.client.reserve(world.bench.request())
-        #expect(try await second.commit(.tokens(2)) == .queued(isDurable: true))
+        #expect(try await second.commit(.tokens(2)).outcome == .queued(isDurable: true))
         #expect(world.folder.files.count == 1 && world.problems.isEmpty)
     }
 
@@ -870,7 +890,7 @@ private func client(
         var request = world.bench.request()
         request.idempotencyKey = "job-7"
         let first = try await world.bench.client.reserve(request)
-        #expect(try await first.commit(.tokens(400)) == .queued(isDurable: true))
+        #expect(try await first.commit(.tokens(400)).outcome == .queued(isDurable: true))
         do {
             _ = try await world.bench.client.reserve(request)
             Issue.record("a reservation that is being settled became a guard")
@@ -895,7 +915,7 @@ private func client(
         world.bench.wire.answer("commit", status: status, "{}", headers: ["Retry-After": "600"])
         let guarded = try await world.bench.client.reserve(world.bench.request())
         let path = world.file(guarded.reservationID)
-        #expect(try await guarded.commit(.tokens(7)) == .queued(isDurable: true))
+        #expect(try await guarded.commit(.tokens(7)).outcome == .queued(isDurable: true))
         world.bench.clock.advance(by: .seconds(599))
         #expect(world.bench.operations.count { $0 == "commit" } == 1)
         let record = try SystemFileSystem().read(path, limit: 1_000_000)
@@ -926,7 +946,7 @@ private func client(
         let world = try World()
         let guarded = try await world.bench.client.reserve(world.bench.request())
         world.bench.authority.removeAPIKey("key-1")
-        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: true))
+        #expect(try await guarded.commit(.tokens(420)).outcome == .queued(isDurable: true))
         world.bench.authority.addAPIKey("key-2", tenant: "acme")
         try await world.bench.client.updateAPIKey("key-2")
         #expect(world.bench.figures == [99_580, 0, 420] && world.folder.files.isEmpty)
@@ -938,7 +958,7 @@ private func client(
         let world = try World()
         let guarded = try await world.bench.client.reserve(world.bench.request())
         world.bench.authority.removeAPIKey("key-1")
-        #expect(try await guarded.commit(.tokens(420)) == .queued(isDurable: true))
+        #expect(try await guarded.commit(.tokens(420)).outcome == .queued(isDurable: true))
         await world.bench.client.shutdown(timeout: .zero)
         #expect(!world.folder.contents.contains("key-1"))
         world.bench.authority.addAPIKey("key-2", tenant: "acme")
@@ -953,7 +973,7 @@ private func client(
         let guarded = try await world.bench.client.reserve(request)
         let name = JournalNames.file(guarded.reservationID)
         world.bench.authority.removeAPIKey("key-1")
-        #expect(try await guarded.commit(.tokens(4)) == .queued(isDurable: true))
+        #expect(try await guarded.commit(.tokens(4)).outcome == .queued(isDurable: true))
         let old = JournalNames.folder(baseURL: "http://authority.test", apiKey: "key-1", tenant: nil)
         let new = JournalNames.folder(baseURL: "http://authority.test", apiKey: "key-2", tenant: nil)
         #expect(try SystemFileSystem().list(world.folder.path + "/" + old) == [name])
@@ -972,7 +992,7 @@ private func client(
         request.subject.tenant = "acme"
         let guarded = try await world.bench.client.reserve(request)
         world.bench.authority.removeAPIKey("key-1")
-        #expect(try await guarded.commit(.tokens(4)) == .queued(isDurable: true))
+        #expect(try await guarded.commit(.tokens(4)).outcome == .queued(isDurable: true))
         // A file stands where the folder of the new key would be.
         let new = JournalNames.folder(baseURL: "http://authority.test", apiKey: "key-2", tenant: nil)
         try SystemFileSystem().createFile(world.folder.path + "/" + new, [])

@@ -370,7 +370,7 @@ private final class StuckTransport: CallbackTransport {
                     )
                 )
                 reporter.observe(.leaseStopped(ReservationID(id), .noTimeToRetry))
-                reporter.observe(.settled(ReservationID(id), .released))
+                reporter.observe(.settled(ReservationID(id), Settlement(.released)))
             }
         }
         let written = lines.withLock { $0 }

@@ -106,7 +106,8 @@ private final class QueueBench {
                 let wait = floor.map { ", not before \($0.readable)" } ?? ""
                 lines.append("store \(name(job)) as \(record.mode)\(wait)")
             case .send(let job, let request): lines.append("send \(request.operation) \(name(job))")
-            case .tell(let job, .queued(let isDurable)):
+            case .tell(let job, .queued(let settlement)):
+                let isDurable = settlement.outcome == .queued(isDurable: true)
                 lines.append("tell \(name(job)) queued\(isDurable ? " on disk" : "")")
             case .tell(let job, .finished(let result, let isAwaited)):
                 let outcome =

@@ -376,7 +376,7 @@ private final class NotSendable {
             ReservationCreateRequest(action: LifecycleBench.action, estimate: .tokens(10))
         )
         bench.clock.advance(by: .seconds(120))
-        #expect(try await guarded.release() == .released)
+        #expect(try await guarded.release().outcome == .released)
     }
 
     @Test func anothersLossIsPassedOnUnchanged() async throws {

@@ -182,7 +182,7 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
             configuration.retry.inlineBudget = .milliseconds(100)
             configuration.readTimeout = .seconds(600)
             let client = try client(configuration, alarm: Threads(0), transfers: Threads(1))
-            #expect(try await client.reserve(request).commit(.tokens(7)) == .queued(isDurable: false))
+            #expect(try await client.reserve(request).commit(.tokens(7)).outcome == .queued(isDurable: false))
             authority.open()
             await client.shutdown()
         }

@@ -210,10 +210,10 @@ public struct LeaseLoss: Hashable, Sendable, CustomStringConvertible {
     /// Which lease was lost, how, and what became of the work.
     public var description: String {
         var text = "The lease of reservation \(reservationID) was lost: \(message)"
-        switch settlement {
+        switch settlement?.outcome {
         case nil: break
         case .committed(let response): text += "; its work was committed at \(response.charged) all the same"
-        case .recoveredViaEvent: text += "; its work was recorded as an event"
+        case .recorded: text += "; its work was recorded as an event"
         case .alreadySettled: text += "; its work had been settled before"
         case .released: text += "; nothing was charged"
         case .queued: text += "; its settlement goes on in the background"

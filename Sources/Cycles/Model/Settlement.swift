@@ -1,41 +1,60 @@
-/// How a reservation was settled.
-public enum Settlement: Hashable, Sendable {
-    /// The spend was committed.
-    indirect case committed(CommitResponse)
-    /// The reservation had expired, and its spend was recorded as an event.
-    indirect case recoveredViaEvent(EventCreateResponse)
-    /// It had been committed before, with the same or another request.
-    case alreadySettled
-    /// The hold was given back, or there was nothing left to give back.
-    case released
-    /// It is not certain yet, and goes on in the background. `isDurable` says whether it survives the end of the
-    /// process.
-    case queued(isDurable: Bool)
+/// The settlement of a reservation, or of an event that was recorded without one.
+public struct Settlement: Hashable, Sendable {
+    /// The kind of a settlement. Switches over it need `@unknown default`.
+    #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+    #endif
+    public enum Outcome: Hashable, Sendable {
+        /// The spend was committed (specification: `commitReservation`).
+        indirect case committed(CommitResponse)
+        /// The spend was recorded as an event (specification: `createEvent`), for example since the reservation had
+        /// expired.
+        indirect case recorded(EventCreateResponse)
+        /// The reservation had been committed before, with the same or another request.
+        case alreadySettled
+        /// The hold was released, or no hold was left.
+        case released
+        /// The settlement continues in the background. `isDurable` tells whether it survives the end of the process.
+        case queued(isDurable: Bool)
+    }
 
-    /// What was charged, if that is known: the actual amount, or less where the budget could not cover it.
+    /// The kind of the settlement, with the server's answer.
+    public let outcome: Outcome
+
+    /// Whether the estimate was charged, or is to be charged, since no usable amount was known. Also known after a
+    /// restart, since the metadata of the charge contains `actual_source = "estimate"`.
+    public let chargedEstimate: Bool
+
+    /// Creates a settlement, for tests and observers.
+    public init(_ outcome: Outcome, chargedEstimate: Bool = false) {
+        self.outcome = outcome
+        self.chargedEstimate = chargedEstimate
+    }
+
+    /// The charged amount: the actual amount, or less where the budget did not cover it. Nil if the amount is not known
+    /// or nothing was charged.
     public var charged: Amount? {
-        switch self {
+        switch outcome {
         case .committed(let response): response.charged
-        case .recoveredViaEvent(let response): response.charged
+        case .recorded(let response): response.charged
         case .alreadySettled, .released, .queued: nil
         }
     }
-
-    /// Whether nothing more will happen.
-    package var isFinal: Bool { if case .queued = self { false } else { true } }
 }
 
 extension Settlement: CustomStringConvertible {
-    /// How it was settled, in words.
+    /// The settlement in words.
     public var description: String {
-        switch self {
-        case .committed(let response):
-            "committed \(response.charged)\(response.released.map { ", \($0) given back" } ?? "")"
-        case .recoveredViaEvent(let response):
-            "recorded as event \(response.eventID)\(response.charged.map { ", \($0) charged" } ?? "")"
-        case .alreadySettled: "already settled"
-        case .released: "released"
-        case .queued(let isDurable): isDurable ? "queued, on disk" : "queued, in this process only"
-        }
+        let text =
+            switch outcome {
+            case .committed(let response):
+                "committed \(response.charged)\(response.released.map { ", \($0) given back" } ?? "")"
+            case .recorded(let response):
+                "recorded as event \(response.eventID)\(response.charged.map { ", \($0) charged" } ?? "")"
+            case .alreadySettled: "already settled"
+            case .released: "released"
+            case .queued(let isDurable): isDurable ? "queued, on disk" : "queued, in this process only"
+            }
+        return chargedEstimate ? "\(text); charges the estimate, since the cost is not known" : text
     }
 }

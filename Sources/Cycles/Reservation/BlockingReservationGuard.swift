@@ -107,7 +107,7 @@ extension HeldReservation {
 
     /// Replaces a `queued` answer by the outcome, if the attempt on this thread has settled the reservation since.
     func latest(_ answer: Result<Settlement, CyclesError>) -> Result<Settlement, CyclesError> {
-        guard case .success(.queued) = answer else { return answer }
-        return settlement ?? answer
+        guard case .success(let settlement) = answer, case .queued = settlement.outcome else { return answer }
+        return self.settlement ?? answer
     }
 }

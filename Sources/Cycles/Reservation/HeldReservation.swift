@@ -290,7 +290,7 @@ package final class HeldReservation: Sendable {
         { [self] progress in
             let (result, isOver, isAwaited): (Result<Settlement, CyclesError>, Bool, Bool) =
                 switch progress {
-                case .queued(let isDurable): (.success(.queued(isDurable: isDurable)), false, true)
+                case .queued(let settlement): (.success(settlement), false, true)
                 case .finished(let result, let isAwaited): (result, true, isAwaited)
                 }
             // Read now: once it is no longer extended, the lease may still run out without being a loss.

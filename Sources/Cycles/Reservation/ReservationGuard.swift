@@ -66,7 +66,7 @@ public struct ReservationGuard: ~Copyable, Sendable {
     /// Cancelling the task does not stop the settlement. A commit that fails is retried with the same key; a commit
     /// that arrives after the reservation expired is recorded as an event. The call waits for retries up to
     /// ``RetryPolicy/inlineBudget`` (2 seconds). After that, settlement continues in the background and the call
-    /// returns ``Settlement/queued(isDurable:)``.
+    /// returns ``Settlement/Outcome/queued(isDurable:)``.
     /// - Parameters:
     ///   - actual: The amount spent, in the unit of the estimate, 0 or more. For an invalid amount, the recorded spend
     ///     is committed, or the estimate if none was recorded, marked `actual_source = "estimate"`.

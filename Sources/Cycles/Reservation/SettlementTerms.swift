@@ -48,7 +48,10 @@ package struct SettlementTerms: Sendable {
                 ignored.append("the metadata \"\(name)\": \(error)")
             }
         }
-        if isEstimate { commit.metadata["actual_source"] = "estimate" }
+        if isEstimate {
+            let mark = SettlementRecord.estimateMark
+            commit.metadata[mark.name] = mark.value
+        }
         if let key {
             do throws(CyclesError) {
                 try RequestValidation.idempotencyKey(key)

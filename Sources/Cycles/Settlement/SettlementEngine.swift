@@ -174,7 +174,7 @@ package final class SettlementEngine: Sendable {
             change { $0.reported(job) }
         case .forget(let job, .success(let settlement)):
             // A commit that is sent again is answered as the first was. Servers forget the keys of events sooner.
-            let mayReturn = if case .committed = settlement { true } else { false }
+            let mayReturn = if case .committed = settlement.outcome { true } else { false }
             journal?.remove(job.reservationID, mayReturn: mayReturn) { [self] in change { $0.forgotten(job) } }
         case .forget(let job, .failure(let refusal)):
             journal?.setAside(job.reservationID, reason: "\(refusal)") { [self] in change { $0.forgotten(job) } }
@@ -213,7 +213,7 @@ package final class SettlementEngine: Sendable {
             start(job, isAwaited: isAwaited) {
                 .createEvent(insteadOf: id, body: body.json, key: body.idempotencyKey, unit: body.unit)
             } answer: {
-                .settled(.recoveredViaEvent($0))
+                .settled(.recorded($0))
             }
         case .lookUp:
             start(job, isAwaited: isAwaited) { () throws(CyclesError) in
@@ -267,8 +267,7 @@ extension CyclesEvent {
     fileprivate init(_ id: ReservationID, _ progress: SettlementJob.Progress) {
         self =
             switch progress {
-            case .queued(let isDurable): .settled(id, .queued(isDurable: isDurable))
-            case .finished(.success(let settlement), _): .settled(id, settlement)
+            case .queued(let settlement), .finished(.success(let settlement), _): .settled(id, settlement)
             case .finished(.failure(let error), _): .settlementFailed(id, error)
             }
     }

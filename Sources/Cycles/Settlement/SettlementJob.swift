@@ -4,9 +4,8 @@
 package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     /// The progress of a job, for the caller that began it.
     package enum Progress: Sendable {
-        /// The job continues in the background. Sent at most once, to a waiting caller. `isDurable` tells whether its
-        /// record is on disk.
-        case queued(isDurable: Bool)
+        /// The job continues in the background. Sent at most once, to a waiting caller.
+        case queued(Settlement)
         /// The job has finished. Sent once. `isAwaited` tells whether a caller still waits.
         case finished(Result<Settlement, CyclesError>, isAwaited: Bool)
     }

@@ -348,7 +348,7 @@ package struct SettlementQueue: ~Copyable {
 
     private func tellQueued(_ job: SettlementJob, _ actions: inout SettlementActions) {
         job.awaitedUntil = nil
-        actions.append(.tell(job, .queued(isDurable: job.isDurable)))
+        actions.append(.tell(job, .queued(job.machine.settlement(.queued(isDurable: job.isDurable)))))
     }
 
     private mutating func finish(

@@ -123,6 +123,21 @@ package struct SettlementRecord: Sendable {
         }
     }
 
+    /// The name of the metadata that marks a charge of the estimate, and its value.
+    package static let estimateMark = (name: "actual_source", value: JSONValue.string("estimate"))
+
+    /// Whether the amount is the estimate, since no usable amount was known.
+    package var chargesEstimate: Bool {
+        // A record of this process needs no parsing.
+        let metadata: JSONValue? =
+            if case .commit(.ofCommit(let commit, _, _)?) = content {
+                commit.metadata[SettlementRecord.estimateMark.name]
+            } else {
+                (try? JSONValue(parsing: body.json))?["metadata"]?[SettlementRecord.estimateMark.name]
+            }
+        return metadata == SettlementRecord.estimateMark.value
+    }
+
     /// The body of the commit. Nil only in event mode, if the record never had one.
     package var commitBody: [UInt8]? { if case .object(let json) = commit { json } else { nil } }
 

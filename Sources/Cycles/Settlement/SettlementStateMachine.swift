@@ -29,7 +29,7 @@ package struct SettlementStateMachine: Sendable {
 
     /// A successful answer to a request.
     package enum Answer: Sendable {
-        case settled(Settlement)
+        case settled(Settlement.Outcome)
         /// The state of a reservation that was looked up.
         case found(ReservationStatus)
     }
@@ -78,6 +78,10 @@ package struct SettlementStateMachine: Sendable {
 
     package var isSettlement: Bool { if case .settle = work { true } else { false } }
 
+    package func settlement(_ outcome: Settlement.Outcome) -> Settlement {
+        Settlement(outcome, chargedEstimate: record?.chargesEstimate ?? false)
+    }
+
     /// Takes the answer to ``request``.
     /// - Parameter randomness: From 0 up to 1; used for the delay after a failure.
     package mutating func answered(
@@ -88,7 +92,7 @@ package struct SettlementStateMachine: Sendable {
         let doubt = doubt
         self.doubt = nil
         switch (result, doubt) {
-        case (.success(.settled(let settlement)), _): return .finished(.success(settlement))
+        case (.success(.settled(let outcome)), _): return .finished(.success(settlement(outcome)))
         case (.success(.found(let status)), let doubt?): return found(status, doubt)
         case (.success(.found), nil): return .send
         case (.failure(let error), let doubt?): return lookUpFailed(error, doubt, randomness)
@@ -120,7 +124,7 @@ package struct SettlementStateMachine: Sendable {
 
     private mutating func found(_ status: ReservationStatus, _ doubt: Doubt) -> Step {
         switch status {
-        case .committed: .finished(.success(.alreadySettled))
+        case .committed: .finished(.success(settlement(.alreadySettled)))
         case .released where !doubt.isMismatch, .expired where !doubt.isMismatch: becomeEvent(because: doubt.error)
         default: .finished(.failure(doubt.error))
         }
@@ -143,7 +147,7 @@ package struct SettlementStateMachine: Sendable {
 
     private mutating func releaseFailed(_ error: CyclesError, timeLeft: Duration?, _ randomness: Double) -> Step {
         switch FailureClass(error) {
-        case .expired, .finalized: return .finished(.success(.released))
+        case .expired, .finalized: return .finished(.success(settlement(.released)))
         case .unauthorized, .mismatch, .unclassified, .rejected: return .finished(.failure(error))
         case .retry, .throttled:
             let floor = RetryDelays.floor(error)

@@ -195,13 +195,14 @@ struct Demo {
     }
 
     private func report(_ settlement: Settlement) {
-        switch settlement {
+        switch settlement.outcome {
         case .committed(let answer):
             let rest = answer.released.map { ", \($0) released" } ?? ""
             step("commit", "\(answer.charged) charged\(rest)")
-        case .recoveredViaEvent: step("commit", "the reservation had expired: recorded as an event")
+        case .recorded: step("commit", "the reservation had expired: recorded as an event")
         case .alreadySettled, .released: step("commit", "the reservation was settled before")
         case .queued: step("commit", "still pending: settlement continues in the background")
+        @unknown default: step("commit", "\(settlement)")
         }
     }
 

@@ -27,7 +27,8 @@ final class ReservationWatch: CyclesObserver {
                 state.isInDoubt = end.error.map(ReservationWatch.leavesDoubt) ?? false
             case .attemptStarted(let start) where start.operation == "releaseReservation":
                 state.id = state.id ?? start.reservationID
-            case .settled(let id, .released) where id == state.id: state.isReleased = true
+            case .settled(let id, let settlement) where id == state.id && settlement.outcome == .released:
+                state.isReleased = true
             default: break
             }
         }
