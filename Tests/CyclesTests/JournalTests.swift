@@ -5,7 +5,7 @@ import Testing
 @testable import Cycles
 
 /// A folder that is there for one test.
-private final class TemporaryFolder: Sendable {
+final class TemporaryFolder: Sendable {
     let path: String
 
     init() throws {
@@ -46,7 +46,7 @@ private final class TemporaryFolder: Sendable {
 }
 
 /// The world of one test: an authority that outlives the clients, which come and go as processes do.
-private struct World {
+struct World {
     let folder: TemporaryFolder
     let bench: LifecycleBench
 

@@ -222,6 +222,15 @@ public final class BlockingCyclesClient: Sendable {
         try core.performer.performBlocking(.createEvent(request, core.defaults), options)
     }
 
+    /// Charges spend that has no reservation, with the durability of a settlement, as ``CyclesClient/record(_:)`` does
+    /// (specification: `createEvent`).
+    /// - Throws: ``CyclesError``: `validation` for an invalid request, and for a key under which spend is being recorded;
+    ///   the server's final refusal, such as `denied`.
+    @discardableResult
+    public func record(_ request: EventCreateRequest) throws(CyclesError) -> Settlement {
+        try blocking { done in core.record(request, done) }.get()
+    }
+
     // MARK: Looking up
 
     /// Looks a reservation up (specification: `getReservation`). An expired reservation is answered with a 410 error.

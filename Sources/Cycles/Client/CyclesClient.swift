@@ -170,6 +170,21 @@ public final class CyclesClient: Sendable {
         try await core.performer.perform(.createEvent(request, core.defaults), options)
     }
 
+    /// Charges spend that has no reservation, with the durability of a settlement (specification: `createEvent`).
+    ///
+    /// The event is written to the journal before it is sent, retried with the same key, and sent by the next client
+    /// after a restart. The call waits for retries up to ``RetryPolicy/inlineBudget``; after that, or if the next retry
+    /// comes later, the event continues in the background and the outcome is `queued`. Cancelling the task does not stop
+    /// it. Use ``createEvent(_:options:)`` for an event that is sent once.
+    /// - Parameter request: The spend. The client's defaults complete its subject.
+    /// - Returns: The settlement, `recorded` if the server has charged the spend.
+    /// - Throws: ``CyclesError``: `validation` for an invalid request, and for a key under which spend is being recorded;
+    ///   the server's final refusal, such as `denied`. The journal then sets the record aside.
+    @discardableResult
+    public func record(_ request: EventCreateRequest) async throws(CyclesError) -> Settlement {
+        try await awaiting { done in core.record(request, done) }.get()
+    }
+
     // MARK: Looking up
 
     /// Looks a reservation up (specification: `getReservation`). An expired reservation is answered with a 410 error.

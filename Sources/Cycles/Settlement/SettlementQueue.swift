@@ -65,7 +65,7 @@ package struct SettlementQueue: ~Copyable {
         return act { queue, actions in
             // A reservation is settled once, under one key and one record: the first settlement wins.
             guard job.machine.isSettlement ? queue.claims.enter(job) : !queue.claims.isSettling(id) else {
-                let refusal = CyclesError.validation(.alreadySettling(id))
+                let refusal = CyclesError.validation(job.machine.alreadySettling(id))
                 actions.append(.tell(job, .finished(.failure(refusal), isAwaited: isAwaited)))
                 return
             }
@@ -387,14 +387,5 @@ package struct SettlementQueue: ~Copyable {
         job.phase = .over
         job.awaitedUntil = nil
         schedule(job)
-    }
-}
-
-extension ValidationIssue {
-    fileprivate static func alreadySettling(_ id: ReservationID) -> ValidationIssue {
-        ValidationIssue(
-            field: "reservationID",
-            message: "is \(id), which is being settled already: it is neither settled again nor released"
-        )
     }
 }

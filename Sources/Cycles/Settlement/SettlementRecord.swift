@@ -84,6 +84,23 @@ package struct SettlementRecord: Sendable {
         content = .commit(fallback: .ofCommit(commit, subject, action))
     }
 
+    /// A record for spend of this process that has no reservation.
+    /// - Parameters:
+    ///   - event: The request that charges the spend. The id of the record is `event:` and its idempotency key.
+    ///   - unit: The unit of the amount.
+    package init(
+        _ event: Operation<EventCreateResponse>,
+        unit: BudgetUnit,
+        baseURL: String,
+        recordedAtMilliseconds: Int64
+    ) {
+        reservationID = ReservationID("event:" + (event.idempotencyKey?.rawValue ?? ""))
+        self.baseURL = baseURL
+        self.recordedAtMilliseconds = recordedAtMilliseconds
+        body = Body(json: event.body, idempotencyKey: event.idempotencyKey, unit: unit)
+        content = .event(commit: .null)
+    }
+
     /// A record from a journal.
     /// - Returns: Nil if the body of the mode is missing.
     package init?(

@@ -82,6 +82,20 @@ package struct SettlementStateMachine: Sendable {
         Settlement(outcome, chargedEstimate: record?.chargesEstimate ?? false)
     }
 
+    /// The refusal of work on a reservation that is being settled already.
+    package func alreadySettling(_ id: ReservationID) -> ValidationIssue {
+        if let record, record.mode == .event, let key = record.body.idempotencyKey {
+            return ValidationIssue(
+                field: "idempotencyKey",
+                message: "is \(key), under which spend is being recorded already; use another key for other spend"
+            )
+        }
+        return ValidationIssue(
+            field: "reservationID",
+            message: "is \(id), which is being settled already: it is neither settled again nor released"
+        )
+    }
+
     /// Takes the answer to ``request``.
     /// - Parameter randomness: From 0 up to 1; used for the delay after a failure.
     package mutating func answered(

@@ -1,0 +1,28 @@
+extension ClientCore {
+    /// Begins to charge spend that has no reservation. The event is stored and sent as the settlement of a reservation
+    /// whose id is made from the event's key.
+    func record(
+        _ request: EventCreateRequest,
+        _ completion: @escaping @Sendable (Result<Settlement, CyclesError>) -> Void
+    ) {
+        let record: SettlementRecord
+        do throws(CyclesError) {
+            record = try SettlementRecord(
+                .createEvent(request, defaults),
+                unit: request.actual.unit,
+                baseURL: baseURL,
+                recordedAtMilliseconds: time.wallMilliseconds
+            )
+        } catch {
+            completion(.failure(error))
+            return
+        }
+        engine.begin(.settle(record), of: record.reservationID, trace: .current, isAwaited: true) { progress in
+            switch progress {
+            case .queued(let settlement): completion(.success(settlement))
+            case .finished(let result, isAwaited: true): completion(result)
+            case .finished(_, isAwaited: false): break
+            }
+        }
+    }
+}
