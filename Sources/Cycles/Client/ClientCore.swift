@@ -106,7 +106,7 @@ package final class ClientCore: Sendable {
     }
 
     /// Holds a granted reservation, and begins to extend its lease.
-    func hold(_ grant: ReservationGrant, _ request: ReservationCreateRequest, trace: TraceContext?) -> HeldReservation {
+    func hold(_ grant: ReservationGrant, _ request: ReservationCreateRequest, trace: TraceParent) -> HeldReservation {
         let (schedule, first) = HeartbeatSchedule.begin(
             extending: request.timeToLive,
             grant: grant.lease,
@@ -119,6 +119,7 @@ package final class ClientCore: Sendable {
             trace: trace
         )
         let held = HeldReservation(self, grant, request, lease: lease, trace: trace)
+        performer.report(.reserved(grant.reservationID))
         if heartbeat != .disabled {
             keeper.keep(lease, first)
             // Starts the alarm's thread if it is missing, and reports a failure to do so.
@@ -129,14 +130,14 @@ package final class ClientCore: Sendable {
 
     /// Releases the hold of an unusable answer, unless the reservation has a guard already.
     /// - Parameter errand: The errand that the release belongs to, for flushes.
-    func giveBackUnclaimed(_ id: ReservationID, reason: String, trace: TraceContext?, after errand: Errand? = nil) {
+    func giveBackUnclaimed(_ id: ReservationID, reason: String, trace: TraceParent, after errand: Errand? = nil) {
         guard engine.claim(id) == .granted else { return }
         giveBack(id, reason: reason, trace: trace, after: errand)
     }
 
     /// Releases a claimed hold in the background. A failure is reported to the observer.
     /// - Parameter errand: The errand that the release belongs to, for flushes.
-    func giveBack(_ id: ReservationID, reason: String, trace: TraceContext?, after errand: Errand? = nil) {
+    func giveBack(_ id: ReservationID, reason: String, trace: TraceParent, after errand: Errand? = nil) {
         let request = ReleaseRequest(reason: reason, idempotencyKey: .random())
         let work = SettlementStateMachine.Work.release(request, leaseEnd: nil)
         engine.begin(work, of: id, trace: trace, isAwaited: false, after: errand) { _ in }

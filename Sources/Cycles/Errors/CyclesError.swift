@@ -60,6 +60,21 @@ public indirect enum CyclesError: Error, Hashable, Sendable {
     /// The idempotency key that the request carried. Repeating the request with it cannot apply it twice.
     public var idempotencyKey: IdempotencyKey? { facts.key }
 
+    /// The code of the error answer, the denial's reason, or the kind of the error, for logs and metrics.
+    package var label: String {
+        switch self {
+        case .api(let error): error.code?.rawValue ?? "HTTP_\(error.status)"
+        case .denied(let denial): denial.reason.rawValue
+        case .transport: "TRANSPORT"
+        case .ambiguous: "AMBIGUOUS"
+        case .invalidResponse: "INVALID_RESPONSE"
+        case .leaseLost: "LEASE_LOST"
+        case .configuration: "CONFIGURATION"
+        case .validation: "VALIDATION"
+        case .cancelled: "CANCELLED"
+        }
+    }
+
     /// The properties that several kinds of errors have.
     private typealias Facts = (
         status: Int?, code: ErrorCode?, requestID: String?, traceID: String?, retryAfter: Duration?,

@@ -19,6 +19,10 @@ public enum CyclesEvent: Sendable {
     case attemptFinished(AttemptEnd)
     /// An attempt to settle or release has failed, and is repeated after a delay.
     case retryScheduled(ScheduledRetry)
+    /// A reservation was granted, and a guard holds it.
+    case reserved(ReservationID)
+    /// The settlement or release of a reservation begins. ``settled(_:_:)`` or ``settlementFailed(_:_:)`` follows.
+    case settlementStarted(ReservationID)
     /// A lease was extended.
     case leaseExtended(LeaseExtension)
     /// An attempt to extend a lease failed.
@@ -60,6 +64,8 @@ extension CyclesEvent: CustomStringConvertible {
                 + (end.error.map { "\($0)" } ?? "\(end.status.map(String.init) ?? "no status")")
         case .retryScheduled(let retry):
             "\(retry.reservationID): \(retry.operation) again in \(retry.delay.readable): \(retry.error)"
+        case .reserved(let id): "\(id): reserved"
+        case .settlementStarted(let id): "\(id): settlement started"
         case .leaseExtended(let lease):
             "\(lease.reservationID): lease extended\(lease.remainingTimeToLive.map { ", \($0.readable) left" } ?? "")"
         case .leaseAttemptFailed(let failure):

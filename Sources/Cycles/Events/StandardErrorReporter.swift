@@ -62,8 +62,8 @@ package final class StandardErrorReporter: CyclesObserver {
         case .valueIgnored(let id, let what): return ("value", id, "left out of its settlement: \(what)")
         case .retryScheduled(let retry):
             return ("retry", retry.reservationID, "not settled yet, trying again: \(retry.error)")
-        case .attemptStarted, .attemptFinished, .leaseExtended, .settled, .journalProblem, .recordSetAside,
-            .systemProblem:
+        case .attemptStarted, .attemptFinished, .reserved, .settlementStarted, .leaseExtended, .settled,
+            .journalProblem, .recordSetAside, .systemProblem:
             return nil
         }
     }

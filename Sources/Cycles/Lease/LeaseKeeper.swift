@@ -318,7 +318,7 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
 
     package let reservationID: ReservationID
     /// The trace of its extensions.
-    let trace: TraceContext?
+    let trace: TraceParent
 
     fileprivate var schedule: HeartbeatSchedule
     fileprivate var expiresAtMilliseconds: Int64
@@ -341,7 +341,7 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
         _ reservationID: ReservationID,
         _ schedule: HeartbeatSchedule,
         expiresAtMilliseconds: Int64,
-        trace: TraceContext?
+        trace: TraceParent
     ) {
         self.reservationID = reservationID
         self.schedule = schedule

@@ -6,8 +6,8 @@ package final class OperationPerformer: Sendable {
     package let randomness: @Sendable () -> Double
     let transport: ClientTransport
     private let assembly: RequestAssembly
-    /// Whether attempts are reported at all: warnings alone need none of that.
-    private let reportsAttempts: Bool
+    /// Whether events other than warnings have a receiver.
+    private let hasObserver: Bool
     /// What to look at when there is no connection.
     private let connectionAdvice: String
 
@@ -21,7 +21,7 @@ package final class OperationPerformer: Sendable {
         self.transport = transport
         self.time = time
         self.randomness = randomness
-        reportsAttempts = configuration.observer != nil
+        hasObserver = configuration.observer != nil
         observer = configuration.observer ?? StandardErrorReporter()
         connectionAdvice =
             if configuration.unixSocketPath != nil {
@@ -66,7 +66,7 @@ package final class OperationPerformer: Sendable {
     package func start<Output>(
         _ operation: Operation<Output>,
         _ options: CallOptions = CallOptions(),
-        trace: TraceContext?,
+        trace: TraceParent,
         isAwaited: Bool = false,
         _ completion: @escaping @Sendable (Attempt<Output>) -> Void
     ) {
@@ -83,12 +83,18 @@ package final class OperationPerformer: Sendable {
         }
     }
 
+    /// Reports an event that is no warning, if the user set an observer.
+    package func report(_ event: @autoclosure () -> CyclesEvent) {
+        if hasObserver { observer.observe(event()) }
+    }
+
     // MARK: Around an attempt
 
     /// A request that is about to be sent.
     private struct Departure {
         let request: HTTPRequest
         let time: Duration
+        let span: OperationSpan
         /// The event that the observer received; nil without an observer.
         let report: AttemptStart?
     }
@@ -96,18 +102,20 @@ package final class OperationPerformer: Sendable {
     private func prepare<Output>(
         _ operation: Operation<Output>,
         _ options: CallOptions,
-        trace: TraceContext?
+        trace: TraceParent
     ) throws(CyclesError) -> Departure {
-        let request = try assembly.request(for: operation, options: options, trace: trace)
+        var request = try assembly.request(for: operation, options: options)
+        let span = trace.startSpan(operation)
+        if let context = span.context { request.headers.append(name: "traceparent", value: context.description) }
         let start = time.monotonic
-        guard reportsAttempts else { return Departure(request: request, time: start, report: nil) }
+        guard hasObserver else { return Departure(request: request, time: start, span: span, report: nil) }
         let report = AttemptStart(
             operation: "\(operation.name)",
             idempotencyKey: operation.idempotencyKey,
             reservationID: operation.reservationID
         )
         observer.observe(.attemptStarted(report))
-        return Departure(request: request, time: start, report: report)
+        return Departure(request: request, time: start, span: span, report: report)
     }
 
     private func finish<Output>(
@@ -126,6 +134,7 @@ package final class OperationPerformer: Sendable {
         case .failure(let error) where error.kind == .cancelled && isCancelled: result = .failure(.cancelled)
         case .failure(let error): result = .failure(.transport(explained(error, operation)))
         }
+        departure.span.end(result)
         if let report = departure.report {
             let answer = try? result.get().http
             let error: CyclesError? = if case .failure(let error) = result { error } else { nil }

@@ -20,8 +20,7 @@ package struct RequestAssembly: Sendable {
     /// The request for an operation.
     package func request<Output>(
         for operation: Operation<Output>,
-        options: CallOptions,
-        trace: TraceContext? = TraceContext.current
+        options: CallOptions
     ) throws(CyclesError) -> HTTPRequest {
         var headers: HTTPHeaders
         switch operation.authentication {
@@ -37,7 +36,6 @@ package struct RequestAssembly: Sendable {
         if let key = operation.idempotencyKey, key.fitsHeader {
             headers.append(name: "X-Idempotency-Key", value: key.rawValue)
         }
-        if let trace { headers.append(name: "traceparent", value: trace.description) }
         if !options.headers.isEmpty {
             try RequestAssembly.check(options.headers)
             headers.append(contentsOf: options.headers)

@@ -8,7 +8,7 @@ package final class HeldReservation: Sendable {
     /// The body of the answer that granted the reservation.
     private let answer: [UInt8]
     private let lease: Lease
-    private let trace: TraceContext?
+    private let trace: TraceParent
 
     private let state = Lock(State())
 
@@ -32,7 +32,7 @@ package final class HeldReservation: Sendable {
         _ grant: ReservationGrant,
         _ request: ReservationCreateRequest,
         lease: Lease,
-        trace: TraceContext?
+        trace: TraceParent
     ) {
         self.core = core
         reservationID = grant.reservationID
@@ -266,8 +266,8 @@ package final class HeldReservation: Sendable {
     }
 
     /// The trace of the settling task; the reservation's own trace if no task settles.
-    private func currentTrace(_ completion: Completion?) -> TraceContext? {
-        completion == nil ? trace : TraceContext.current ?? trace
+    private func currentTrace(_ completion: Completion?) -> TraceParent {
+        completion == nil ? trace : TraceParent.current.completed(with: trace)
     }
 
     /// Settles or releases a reservation whose guard ended without doing so.

@@ -18,10 +18,10 @@ final class Reserving: Sendable {
     private let request: ReservationCreateRequest
     private let operation: Operation<ReservationCreateResponse>
     private let key: IdempotencyKey?
-    private let trace: TraceContext?
+    private let trace: TraceParent
     private let state: Lock<State>
 
-    init(_ core: ClientCore, _ request: ReservationCreateRequest, trace: TraceContext?) throws(CyclesError) {
+    init(_ core: ClientCore, _ request: ReservationCreateRequest, trace: TraceParent) throws(CyclesError) {
         var request = request
         let operation = try core.reserveOperation(&request)
         self.core = core

@@ -46,11 +46,12 @@ package final class SettlementEngine: Sendable {
     package func begin(
         _ work: SettlementStateMachine.Work,
         of id: ReservationID,
-        trace: TraceContext?,
+        trace: TraceParent,
         isAwaited: Bool,
         after errand: Errand? = nil,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) {
+        performer.report(.settlementStarted(id))
         let now = performer.time.monotonic
         let caller = Caller(isAwaited: isAwaited, waitsForDisk: !isAwaited || performer.transport.blocksCallers)
         change(by: caller) {

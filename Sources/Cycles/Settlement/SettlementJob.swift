@@ -24,7 +24,7 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     }
 
     package let reservationID: ReservationID
-    package let trace: TraceContext?
+    package let trace: TraceParent
     /// Receives the job's progress, on any thread. `finished` may arrive before `queued`.
     package let progress: @Sendable (Progress) -> Void
 
@@ -56,7 +56,7 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     package init(
         _ reservationID: ReservationID,
         _ machine: SettlementStateMachine,
-        trace: TraceContext? = nil,
+        trace: TraceParent = .none,
         isReplay: Bool = false,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) {

@@ -55,7 +55,7 @@ package struct SettlementQueue: ~Copyable {
     package mutating func begin(
         _ work: SettlementStateMachine.Work,
         of id: ReservationID,
-        trace: TraceContext? = nil,
+        trace: TraceParent = .none,
         isAwaited: Bool,
         after errand: Errand? = nil,
         now: Duration,
