@@ -75,6 +75,28 @@ import Testing
         #expect(BalanceBoard.grouped(-1_234_567) == "-1 234 567" && BalanceBoard.grouped(nil) == "-")
     }
 
+    @Test(arguments: [
+        (5_000_000, "$0.05"), (0, "$0.00"), (1, "$0.00000001"), (100_000_000, "$1.00"), (-150_000_000, "-$1.50"),
+        (123_456_700, "$1.234567"), (Int64.max, "$92233720368.54775807"), (Int64.min, "-$92233720368.54775808"),
+    ])
+    func microcentsAreShownAsDollars(microcents: Int64, dollars: String) {
+        #expect(SignedAmount.usdMicrocents(microcents).withDollars == "\(microcents) USD_MICROCENTS (\(dollars))")
+        #expect(SignedAmount.tokens(microcents).withDollars == "\(microcents) TOKENS")
+    }
+
+    @Test func columnsOfMicrocentsHaveDollarsAndAreAlignedAsNumbers() {
+        let rows = [("tenant:acme", Int64(100_000_000)), ("tenant:acme/agent:bot", 5_000_000)].map { path, remaining in
+            Balance(scope: path, scopePath: path, remaining: .usdMicrocents(remaining), spent: .usdMicrocents(0))
+        }
+        #expect(
+            TextTable(rows).lines == [
+                "SCOPE                  ALLOCATED      SPENT  RESERVED          REMAINING  UNIT",
+                "tenant:acme                    -  0 ($0.00)         -  100000000 ($1.00)  USD_MICROCENTS",
+                "tenant:acme/agent:bot          -  0 ($0.00)         -    5000000 ($0.05)  USD_MICROCENTS",
+            ]
+        )
+    }
+
     @Test func instantsAreInUTC() {
         #expect(Instants.text(1_795_598_362_338) == "2026-11-25 09:19:22Z")
         #expect(Instants.text(-1) == "1969-12-31 23:59:59Z")

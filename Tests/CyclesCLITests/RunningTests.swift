@@ -40,6 +40,13 @@ import Testing
         #expect(result.problems.isEmpty, "\(result.problems)")
     }
 
+    @Test func dollarsOfAReportAreMicrocents() {
+        let result = report("usd 0.05\nusd_microcents 3\nUSD 1\nusd -1\nusd x", unit: .usdMicrocents)
+        #expect(result.spend == .usdMicrocents(105_000_003))
+        #expect(result.problems.count == 2)
+        #expect(report("usd 0.05", unit: .tokens).problems.count == 1)
+    }
+
     @Test func whatCannotCountIsSaid() {
         let result = report(
             "credits 3\ntokens -1\ntokens 1.5\ntokens\nfrobs 3\ntokens_input x\nmodel_version\ntokens 7",

@@ -30,6 +30,9 @@ import Testing
         #expect(try Values.amount("1000:TOKENS") == .tokens(1_000))
         #expect(try Values.amount("5:usd_microcents") == .usdMicrocents(5))
         #expect(try Values.amount("0:Risk_Points") == .riskPoints(0))
+        #expect(try Values.amount("0.05USD") == .usdMicrocents(5_000_000))
+        #expect(try Values.amount("0.05:usd") == .usdMicrocents(5_000_000))
+        #expect(try Values.amount("1000 tokens") == .tokens(1_000))
         for text in [
             "1000", "1000:", ":TOKENS", "1.5:TOKENS", "-1:TOKENS", "1:EUR", "9223372036854775808:TOKENS", "1:TOKENS:",
         ] {
@@ -77,6 +80,9 @@ import Testing
             "tenant:acme/agent:bot=1000:TOKENS,overdraft=50,max-tokens=256,status=frozen"
         )
         #expect(budget.scope == "tenant:acme/agent:bot" && budget.allocated == .tokens(1_000))
+        let dollars = try ServeCommand.parseBudget("tenant:acme=5USD,overdraft=0.5USD")
+        #expect(dollars.allocated == .usdMicrocents(500_000_000) && dollars.overdraftLimit == 50_000_000)
+        #expect(refusal(ServeCommand.parseBudget, "tenant:acme=5USD,overdraft=3TOKENS") != nil)
         #expect(budget.overdraftLimit == 50 && budget.caps == Caps(maxTokens: 256) && budget.status == .frozen)
         for text in [
             "tenant:acme", "acme=1:TOKENS", "agent:a/tenant:b=1:TOKENS", "tenant:acme=1", "tenant:acme=1:TOKENS,what=1",

@@ -7,6 +7,7 @@ import CyclesTesting
 struct Program {
     static func main() async throws {
         values()
+        try amounts()
         try configuration()
         try await client()
         try await mock()
@@ -18,9 +19,23 @@ struct Program {
         if !condition { fatalError("line \(line) does not hold") }
     }
 
+    static func amounts() throws(CyclesError) {
+        check(try Amount(parsing: "0.05 USD") == .usd(0.05))
+        let price = try TokenPrice(
+            input: "2.50",
+            output: "10.00",
+            cachedInput: nil,
+            cacheWrite: nil,
+            reasoning: nil
+        )
+        check(price.cost(input: 1, output: 1, cachedInput: 0, cacheWrite: 0, reasoning: 0) == .usdMicrocents(1_250))
+    }
+
     static func values() {
         check(Amount(5_000, .tokens) == .tokens(5_000) && Amount.usdMicrocents(1).unit == .usdMicrocents)
         check(Amount.credits(2).amount == 2 && Amount.riskPoints(1).unit == BudgetUnit(rawValue: "RISK_POINTS"))
+        let count: Int = 7
+        check(Amount.tokens(count).adding(.tokens(3)) == Amount(10, .tokens) && Amount.usd(0.05).amount == 5_000_000)
         check(BudgetUnit.unrecognized("GOLD").rawValue == "GOLD" && SignedAmount.tokens(-4).amount < 0)
         check(Decision.allow.isAllowed && Decision.allowWithCaps.isAllowed && Decision.deny.isDenied)
         check(!Decision(rawValue: "MAYBE").isAllowed && !Decision(rawValue: "MAYBE").isDenied)

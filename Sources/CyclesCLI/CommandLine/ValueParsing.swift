@@ -28,15 +28,14 @@ enum Values {
         return duration
     }
 
-    /// Parses an amount such as `1000:TOKENS`; the unit in any letter case.
+    /// Parses an amount such as `1000:TOKENS` or `0.05USD`; the unit in any letter case.
     static func amount(_ text: String) throws(InvalidValue) -> Amount {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2, let number = Int64(parts[0]), number >= 0, let unit = unit(parts[1]) else {
-            throw InvalidValue(
-                expectation: "a whole number of zero or more and a unit, such as 1000:TOKENS; units are \(unitNames)"
-            )
-        }
-        return Amount(number, unit)
+        if parts.count <= 2, let amount = try? Amount(parsing: parts.joined(separator: " ")) { return amount }
+        throw InvalidValue(
+            expectation:
+                "a whole number and a unit, such as 1000:TOKENS, or dollars, such as 0.05USD; units are \(unitNames)"
+        )
     }
 
     static let units: [BudgetUnit] = [.usdMicrocents, .tokens, .credits, .riskPoints]

@@ -127,7 +127,7 @@ struct Demo {
         let remaining = try await balances().filter { $0.remaining.unit == unit }.map(\.remaining.amount).max() ?? 0
         let excess = max(0, remaining).addingReportingOverflow(1)
         let request = request(subject, Amount(excess.overflow ? .max : excess.partialValue, unit))
-        step("reserve", "\(request.estimate), which is more than remains")
+        step("reserve", "\(request.estimate.withDollars), which is more than remains")
         do throws(CyclesError) {
             try await client.reserve(request).release()
         } catch {
@@ -179,7 +179,7 @@ struct Demo {
     }
 
     private func describe(_ context: CyclesContext, _ estimate: Amount) {
-        step("reserve", "\(estimate) for \(action.kind) by \(action.name): \(context.decision)")
+        step("reserve", "\(estimate.withDollars) for \(action.kind) by \(action.name): \(context.decision)")
         step("", "held on \(context.affectedScopes.joined(separator: ", "))")
         step("", "as reservation \(context.reservationID), extended until it is settled")
         if let most = context.caps?.maxTokens { step("", "limited to \(most) tokens") }
@@ -190,15 +190,15 @@ struct Demo {
         let wanted = max(1, estimate * 42 / 100)
         let most = unit == .tokens ? caps?.maxTokens : nil
         let used = Amount(min(wanted, most ?? wanted), unit)
-        step("act", "the model (simulated here) is called, and reports a usage of \(used)")
+        step("act", "the model (simulated here) is called, and reports a usage of \(used.withDollars)")
         return used
     }
 
     private func report(_ settlement: Settlement) {
         switch settlement.outcome {
         case .committed(let answer):
-            let rest = answer.released.map { ", \($0) released" } ?? ""
-            step("commit", "\(answer.charged) charged\(rest)")
+            let rest = answer.released.map { ", \($0.withDollars) released" } ?? ""
+            step("commit", "\(answer.charged.withDollars) charged\(rest)")
         case .recorded: step("commit", "the reservation had expired: recorded as an event")
         case .alreadySettled, .released: step("commit", "the reservation was settled before")
         case .queued: step("commit", "still pending: settlement continues in the background")

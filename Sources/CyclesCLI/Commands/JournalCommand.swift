@@ -54,7 +54,7 @@ enum JournalCommand {
             for entry in identity.entries {
                 table.add([
                     identity.name + (identity.isOwn ? " (own)" : ""), state(entry),
-                    entry.reservationID?.rawValue ?? fileName(entry), entry.actual.map { "\($0)" } ?? "-",
+                    entry.reservationID?.rawValue ?? fileName(entry), entry.actual?.withDollars ?? "-",
                     entry.action.map { "\($0.kind)/\($0.name)" } ?? "-",
                     entry.recordedAtMilliseconds.map { Instants.span(Instants.now - $0) } ?? "-", entry.baseURL ?? "-",
                 ])

@@ -11,15 +11,15 @@ enum OperationCommands {
     static let json = Flag("json", "Print the server's answer unchanged, for programs; errors are JSON too.")
     static let estimate = Option(
         "estimate",
-        "AMOUNT:UNIT",
-        "The estimated maximum cost of the action, such as 1000:TOKENS.",
+        "AMOUNT",
+        "The estimated maximum cost of the action, such as 1000:TOKENS or 0.05USD.",
         isRequired: true,
         parse: Values.amount
     )
     static let actual = Option(
         "actual",
-        "AMOUNT:UNIT",
-        "The amount that was spent, such as 420:TOKENS.",
+        "AMOUNT",
+        "The amount that was spent, such as 420:TOKENS or 0.02USD.",
         isRequired: true,
         parse: Values.amount
     )

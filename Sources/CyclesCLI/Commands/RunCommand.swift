@@ -53,8 +53,8 @@ enum RunCommand {
 
               echo "tokens 42" >> "$CYCLES_USAGE_FILE"
 
-            The names of amounts are tokens, credits, usd_microcents and risk_points; only the reserved unit is
-            accepted. tokens_input, tokens_output and model_version become metrics of the commit.
+            The names of amounts are tokens, credits, usd, usd_microcents and risk_points; only the reserved unit is
+            accepted; usd counts dollars, such as usd 0.05, as microcents. tokens_input, tokens_output and model_version become metrics of the commit.
 
             Reported usage is committed, whether the command succeeds or fails. If the command fails without a report,
             the hold is released. After a denial the command is not started, and the status is 77. Otherwise the status
@@ -283,7 +283,7 @@ enum RunCommand {
             ) { context -> Result in
                 warnings.begin(context.reservationID)
                 if arguments[verbose] {
-                    Console.error("cycles run: \(options.estimate) reserved as \(context.reservationID)")
+                    Console.error("cycles run: \(options.estimate.withDollars) reserved as \(context.reservationID)")
                 }
                 let result = try await perform(arguments, options, context, command, usage)
                 warnings.settle(at: result.spend)

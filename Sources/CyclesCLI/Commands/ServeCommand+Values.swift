@@ -40,13 +40,19 @@ extension ServeCommand {
             let pair = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             let (name, value) = (pair[0], pair.count == 2 ? pair[1] : "")
             switch name {
-            case "overdraft": budget.overdraftLimit = Int64(try part(name, value, Values.whole()))
+            case "overdraft": budget.overdraftLimit = try overdraft(value, budget.allocated.unit)
             case "max-tokens": budget.caps = Caps(maxTokens: Int64(try part(name, value, Values.whole())))
             case "status": budget.status = try part(name, value, status)
             default: throw InvalidValue(expectation: "followed by overdraft=, max-tokens= or status= only")
             }
         }
         return budget
+    }
+
+    /// Parses an overdraft limit: a number, or an amount of the budget's unit.
+    private static func overdraft(_ text: String, _ unit: BudgetUnit) throws(InvalidValue) -> Int64 {
+        if let amount = try? Values.amount(text), amount.unit == unit { return amount.amount }
+        return Int64(try part("overdraft", text, Values.whole()))
     }
 
     private static let status = Values.word([

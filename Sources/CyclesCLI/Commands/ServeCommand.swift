@@ -27,9 +27,9 @@ enum ServeCommand {
     )
     private static let budget = Option(
         "budget",
-        "SCOPE=AMOUNT:UNIT",
+        "SCOPE=AMOUNT",
         """
-        A budget, such as tenant:acme/agent:bot=1000:TOKENS; may be repeated. ,overdraft=AMOUNT and ,max-tokens=COUNT \
+        A budget, such as tenant:acme/agent:bot=1000:TOKENS or tenant:acme=5USD; may be repeated. ,overdraft=AMOUNT and ,max-tokens=COUNT \
         and ,status=frozen or closed may follow.
         """,
         isRepeatable: true,

@@ -126,8 +126,8 @@ enum AnswerReport {
         var table = TextTable(["RESERVATION", "STATUS", "RESERVED", "COMMITTED", "UNIT", "EXPIRES", "ACTION", "SCOPE"])
         for row in reservations {
             table.add([
-                row.reservationID.rawValue, row.status.rawValue, String(row.reserved.amount),
-                row.committed.map { String($0.amount) } ?? "-", row.reserved.unit.rawValue,
+                row.reservationID.rawValue, row.status.rawValue, row.reserved.numberWithDollars,
+                row.committed?.numberWithDollars ?? "-", row.reserved.unit.rawValue,
                 Instants.text(row.expiresAtMilliseconds), "\(row.action.kind)/\(row.action.name)", row.scopePath,
             ])
         }
@@ -138,7 +138,7 @@ enum AnswerReport {
 
     /// The charged amount, with the requested amount if a policy has charged less.
     private static func charged(_ charged: Amount, of actual: Amount) -> String {
-        charged == actual ? "\(charged)" : "\(charged) of \(actual)"
+        charged == actual ? charged.withDollars : "\(charged.withDollars) of \(actual.withDollars)"
     }
 
     private static func addDecision(

@@ -13,6 +13,8 @@ struct FieldList {
         add(name, value.map { "\($0)" })
     }
 
+    mutating func add(_ name: String, _ amount: Amount?) { add(name, amount?.withDollars) }
+
     mutating func add(_ name: String, _ values: [String]?) {
         if let values, !values.isEmpty { add(name, values.joined(separator: ", ")) }
     }

@@ -26,7 +26,12 @@ struct TextTable {
         }
     }
 
-    private static func isNumber(_ text: String) -> Bool { text == "-" || Int64(text) != nil }
+    /// Whether a cell is a number, perhaps with dollars behind it.
+    private static func isNumber(_ text: String) -> Bool {
+        let parts = text.split(separator: " ", maxSplits: 1)
+        return text == "-"
+            || parts.first.flatMap { Int64($0) } != nil && parts.dropFirst().allSatisfy { $0.hasPrefix("(") }
+    }
 }
 
 extension TextTable {
@@ -38,11 +43,11 @@ extension TextTable {
         for balance in balances {
             let amounts =
                 [balance.allocated, balance.spent, balance.reserved].map(TextTable.number)
-                + [String(balance.remaining.amount)]
+                + [balance.remaining.numberWithDollars]
             let debt = hasDebt ? [TextTable.number(balance.debt) + (balance.isOverLimit ? " (over limit)" : "")] : []
             add([balance.scopePath] + amounts + debt + [balance.remaining.unit.rawValue])
         }
     }
 
-    private static func number(_ amount: Amount?) -> String { amount.map { String($0.amount) } ?? "-" }
+    private static func number(_ amount: Amount?) -> String { amount?.numberWithDollars ?? "-" }
 }

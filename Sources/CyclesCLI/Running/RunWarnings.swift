@@ -70,6 +70,6 @@ final class RunWarnings: CyclesObserver {
             return "the command did not report its usage: nothing is settled, and the hold of \(id) expires"
         }
         guard let spend else { return "the hold of \(id) could not be released, and expires by itself: \(error)" }
-        return "the spend of \(spend) is not in the ledger: \(error)"
+        return "the spend of \(spend.withDollars) is not in the ledger: \(error)"
     }
 }

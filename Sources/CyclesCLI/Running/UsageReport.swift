@@ -2,8 +2,8 @@ import Cycles
 
 /// The usage report of a command: lines of a name and a value.
 ///
-/// `tokens 42`, `credits 3`, `usd_microcents 1500` and `risk_points 1` are amounts, and are summed. `tokens_input 400`,
-/// `tokens_output 20` and `model_version gpt-4o` become metrics. Empty lines and lines that begin with `#` are ignored.
+/// `tokens 42`, `credits 3`, `usd 0.05`, `usd_microcents 1500` and `risk_points 1` are amounts, and are summed.
+/// `tokens_input 400`, `tokens_output 20` and `model_version gpt-4o` become metrics. Empty lines and lines that begin with `#` are ignored.
 struct UsageReport: Hashable, Sendable {
     /// The sum in the reserved unit; nil if no line has an amount in this unit.
     private(set) var spend: Amount?
@@ -69,6 +69,7 @@ struct UsageReport: Hashable, Sendable {
             metrics.modelVersion = value
             return value.isEmpty ? "it has no value" : nil
         }
+        if name == "usd" { return readDollars(value, unit) }
         let counted = Values.unit(name)
         guard counted != nil || name == "tokens_input" || name == "tokens_output" else {
             return "it begins with no unit and no metric"
@@ -80,10 +81,21 @@ struct UsageReport: Hashable, Sendable {
         case "tokens_input": metrics.tokensInput = UsageReport.sum(metrics.tokensInput, number)
         case "tokens_output": metrics.tokensOutput = UsageReport.sum(metrics.tokensOutput, number)
         default:
-            guard counted == unit else { return "\(unit) are reserved, and no other unit can be settled" }
+            guard counted == unit else { return UsageReport.otherUnit(unit) }
             spend = Amount(UsageReport.sum(spend?.amount, number), unit)
         }
         return nil
+    }
+
+    private mutating func readDollars(_ value: String, _ unit: BudgetUnit) -> String? {
+        guard let amount = try? Amount(parsing: value + " USD") else { return "its value is no number such as 0.05" }
+        guard unit == amount.unit else { return UsageReport.otherUnit(unit) }
+        spend = Amount(UsageReport.sum(spend?.amount, amount.amount), unit)
+        return nil
+    }
+
+    private static func otherUnit(_ unit: BudgetUnit) -> String {
+        "\(unit) are reserved, and no other unit can be settled"
     }
 
     /// The sum, at most `Int64.max`.
