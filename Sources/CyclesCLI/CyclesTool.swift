@@ -30,8 +30,9 @@ struct CyclesTool {
         name: "cycles",
         summary: "Reserves budget at a Cycles budget authority before money is spent, and commits the actual spend.",
         discussion: """
-            The environment names the server, CYCLES_BASE_URL, and the API key, CYCLES_API_KEY or CYCLES_API_KEY_FILE. \
-            The trace in TRACEPARENT is sent with every request.
+            The environment, which programs with the Cycles library read in the same way; options take precedence:
+
+            \(ConnectionOptions.variables)
 
             Exit statuses:
 

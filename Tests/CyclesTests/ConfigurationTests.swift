@@ -43,6 +43,8 @@ import Testing
             "C_READ_TIMEOUT": "2s", "C_RETRY_ENABLED": "No", "C_RETRY_MAX_ATTEMPTS": "3",
             "C_RETRY_INITIAL_DELAY": "100ms", "C_RETRY_MULTIPLIER": "1.5", "C_RETRY_MAX_DELAY": "1.5s",
             "C_ADMIN_API_KEY": "admin-1", "C_JOURNAL_DIR": "/var/lib/journal", "C_JOURNAL_ENABLED": " true ",
+            "C_CA_FILE": "/ca.pem", "C_CLIENT_CERTIFICATE": "/client.pem", "C_CLIENT_KEY": "/client.key",
+            "C_PROXY": "http://proxy:3128", "C_UNIX_SOCKET": "/run/cycles.sock",
         ]
         let configuration = try CyclesConfiguration.fromEnvironment(prefix: "C_") { values[$0] }
         #expect(configuration.baseURL == "http://localhost:7878")
@@ -58,6 +60,10 @@ import Testing
         #expect(configuration.retry.maxDelay == .milliseconds(1_500))
         #expect(configuration.adminAPIKey == "admin-1")
         #expect(configuration.journal == .directory("/var/lib/journal"))
+        #expect(configuration.tls.caBundlePath == "/ca.pem" && configuration.tls.pinnedPublicKey == nil)
+        #expect(configuration.tls.clientCertificatePath == "/client.pem")
+        #expect(configuration.tls.clientKeyPath == "/client.key")
+        #expect(configuration.proxy == "http://proxy:3128" && configuration.unixSocketPath == "/run/cycles.sock")
     }
 
     @Test func blankVariablesLeaveDefaults() throws {

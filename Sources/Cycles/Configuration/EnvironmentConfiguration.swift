@@ -9,12 +9,9 @@
 extension CyclesConfiguration {
     /// Creates a configuration from environment variables.
     ///
-    /// The names of all variables begin with the prefix. Required: `BASE_URL` and `API_KEY`. Optional: `TENANT`,
-    /// `WORKSPACE`, `APP`, `WORKFLOW`, `AGENT`, `TOOLSET`, `CONNECT_TIMEOUT`, `READ_TIMEOUT`, `RETRY_ENABLED`,
-    /// `RETRY_MAX_ATTEMPTS` (the number of retries after the first attempt), `RETRY_INITIAL_DELAY`, `RETRY_MULTIPLIER`,
-    /// `RETRY_MAX_DELAY`, `ADMIN_API_KEY`, `JOURNAL_ENABLED` and `JOURNAL_DIR`. Times are milliseconds, or a number
-    /// with `ms`, `s`, `m` or `h`. `JOURNAL_DIR` has to begin with `/`. A variable that is unset or blank leaves the
-    /// default.
+    /// The names of all variables begin with the prefix; <doc:Environment> lists them. Required are `BASE_URL`, and
+    /// `API_KEY` or `API_KEY_FILE`. A variable that is unset or blank leaves the default. The file of `API_KEY_FILE` is
+    /// read by this function; later changes of the file have no effect.
     /// - Throws: ``CyclesError/configuration(_:)`` with the name of the variable that is missing or invalid.
     public static func fromEnvironment(prefix: String = "CYCLES_") throws(CyclesError) -> CyclesConfiguration {
         try fromEnvironment(prefix: prefix) { name in getenv(name).map { String(cString: $0) } }
@@ -34,7 +31,7 @@ extension CyclesConfiguration {
         _ = try BaseURL(baseURL, name: prefix + "BASE_URL")
         var configuration = CyclesConfiguration(
             baseURL: baseURL,
-            apiKey: try environment.required("API_KEY", "the key that the server knows this client by")
+            apiKey: try environment.apiKey()
         )
         configuration.tenant = environment.text("TENANT")
         configuration.workspace = environment.text("WORKSPACE")
@@ -43,6 +40,11 @@ extension CyclesConfiguration {
         configuration.agent = environment.text("AGENT")
         configuration.toolset = environment.text("TOOLSET")
         configuration.adminAPIKey = environment.text("ADMIN_API_KEY")
+        configuration.tls.caBundlePath = environment.text("CA_FILE")
+        configuration.tls.clientCertificatePath = environment.text("CLIENT_CERTIFICATE")
+        configuration.tls.clientKeyPath = environment.text("CLIENT_KEY")
+        configuration.proxy = environment.text("PROXY")
+        configuration.unixSocketPath = environment.text("UNIX_SOCKET")
         try environment.read("CONNECT_TIMEOUT", into: &configuration.connectTimeout, Environment.positiveSpan)
         try environment.read("READ_TIMEOUT", into: &configuration.readTimeout, Environment.positiveSpan)
         try environment.read("RETRY_ENABLED", into: &configuration.retry.isEnabled, Environment.truth)
@@ -69,6 +71,23 @@ private struct Environment {
     func required(_ name: String, _ meaning: String) throws(CyclesError) -> String {
         guard let value = text(name) else { throw refuse(name, "is not set; set it to \(meaning)") }
         return value
+    }
+
+    /// The key, or the first line of the file with the key. The key itself takes precedence.
+    func apiKey() throws(CyclesError) -> String {
+        if let key = text("API_KEY") { return key }
+        guard let path = text("API_KEY_FILE") else {
+            throw refuse(
+                "API_KEY",
+                "is not set; set it to the key that the server knows this client by, or \(prefix)API_KEY_FILE to a file "
+                    + "with the key"
+            )
+        }
+        do throws(FileError) {
+            return try KeyFile.key(at: path)
+        } catch {
+            throw refuse("API_KEY_FILE", "cannot be used: \(error)")
+        }
     }
 
     func read<Value>(

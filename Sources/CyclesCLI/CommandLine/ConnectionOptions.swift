@@ -84,47 +84,47 @@ enum ConnectionOptions {
     ///
     /// Single operations do not use the journal: `run` and `journal flush` settle its records.
     static func configuration(_ arguments: Arguments, usesJournal: Bool = false) throws -> CyclesConfiguration {
-        let flags: [String: String?] = [
-            "CYCLES_BASE_URL": arguments[url], "CYCLES_TENANT": arguments[tenant],
-            "CYCLES_API_KEY": try usedKeyFile(arguments).map(key),
-        ]
-        var configuration = try fromEnvironment(arguments) { name in (flags[name] ?? nil) ?? Environment.text(name) }
-        if let span = arguments[connectTimeout] { configuration.connectTimeout = span }
-        if let span = arguments[readTimeout] { configuration.readTimeout = span }
-        configuration.tls.caBundlePath = arguments[authorities] ?? Environment.text("CYCLES_CA_FILE")
-        configuration.tls.clientCertificatePath =
-            arguments[certificate] ?? Environment.text("CYCLES_CLIENT_CERTIFICATE")
-        configuration.tls.clientKeyPath = arguments[certificateKey] ?? Environment.text("CYCLES_CLIENT_KEY")
-        configuration.proxy = arguments[proxy] ?? Environment.text("CYCLES_PROXY")
-        configuration.unixSocketPath = arguments[unixSocket] ?? Environment.text("CYCLES_UNIX_SOCKET")
+        var configuration = try fromEnvironment(flags(arguments), Environment.text)
         configuration.userAgentSuffix = "cycles-cli"
         if !usesJournal { configuration.journal = .disabled }
         return configuration
     }
 
-    /// Creates a configuration from variables and the flag for the journal. Errors name the flag that was or could be
-    /// used.
+    /// The flags that stand for variables, with their values.
+    private static func flags(_ arguments: Arguments) -> [String: (name: String, value: String?)] {
+        func time(_ option: Option<Duration>) -> String? { arguments[option].map { "\($0.wholeMilliseconds)" } }
+        let place = arguments[journal]
+        return [
+            "CYCLES_BASE_URL": ("--url", arguments[url]),
+            "CYCLES_API_KEY_FILE": ("--api-key-file", arguments[apiKeyFile]),
+            "CYCLES_TENANT": ("--tenant", arguments[tenant]),
+            "CYCLES_CONNECT_TIMEOUT": ("--connect-timeout", time(connectTimeout)),
+            "CYCLES_READ_TIMEOUT": ("--read-timeout", time(readTimeout)),
+            "CYCLES_CA_FILE": ("--ca", arguments[authorities]),
+            "CYCLES_CLIENT_CERTIFICATE": ("--client-certificate", arguments[certificate]),
+            "CYCLES_CLIENT_KEY": ("--client-key", arguments[certificateKey]),
+            "CYCLES_PROXY": ("--proxy", arguments[proxy]),
+            "CYCLES_UNIX_SOCKET": ("--unix-socket", arguments[unixSocket]),
+            "CYCLES_JOURNAL_DIR": ("--journal", place == "off" ? nil : place),
+            "CYCLES_JOURNAL_ENABLED": ("--journal", place.map { $0 == "off" ? "false" : "true" }),
+        ]
+    }
+
+    /// Creates a configuration from flags, and variables for the rest. Errors name the flag that was or could be used.
     private static func fromEnvironment(
-        _ arguments: Arguments,
+        _ flags: [String: (name: String, value: String?)],
         _ lookup: @escaping (String) -> String?
     ) throws -> CyclesConfiguration {
-        let place = arguments[journal]
         do throws(CyclesError) {
             return try .fromEnvironment { name in
-                switch name {
-                case "CYCLES_JOURNAL_DIR": place == "off" ? nil : place ?? lookup(name)
-                case "CYCLES_JOURNAL_ENABLED": place.map { $0 == "off" ? "false" : "true" } ?? lookup(name)
-                default: lookup(name)
-                }
+                // A file that a flag names takes precedence over the variable with the key.
+                if name == "CYCLES_API_KEY", flags["CYCLES_API_KEY_FILE"]?.value != nil { return nil }
+                return flags[name]?.value ?? lookup(name)
             }
         } catch {
             guard case .configuration(let issue) = error else { throw error }
-            let flags: [String: (name: String, isUsed: Bool)] = [
-                "CYCLES_BASE_URL": ("--url", arguments[url] != nil), "CYCLES_API_KEY": ("--api-key-file", false),
-                "CYCLES_JOURNAL_DIR": ("--journal", place != nil),
-            ]
-            let flag = flags[issue.name]
-            if let flag, flag.isUsed { throw ToolFailure("\(flag.name) \(issue.message)", status: .misuse) }
+            let flag = flags[issue.name == "CYCLES_API_KEY" ? "CYCLES_API_KEY_FILE" : issue.name]
+            if let flag, flag.value != nil { throw ToolFailure("\(flag.name) \(issue.message)", status: .misuse) }
             let advice = flag.map { ", or use \($0.name)" } ?? ""
             throw ToolFailure("\(issue.name) \(issue.message)\(advice)", status: .misuse)
         }
@@ -140,26 +140,40 @@ enum ConnectionOptions {
     static func journalPlace(_ arguments: Arguments) throws -> JournalConfiguration {
         // Placeholders for the required settings; only the journal's setting is used.
         let made = ["CYCLES_BASE_URL": "http://localhost", "CYCLES_API_KEY": "none"]
-        let configuration = try fromEnvironment(arguments) { name in
-            name.hasPrefix("CYCLES_JOURNAL_") ? Environment.text(name) : made[name]
+        let ofJournal: (String) -> Bool = { $0.hasPrefix("CYCLES_JOURNAL_") }
+        let configuration = try fromEnvironment(flags(arguments).filter { ofJournal($0.key) }) { name in
+            ofJournal(name) ? Environment.text(name) : made[name]
         }
         return configuration.journal
     }
 
-    /// Reads the key from the first line of a file.
-    static func key(inFile path: String) throws -> String {
-        let contents: [UInt8]
-        do throws(SystemFailure) {
-            contents = try path == "-" ? Files.readLine() : Files.read(path, limit: 64 * 1_024)
-        } catch {
-            throw ToolFailure("The API key cannot be read: \(error)", status: .misuse)
-        }
-        let key = Values.withoutByteOrderMark(contents).prefix {
-            $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r")
-        }
-        guard !key.isEmpty else {
-            throw ToolFailure("The API key cannot be read: the first line of \(path) is empty", status: .misuse)
-        }
-        return String(decoding: key, as: UTF8.self)
-    }
+    /// The variables of the environment and their meanings, for the help.
+    static let variables = """
+          CYCLES_BASE_URL             the base URL of the server; required
+          CYCLES_API_KEY              the API key; required, unless a file has it
+          CYCLES_API_KEY_FILE         a file whose first line is the API key
+          CYCLES_ADMIN_API_KEY        an operator's key, for looking up and releasing
+                                      reservations
+          CYCLES_TENANT               the subject of requests that name none, level by
+          CYCLES_WORKSPACE            level
+          CYCLES_APP
+          CYCLES_WORKFLOW
+          CYCLES_AGENT
+          CYCLES_TOOLSET
+          CYCLES_CONNECT_TIMEOUT      the time limit for connecting: 2s
+          CYCLES_READ_TIMEOUT         the time limit for an answer once connected: 5s
+          CYCLES_CA_FILE              certificate authorities in PEM form
+          CYCLES_CLIENT_CERTIFICATE   the client's certificate in PEM form
+          CYCLES_CLIENT_KEY           the private key of the client's certificate
+          CYCLES_PROXY                the URL of a proxy
+          CYCLES_UNIX_SOCKET          a Unix socket to connect to instead of the host
+          CYCLES_RETRY_ENABLED        whether settlements have fast retries: true
+          CYCLES_RETRY_MAX_ATTEMPTS   the number of fast retries: 5
+          CYCLES_RETRY_INITIAL_DELAY  the delay before the first retry: 500ms
+          CYCLES_RETRY_MULTIPLIER     the factor between consecutive delays: 2
+          CYCLES_RETRY_MAX_DELAY      the maximum delay: 30s
+          CYCLES_JOURNAL_DIR          the directory of the settlement journal
+          CYCLES_JOURNAL_ENABLED      whether there is a journal: true
+          TRACEPARENT                 the trace that is sent with every request
+        """
 }

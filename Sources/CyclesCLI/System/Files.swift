@@ -23,20 +23,6 @@ struct SystemFailure: Error, CustomStringConvertible {
 
 /// Operations on files.
 enum Files {
-    /// Reads a line of standard input, without its end. Leaves the following bytes for other readers.
-    static func readLine() throws(SystemFailure) -> [UInt8] {
-        var line: [UInt8] = []
-        while line.count < 64 * 1_024 {
-            var byte: UInt8 = 0
-            let count = withUnsafeMutableBytes(of: &byte) { SystemCalls.read(STDIN_FILENO, $0) }
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw SystemFailure("read", "standard input") }
-            if count == 0 || byte == UInt8(ascii: "\n") { break }
-            line.append(byte)
-        }
-        return line
-    }
-
     /// Reads a whole file.
     static func read(_ path: String, limit: Int) throws(SystemFailure) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
