@@ -92,7 +92,7 @@ enum ConnectionOptions {
 
     /// The flags that stand for variables, with their values.
     private static func flags(_ arguments: Arguments) -> [String: (name: String, value: String?)] {
-        func time(_ option: Option<Duration>) -> String? { arguments[option].map { "\($0.wholeMilliseconds)" } }
+        func time(_ option: Option<Duration>) -> String? { arguments[option].map { "\(Instants.milliseconds($0))" } }
         let place = arguments[journal]
         return [
             "CYCLES_BASE_URL": ("--url", arguments[url]),

@@ -91,10 +91,12 @@ enum DoctorCommand {
             let answer = try await client.listReservations(ReservationQuery(limit: 1))
             await client.shutdown()
             let span = ContinuousClock.now - start
-            findings.append(Finding(.ok, "server", "answered in \(milliseconds(span)) ms"))
+            findings.append(Finding(.ok, "server", "answered in \(Instants.milliseconds(span)) ms"))
             findings.append(transport(configuration))
             findings.append(key(configuration, tenant: answer.http.tenant))
-            findings.append(clock(answer.http.headers["Date"], tolerance: max(5_000, milliseconds(span) + 1_000)))
+            findings.append(
+                clock(answer.http.headers["Date"], tolerance: max(5_000, Instants.milliseconds(span) + 1_000))
+            )
         } catch {
             findings += explain(error, configuration)
         }
@@ -164,10 +166,6 @@ enum DoctorCommand {
             "differs from the server's by \(Instants.span(difference)): leases do not depend on it, records and logs do; "
                 + "synchronise the clock"
         )
-    }
-
-    private static func milliseconds(_ span: Duration) -> Int64 {
-        span.components.seconds * 1_000 + span.components.attoseconds / 1_000_000_000_000_000
     }
 
     // MARK: Journal

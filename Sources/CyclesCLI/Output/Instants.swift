@@ -26,6 +26,11 @@ enum Instants {
         return "\(day), \(padded(Int(parts.tm_mday))) \(month) \(Int(parts.tm_year) + 1_900) \(clock(parts)) GMT"
     }
 
+    /// Whole milliseconds of a duration, rounded towards zero.
+    static func milliseconds(_ span: Duration) -> Int64 {
+        span.components.seconds * 1_000 + span.components.attoseconds / 1_000_000_000_000_000
+    }
+
     /// Parses an HTTP date into milliseconds since 1970; nil for other texts.
     static func milliseconds(httpDate text: String) -> Int64? {
         let words = text.split(separator: " ")

@@ -32,7 +32,7 @@ enum CommandEnvironment {
             ("CYCLES_MAX_STEPS_REMAINING", caps?.maxStepsRemaining.map(String.init)),
             ("CYCLES_TOOL_ALLOWLIST", caps?.toolAllowlist.flatMap(list)),
             ("CYCLES_TOOL_DENYLIST", caps?.toolDenylist.flatMap(list)),
-            ("CYCLES_COOLDOWN_MS", caps?.cooldown.map { String(milliseconds($0)) }),
+            ("CYCLES_COOLDOWN_MS", caps?.cooldown.map { String(Instants.milliseconds($0)) }),
             ("CYCLES_USAGE_FILE", usageFile), ("CYCLES_USAGE_FD", String(usageDescriptor)),
         ]
         let left = withholdsKeys ? names + keyNames : names
@@ -57,9 +57,5 @@ enum CommandEnvironment {
                 return (digits.count < 2 ? "%0" : "%") + digits
             }.joined()
         }.joined(separator: ",")
-    }
-
-    private static func milliseconds(_ span: Duration) -> Int64 {
-        span.components.seconds * 1_000 + span.components.attoseconds / 1_000_000_000_000_000
     }
 }
