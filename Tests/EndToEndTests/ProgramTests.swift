@@ -41,6 +41,25 @@ import Testing
         #expect(outcome.errors.isEmpty, "\(outcome.errors)")
     }
 
+    @Test func meteredStreamsAreBodiesOfResponsesAndRunInTaskGroupsAndActors() throws {
+        let outcome = try Programs.compileAndRun("Streaming")
+        #expect(
+            outcome.output == """
+                200 one two three; spent 25, reserved 0
+                disconnected
+                200 one two; spent 48, reserved 0
+                402 ; spent 48, reserved 0
+                16 chunks in a task group; spent 64, reserved 0
+                4 chunks in an actor; spent 68, reserved 0
+                sequence was iterated before
+                twice metered; spent 118, reserved 0
+
+                """,
+            "\(outcome)"
+        )
+        #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome.errors)")
+    }
+
     @Test func theFirstProgramOfTheReadMeRuns() throws {
         let outcome = try Programs.compileAndRun(source: try Programs.codeBlock(inReadMeContaining: "@main"))
         #expect(outcome.status == 0, "\(outcome)")
@@ -53,6 +72,8 @@ import Testing
         ("ReleaseAfterFailedCommit", "'reservation' consumed more than once"),
         ("CommitAfterRelease", "'reservation' consumed more than once"),
         ("CopyOfAGuard", "'reservation' consumed more than once"),
+        ("CommitAfterMetering", "'reservation' consumed more than once"),
+        ("IteratorInTwoTasks", "sending value of non-Sendable type '() async throws -> Int?' risks causing data races"),
         ("GuardInTwoTasks", "noncopyable 'reservation' cannot be consumed when captured by an escaping closure"),
     ])
     func misuseDoesNotCompile(program: String, message: String) throws {

@@ -115,7 +115,7 @@ public final class BlockingCyclesClient: Sendable {
         _ options: CyclesOptions,
         _ body: (CyclesContext) throws -> (Value, Result<Amount, any Error>)
     ) throws -> (Value, Result<Settlement, CyclesError>, GuardedWork.Ending) {
-        let work = GuardedWork(core, try core.reserveBlocking(options.request), options)
+        let work = GuardedWork(try core.reserveBlocking(options.request), options)
         let context = CyclesContext(work.held)
         let value: Value
         let actual: Result<Amount, any Error>

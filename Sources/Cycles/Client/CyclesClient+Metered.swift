@@ -11,11 +11,14 @@ extension CyclesClient {
     ///   - options: The reservation request, and the policies for failures and unknown costs.
     ///   - usage: Returns the usage that an element reports, as an increment or a total; nil if it reports none.
     ///   - makeStream: Creates the stream once budget is held and the caps are known.
+    ///
+    /// Where a denial has to be known before the stream is read, as in a server that chooses a status, reserve first and
+    /// use ``ReservationGuard/metering(_:usage:whenActualUnknown:)``.
     /// - Returns: The stream's elements. Each iteration makes its own reservation, at its first element.
     public func metered<Stream: AsyncSequence>(
         _ options: CyclesOptions,
-        usage: @escaping (Stream.Element) -> Usage?,
-        _ makeStream: @escaping (CyclesContext) async throws -> Stream
+        usage: @escaping @Sendable (Stream.Element) -> Usage?,
+        _ makeStream: @escaping @Sendable (CyclesContext) async throws -> Stream
     ) -> MeteredSequence<Stream> {
         MeteredSequence(core, options, usage: usage, makeStream)
     }

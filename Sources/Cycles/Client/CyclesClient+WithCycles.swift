@@ -80,7 +80,7 @@ extension CyclesClient {
         _ options: CyclesOptions,
         _ body: (CyclesContext) async throws -> (Value, Result<Amount, any Error>)
     ) async throws -> (Value, Result<Settlement, CyclesError>, GuardedWork.Ending) {
-        let work = GuardedWork(core, try await core.reserve(options.request), options)
+        let work = GuardedWork(try await core.reserve(options.request), options)
         let context = CyclesContext(work.held)
         let value: Value
         let actual: Result<Amount, any Error>

@@ -1,15 +1,23 @@
 /// The work between a reservation and its settlement; shared by `withCycles`, `withCyclesOutcome` and `metered`.
 struct GuardedWork {
-    private let core: ClientCore
     let held: HeldReservation
-    let options: CyclesOptions
+    private let whenActualUnknown: UnknownActualPolicy
+    private let whenBodyFails: FailedBodyPolicy
     private let began: Duration
 
-    init(_ core: ClientCore, _ held: HeldReservation, _ options: CyclesOptions) {
-        self.core = core
+    init(
+        _ held: HeldReservation,
+        whenActualUnknown: UnknownActualPolicy,
+        whenBodyFails: FailedBodyPolicy = .release
+    ) {
         self.held = held
-        self.options = options
-        began = core.time.monotonic
+        self.whenActualUnknown = whenActualUnknown
+        self.whenBodyFails = whenBodyFails
+        began = held.core.time.monotonic
+    }
+
+    init(_ held: HeldReservation, _ options: CyclesOptions) {
+        self.init(held, whenActualUnknown: options.whenActualUnknown, whenBodyFails: options.whenBodyFails)
     }
 
     // MARK: Ending
@@ -38,7 +46,9 @@ struct GuardedWork {
         case .failure(let error):
             problem = "could not be determined: \(error)"
             if !mustLetGo {
-                core.observer.observe(.valueIgnored(held.reservationID, what: "the actual amount, which \(problem)"))
+                held.core.observer.observe(
+                    .valueIgnored(held.reservationID, what: "the actual amount, which \(problem)")
+                )
             }
         case nil: break
         }
@@ -53,15 +63,21 @@ struct GuardedWork {
         )
     }
 
+    /// The ending of work that returned and reports its cost only by recording spend. A recorded zero is a cost.
+    var endingWithoutReport: Ending {
+        if held.hasSpent { return .settle(actual: nil) }
+        return ending(actual: held.recordedSpend.map { .success($0) })
+    }
+
     /// The ending of work that failed. Recorded spend is committed under either policy.
     var endingAfterFailure: Ending {
-        switch options.whenBodyFails {
+        switch whenBodyFails {
         case .release: .release
         case .commitEstimate: .settle(actual: nil)
         }
     }
 
-    private var mustLetGo: Bool { options.whenActualUnknown == .fail && !held.hasSpent }
+    private var mustLetGo: Bool { whenActualUnknown == .fail && !held.hasSpent }
 
     /// Ends the work and returns its settlement. Cancelling the task has no effect.
     func end(_ ending: Ending) async -> Result<Settlement, CyclesError> {
@@ -74,7 +90,7 @@ struct GuardedWork {
     }
 
     func end(_ ending: Ending, _ completion: HeldReservation.Completion?) {
-        let latency = core.time.monotonic - began
+        let latency = held.core.time.monotonic - began
         switch ending {
         case .settle(let actual): held.settle(actual: actual, latency: latency, completion)
         case .release:

@@ -8,47 +8,65 @@ public enum Usage: Hashable, Sendable {
 
 /// The elements of a stream whose usage is recorded and charged.
 ///
-/// Each iteration makes its own reservation. The first call of `next()` reserves budget and then creates the stream, so
-/// that the caps are known before a model is called. Elements are passed through unchanged, one per call. The usage
-/// that they report is recorded, and committed when the stream ends.
+/// Elements are passed through unchanged, one per call of `next()`. The usage that they report is recorded, and
+/// committed when the stream ends. A stream that fails is charged for the usage up to then, and its error is rethrown.
+/// If the iterator is discarded before the end, the usage is charged in the background. Without any recorded spend, the
+/// hold is released if there was no element; otherwise ``UnknownActualPolicy`` applies.
 ///
-/// A stream that fails is charged for the usage up to then, and its error is rethrown. If the iterator is discarded
-/// before the end, the usage is charged in the background. Without any reported usage, the hold is released if there
-/// was no element; otherwise ``CyclesOptions/whenActualUnknown`` applies.
+/// A sequence from ``CyclesClient/metered(_:usage:_:)`` makes a reservation for each iteration: the first call of
+/// `next()` reserves budget and then creates the stream, so that the caps are known before a model is called.
+///
+/// A sequence from ``ReservationGuard/metering(_:usage:whenActualUnknown:)`` owns a guard, which pays for one iteration.
+/// Copies share that iteration: the first call of `next()` takes it, and any other iteration throws
+/// ``CyclesError/validation(_:)`` at its first call. A sequence that is never iterated ends as a guard that goes out of
+/// scope.
+///
+/// A sequence can be sent to another task if its stream can. Iterators stay in their task.
 public struct MeteredSequence<Base: AsyncSequence>: AsyncSequence {
     /// The stream's elements.
     public typealias Element = Base.Element
 
-    private let core: ClientCore
-    private let options: CyclesOptions
-    private let usage: (Base.Element) -> Usage?
-    private let makeStream: (CyclesContext) async throws -> Base
+    fileprivate enum Source {
+        /// Each iteration makes a reservation, and then its stream.
+        case reserving(ClientCore, CyclesOptions, @Sendable (CyclesContext) async throws -> Base)
+        /// The first iteration takes the guard.
+        case held(GuardBox, UnknownActualPolicy, Base)
+    }
+
+    private let source: Source
+    private let usage: @Sendable (Base.Element) -> Usage?
 
     init(
         _ core: ClientCore,
         _ options: CyclesOptions,
-        usage: @escaping (Base.Element) -> Usage?,
-        _ makeStream: @escaping (CyclesContext) async throws -> Base
+        usage: @escaping @Sendable (Base.Element) -> Usage?,
+        _ makeStream: @escaping @Sendable (CyclesContext) async throws -> Base
     ) {
-        self.core = core
-        self.options = options
+        source = .reserving(core, options, makeStream)
         self.usage = usage
-        self.makeStream = makeStream
     }
 
-    /// Starts an iteration. Budget is reserved at the first call of `next()`.
-    public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(meter: Meter(core, options, usage: usage, makeStream))
+    init(
+        _ reservation: consuming ReservationGuard,
+        _ stream: Base,
+        usage: @escaping @Sendable (Base.Element) -> Usage?,
+        _ whenActualUnknown: UnknownActualPolicy
+    ) {
+        source = .held(GuardBox(reservation), whenActualUnknown, stream)
+        self.usage = usage
     }
 
-    /// An iteration over the elements, with its own reservation.
+    /// Starts an iteration. Its first call of `next()` reserves budget, or takes the guard.
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(meter: Meter(source, usage: usage)) }
+
+    /// An iteration over the elements, paid by one reservation.
     public struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate let meter: Meter<Base>
 
         /// Returns the next element; nil after the last, once the usage is settled.
         /// - Throws: Errors of the stream; ``CyclesError`` if budget is not granted, `validation` if the stream ends
-        ///   without reported usage under ``UnknownActualPolicy/fail``, and `leaseLost` under the policies
-        ///   ``HeartbeatPolicy/failOnFinalize`` and ``HeartbeatPolicy/cancel``.
+        ///   without reported usage under ``UnknownActualPolicy/fail`` or if another iteration has taken the guard, and
+        ///   `leaseLost` under the policies ``HeartbeatPolicy/failOnFinalize`` and ``HeartbeatPolicy/cancel``.
         public mutating func next() async throws -> Base.Element? { try await meter.next(isolation: #isolation) }
 
         /// Returns the next element; nil after the last, once the usage is settled.
@@ -59,31 +77,26 @@ public struct MeteredSequence<Base: AsyncSequence>: AsyncSequence {
     }
 }
 
+extension MeteredSequence: Sendable where Base: Sendable {}
+extension MeteredSequence.Source: Sendable where Base: Sendable {}
+
 /// The state of one iteration. Deinitialization settles the usage so far.
 private final class Meter<Base: AsyncSequence> {
     private enum State {
-        case idle
+        case idle(MeteredSequence<Base>.Source)
         case running(GuardedWork, Base.AsyncIterator)
         case ended
     }
 
-    private let core: ClientCore
-    private let options: CyclesOptions
-    private let usage: (Base.Element) -> Usage?
-    private let makeStream: (CyclesContext) async throws -> Base
-    private var state = State.idle
+    private let usage: @Sendable (Base.Element) -> Usage?
+    private var state: State
     private var hasElements = false
+    /// The guard that the iteration has taken. It lives until the work has ended.
+    private var reservation: ReservationGuard?
 
-    init(
-        _ core: ClientCore,
-        _ options: CyclesOptions,
-        usage: @escaping (Base.Element) -> Usage?,
-        _ makeStream: @escaping (CyclesContext) async throws -> Base
-    ) {
-        self.core = core
-        self.options = options
+    init(_ source: MeteredSequence<Base>.Source, usage: @escaping @Sendable (Base.Element) -> Usage?) {
+        state = .idle(source)
         self.usage = usage
-        self.makeStream = makeStream
     }
 
     deinit {
@@ -94,11 +107,11 @@ private final class Meter<Base: AsyncSequence> {
     func next(isolation: isolated (any Actor)?) async throws -> Base.Element? {
         switch state {
         case .ended: return nil
-        case .idle: try await begin(isolation: isolation)
+        case .idle(let source): try await begin(source, isolation: isolation)
         case .running: break
         }
         guard case .running(let work, var iterator) = state else { return nil }
-        if core.heartbeat == .cancel, var loss = work.held.loss {
+        if work.isCancelledByLoss, var loss = work.held.loss {
             loss.settlement = try? await end(work).get()
             throw CyclesError.leaseLost(loss)
         }
@@ -114,7 +127,7 @@ private final class Meter<Base: AsyncSequence> {
             throw error
         }
         guard let element else {
-            let loss = core.heartbeat == .cancel ? work.held.loss : nil
+            let loss = work.isCancelledByLoss ? work.held.loss : nil
             let ending = work.ending(ofStreamWithElements: hasElements)
             let result = await work.end(ending)
             if var loss {
@@ -134,16 +147,24 @@ private final class Meter<Base: AsyncSequence> {
         return element
     }
 
-    private func begin(isolation: isolated (any Actor)?) async throws {
+    private func begin(_ source: MeteredSequence<Base>.Source, isolation: isolated (any Actor)?) async throws {
         state = .ended
-        let work = GuardedWork(core, try await core.reserve(options.request), options)
-        let context = CyclesContext(work.held)
-        do {
-            let stream = try await CyclesContext.$current.withValue(context) { try await makeStream(context) }
+        switch source {
+        case .reserving(let core, let options, let makeStream):
+            let work = GuardedWork(try await core.reserve(options.request), options)
+            let context = CyclesContext(work.held)
+            do {
+                let stream = try await CyclesContext.$current.withValue(context) { try await makeStream(context) }
+                state = .running(work, stream.makeAsyncIterator())
+            } catch {
+                _ = await work.end(work.ending(ofFailedStreamWithElements: false))
+                throw error
+            }
+        case .held(let box, let whenActualUnknown, let stream):
+            reservation = box.take()
+            guard let held = reservation?.held else { throw CyclesError.validation(.iteratedBefore) }
+            let work = GuardedWork(held, whenActualUnknown: whenActualUnknown)
             state = .running(work, stream.makeAsyncIterator())
-        } catch {
-            _ = await work.end(work.ending(ofFailedStreamWithElements: false))
-            throw error
         }
     }
 
@@ -154,15 +175,23 @@ private final class Meter<Base: AsyncSequence> {
 }
 
 extension GuardedWork {
+    /// Whether a lost lease ends the stream at its next element.
+    fileprivate var isCancelledByLoss: Bool { held.core.heartbeat == .cancel }
+
     /// The ending of a stream that finished, or was discarded.
     fileprivate func ending(ofStreamWithElements hasElements: Bool) -> Ending {
-        if held.hasSpent { return .settle(actual: nil) }
-        if let recorded = held.recordedSpend { return ending(actual: .success(recorded)) }
-        return hasElements ? ending(actual: nil) : .release
+        hasElements || held.hasSpent || held.recordedSpend != nil ? endingWithoutReport : .release
     }
 
     fileprivate func ending(ofFailedStreamWithElements hasElements: Bool) -> Ending {
         let failsBeforeAnyWord = !hasElements && held.recordedSpend == nil
         return failsBeforeAnyWord ? endingAfterFailure : ending(ofStreamWithElements: hasElements)
     }
+}
+
+extension ValidationIssue {
+    fileprivate static let iteratedBefore = ValidationIssue(
+        field: "sequence",
+        message: "was iterated before, and its reservation pays for one iteration: reserve again and meter a new stream"
+    )
 }

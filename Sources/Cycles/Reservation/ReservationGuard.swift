@@ -9,7 +9,7 @@
 ///
 /// Use a ``GuardBox`` to transfer a guard to another task. Child tasks that only record spend use ``context``.
 public struct ReservationGuard: ~Copyable, Sendable {
-    private let held: HeldReservation
+    let held: HeldReservation
 
     init(_ held: HeldReservation) { self.held = held }
 
@@ -105,6 +105,36 @@ public struct ReservationGuard: ~Copyable, Sendable {
     public consuming func release(reason: String? = nil) async throws(CyclesError) -> Settlement {
         let held = held
         return try await awaiting { done in held.release(ReleaseRequest(reason: reason), done) }.get()
+    }
+
+    /// Passes the elements of a stream through, and commits the usage that they report.
+    ///
+    /// The sequence takes the guard over. Budget is held already, so that a server can answer a denial with a status
+    /// of its own before a response begins, and pass the sequence as the body of the response.
+    ///
+    /// Spend that was recorded before belongs to the result. Most models report their usage in the last chunk only; this
+    /// closure counts the chunks until then, so that a client that disconnects early is charged for the prompt and the
+    /// chunks that came, and not for the whole estimate:
+    ///
+    /// ```swift
+    /// reservation.setSpend(.tokens(promptTokens))
+    /// let chunks = reservation.metering(stream) { $0.usage.map { .total(.tokens($0.total)) } ?? .added(.tokens(1)) }
+    /// ```
+    ///
+    /// The result is in ``CyclesContext/settlement`` of ``context``, to be read from the guard before this call.
+    /// - Parameters:
+    ///   - stream: The stream. It is read by one iteration only.
+    ///   - usage: Returns the usage that an element reports, as an increment or a total; nil if it reports none.
+    ///   - whenActualUnknown: The policy for a stream with elements and without recorded spend. Under
+    ///     ``UnknownActualPolicy/commitEstimate`` the settlement has ``Settlement/chargedEstimate``.
+    /// - Returns: The stream's elements, for one iteration. A sequence that is never iterated ends as a guard that goes
+    ///   out of scope.
+    public consuming func metering<Stream: AsyncSequence>(
+        _ stream: Stream,
+        usage: @escaping @Sendable (Stream.Element) -> Usage?,
+        whenActualUnknown: UnknownActualPolicy = .commitEstimate
+    ) -> MeteredSequence<Stream> {
+        MeteredSequence(self, stream, usage: usage, whenActualUnknown)
     }
 
     /// Extends the lease, counted from its present expiry (specification: `extendReservation`).
