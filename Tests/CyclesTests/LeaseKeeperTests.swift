@@ -377,7 +377,7 @@ private final class StuckTransport: CallbackTransport {
         #expect(written.count == 4)
         #expect(
             written.first
-                == "cycles: warning: reservation rsv_1: its lease could not be extended, trying again in 2 s: "
+                == "cycles: warning: The lease of rsv_1 could not be extended; the next attempt is in 2 s: "
                 + "too late (it is not known whether the request was sent)\n"
         )
     }

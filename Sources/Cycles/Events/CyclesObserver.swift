@@ -54,46 +54,6 @@ public enum CyclesEvent: Sendable {
     case valueIgnored(ReservationID, what: String)
 }
 
-extension CyclesEvent: CustomStringConvertible {
-    /// The event on one line.
-    public var description: String {
-        switch self {
-        case .attemptStarted(let start): "\(start) started"
-        case .attemptFinished(let end):
-            "\(end.attempt) finished after \(end.duration.readable): "
-                + (end.error.map { "\($0)" } ?? "\(end.status.map(String.init) ?? "no status")")
-        case .retryScheduled(let retry):
-            "\(retry.reservationID): \(retry.operation) again in \(retry.delay.readable): \(retry.error)"
-        case .reserved(let id): "\(id): reserved"
-        case .settlementStarted(let id): "\(id): settlement started"
-        case .leaseExtended(let lease):
-            "\(lease.reservationID): lease extended\(lease.remainingTimeToLive.map { ", \($0.readable) left" } ?? "")"
-        case .leaseAttemptFailed(let failure):
-            switch failure.disposition {
-            case .retrying(let delay):
-                "\(failure.reservationID): lease not extended, again in \(delay.readable): \(failure.error)"
-            case .stopped(let reason): "\(failure.reservationID): lease not extended, \(reason): \(failure.error)"
-            }
-        case .leaseStopped(let id, let reason): "\(id): lease no longer extended: \(reason)"
-        case .leaseLost(let loss): "\(loss.reservationID): \(loss)"
-        case .leaseAtRisk(let id, let risk): "\(id): lease may run out: \(risk)"
-        case .settled(let id, let settlement): "\(id): \(settlement)"
-        case .settlementFailed(let id, let error): "\(id): not settled: \(error)"
-        case .guardDropped(let id, let spend):
-            "\(id): guard dropped, \(spend.map { "recorded \($0)" } ?? "nothing recorded")"
-        case .journalProblem(let problem): "journal: \(problem)"
-        case .systemProblem(let problem): "system: \(problem)"
-        case .recordSetAside(let record): "journal: \(record)"
-        case .valueIgnored(let id, let what): "\(id): left out: \(what)"
-        }
-    }
-}
-
-extension AttemptStart: CustomStringConvertible {
-    /// The operation and the reservation.
-    public var description: String { reservationID.map { "\($0): \(operation)" } ?? operation }
-}
-
 /// A request that was passed to the transport.
 public struct AttemptStart: Hashable, Sendable {
     /// The operation of the specification, such as `commitReservation`.

@@ -24,47 +24,29 @@ package final class StandardErrorReporter: CyclesObserver {
     }
 
     package func observe(_ event: CyclesEvent) {
-        guard let (kind, subject, text) = StandardErrorReporter.warning(event) else { return }
+        guard event.severity >= .warning else { return }
         let isNew = seen.withLock { seen in
             if seen.count >= StandardErrorReporter.memory { seen.removeAll(keepingCapacity: true) }
-            return seen.insert(Seen(kind: kind, subject: subject)).inserted
+            return seen.insert(StandardErrorReporter.seen(event)).inserted
         }
         // Escapes texts of servers and files, which must not control the terminal.
-        if isNew { write("\(TerminalText("cycles: warning: \(subject): \(text)"))\n") }
+        if isNew { write("\(TerminalText("cycles: \(event.severity): \(event)"))\n") }
     }
 
-    private static func warning(_ event: CyclesEvent) -> (kind: String, subject: String, text: String)? {
-        if case .systemProblem(let problem) = event { return ("system", "system", problem.message) }
-        if case .journalProblem(let problem) = event {
-            return ("journal", "settlement journal \(problem.path ?? "")".trimmed, problem.message)
-        }
-        if case .recordSetAside(let record) = event { return ("aside", "settlement journal", "\(record)") }
-        return reservationWarning(event).map { ($0.kind, "reservation \($0.id)", $0.text) }
-    }
-
-    private static func reservationWarning(
-        _ event: CyclesEvent
-    ) -> (kind: String, id: ReservationID, text: String)? {
+    /// The kind and subject of an event, of which further ones are not written.
+    private static func seen(_ event: CyclesEvent) -> Seen {
         switch event {
-        case .leaseAttemptFailed(let failure):
-            // A stop is reported by `leaseStopped`.
-            guard case .retrying(let delay) = failure.disposition else { return nil }
-            let text = "its lease could not be extended, trying again in \(delay.readable): \(failure.error)"
-            return ("attempt", failure.reservationID, text)
-        case .leaseStopped(let id, let reason):
-            return ("stop", id, "its lease is no longer extended: \(reason). Its work can still be settled")
-        case .leaseLost(let loss): return ("loss", loss.reservationID, "its lease was lost: \(loss.message)")
-        case .leaseAtRisk(let id, let risk): return ("risk", id, "its lease may run out: \(risk)")
-        case .settlementFailed(let id, let error): return ("settlement", id, "it could not be settled: \(error)")
-        case .guardDropped(let id, let spend):
-            let consequence = spend.map { "the recorded \($0) are committed" } ?? "its hold is released"
-            return ("drop", id, "its guard ended without commit or release; \(consequence)")
-        case .valueIgnored(let id, let what): return ("value", id, "left out of its settlement: \(what)")
-        case .retryScheduled(let retry):
-            return ("retry", retry.reservationID, "not settled yet, trying again: \(retry.error)")
-        case .attemptStarted, .attemptFinished, .reserved, .settlementStarted, .leaseExtended, .settled,
-            .journalProblem, .recordSetAside, .systemProblem:
-            return nil
+        case .leaseAttemptFailed(let failure): Seen(kind: "attempt", subject: failure.reservationID.rawValue)
+        case .leaseStopped(let id, _): Seen(kind: "stop", subject: id.rawValue)
+        case .leaseLost(let loss): Seen(kind: "loss", subject: loss.reservationID.rawValue)
+        case .leaseAtRisk(let id, _): Seen(kind: "risk", subject: id.rawValue)
+        case .settlementFailed(let id, _): Seen(kind: "settlement", subject: id.rawValue)
+        case .guardDropped(let id, _): Seen(kind: "drop", subject: id.rawValue)
+        case .valueIgnored(let id, _): Seen(kind: "value", subject: id.rawValue)
+        case .retryScheduled(let retry): Seen(kind: "retry", subject: retry.reservationID.rawValue)
+        case .journalProblem(let problem): Seen(kind: "journal", subject: problem.path ?? "")
+        case .recordSetAside(let record): Seen(kind: "aside", subject: record.path)
+        default: Seen(kind: "system", subject: "")
         }
     }
 

@@ -13,8 +13,12 @@ extension Duration {
         return Int64(clamping: rest > 0 ? milliseconds + 1 : milliseconds)
     }
 
-    /// Milliseconds for people: `5 s`, `1.5 s`, `250 ms`.
+    /// A duration for people: `5 s`, `1.5 s`, `250 ms`, `40 µs`, `800 ns`.
     package var readable: String {
+        let nanoseconds = attoseconds / 1_000_000_000
+        if 0 < nanoseconds, nanoseconds < 1_000_000 {
+            return nanoseconds < 1_000 ? "\(nanoseconds) ns" : "\(nanoseconds / 1_000) µs"
+        }
         let milliseconds = wholeMilliseconds
         if milliseconds % 1_000 == 0 { return "\(milliseconds / 1_000) s" }
         if milliseconds >= 1_000 && milliseconds % 100 == 0 {

@@ -46,11 +46,9 @@ final class RunWarnings: CyclesObserver {
     private func say(_ text: String) { Console.error("cycles run: \(text)") }
 
     private func warning(_ event: CyclesEvent) -> (kind: String, text: String)? {
+        guard event.severity >= .warning else { return nil }
         switch event {
-        case .leaseAttemptFailed(let failure):
-            // A stop is reported by `leaseStopped`.
-            guard case .retrying = failure.disposition else { return nil }
-            return ("attempt \(failure.reservationID)", "\(event)")
+        case .leaseAttemptFailed(let failure): return ("attempt \(failure.reservationID)", "\(event)")
         case .leaseStopped(let id, _): return ("stop \(id)", "\(event)")
         case .leaseLost(let loss): return ("loss \(loss.reservationID)", "\(event)")
         case .leaseAtRisk(let id, _): return ("risk \(id)", "\(event)")
