@@ -35,7 +35,8 @@ package final class ClientCore: Sendable {
                 directory: directory,
                 identity: JournalIdentity(configuration),
                 observer: performer.observer,
-                threads: environment.isJournalInline ? .none : environment.threads
+                threads: environment.isJournalInline ? .none : environment.threads,
+                transport: environment.transport.background
             )
         baseURL = configuration.baseURL
         engine = SettlementEngine(performer, policy: configuration.retry, journal: journal)

@@ -11,6 +11,9 @@ package protocol CallbackTransport: Sendable {
     /// Runs `work` at a time on a thread of the transport, instead of the work given before. False if there is no such
     /// thread.
     func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool
+
+    /// Runs `work` in its order, after earlier work, on the thread that starts requests. False if no such thread runs.
+    func run(_ work: [@Sendable () -> Void]) -> Bool
 }
 
 extension CallbackTransport {
@@ -19,6 +22,8 @@ extension CallbackTransport {
     }
 
     package func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool { false }
+
+    package func run(_ work: [@Sendable () -> Void]) -> Bool { false }
 }
 
 /// The end of a request.

@@ -47,13 +47,13 @@ package struct CommitLog: Sendable {
         self.size = size
     }
 
-    /// The size of a log that begins with some records: 64 KiB for the first log of a process, and up to 8 MiB for its
+    /// The size of a log that begins with some records: 64 KiB for the first log of a process, and 1 MiB for its
     /// successors, unless the records need more. Nil if no log is large enough.
-    package static func size(for records: some Sequence<Record>, after predecessor: Int?) -> Int? {
+    package static func size(for records: some Sequence<Record>, isFirst: Bool) -> Int? {
         let (count, bytes) = records.reduce((0, 0)) { ($0.0 + 1, $0.1 + $1.frame.count) }
         // Twice the room, so that the log is not full at once.
         let needed = 2 * (Format.blockSize + Format.batchSize(frames: bytes) + count * Format.blockSize)
-        var size = predecessor.map { min(max(1 << 20, 2 * $0), 8 << 20) } ?? 1 << 16
+        var size = isFirst ? 1 << 16 : 1 << 20
         while size < needed { size *= 2 }
         return size <= Format.maxBytes ? size : nil
     }
@@ -113,7 +113,22 @@ package struct CommitLog: Sendable {
         place.number += 1
         (frames, frameBytes, written) = ([], 0, 0)
         // Nothing in the log is needed any more, not even if the process ends now.
-        guard live.isEmpty else { return }
+        if live.isEmpty { beginGeneration() }
+    }
+
+    /// Forgets all records, which are on disk elsewhere.
+    /// - Returns: A batch without frames, and its place: once it is on disk, earlier batches no longer count.
+    package mutating func clear() -> (bytes: [UInt8], offset: Int) {
+        (live, frames, frameBytes, written) = ([:], [], 0, 0)
+        beginGeneration()
+        defer {
+            place.number += 1
+            offset += Format.blockSize
+        }
+        return (Format.batch([], place, in: id), offset)
+    }
+
+    private mutating func beginGeneration() {
         place = CommitLogFormat.BatchNumber(generation: place.generation + 1, number: 1)
         offset = Format.blockSize
     }

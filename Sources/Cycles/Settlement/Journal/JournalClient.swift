@@ -1,5 +1,8 @@
 /// One client among those that share a journal: its record files, and what it is told.
 final class JournalClient: Sendable {
+    /// Runs work on a thread of the client. False if it has none.
+    typealias Run = @Sendable (_ work: [@Sendable () -> Void]) -> Bool
+
     private struct State {
         /// Reservations that may have a record file; their records no longer go to the log.
         var filed: Set<ReservationID> = []
@@ -10,13 +13,16 @@ final class JournalClient: Sendable {
     /// Names the client in the log's keys.
     let number: Int
     let observer: any CyclesObserver
+    /// Runs the client's completions and its observer.
+    let run: Run
     let store: Lock<RecordStore>
     private let state = Lock(State())
 
-    init(_ number: Int, _ store: sending RecordStore, _ observer: any CyclesObserver) {
+    init(_ number: Int, _ store: sending RecordStore, _ observer: any CyclesObserver, run: @escaping Run) {
         self.number = number
         self.store = Lock(store)
         self.observer = observer
+        self.run = run
     }
 
     func key(_ id: ReservationID) -> CommitLog.Key { CommitLog.Key(client: number, id: id) }

@@ -16,23 +16,31 @@ struct JournalRounds: Sendable {
     /// The end of a round.
     struct Outcome: Sendable {
         var direct: [@Sendable () -> Void] = []
-        var apart: [@Sendable () -> Void] = []
+        /// The completions and events that call a client's code.
+        var apart: [(client: JournalClient, work: [@Sendable () -> Void])] = []
         /// Whether records wait for their way to their files.
         var hasMore = false
         /// When drops have to be written or synced.
         var deadline: ContinuousClock.Instant?
         /// Whether records are in the log that are soon settled.
         var expectsDrops = false
-        /// The size of the log for which a successor is to be prepared.
-        var needsSuccessor: Int?
+        /// Whether several settlements are in the log, so that further records are likely to come together.
+        var hasSeveral = false
+        /// Whether a successor of the log is to be prepared.
+        var needsSuccessor = false
+
+        mutating func add(_ client: JournalClient, _ work: @escaping @Sendable () -> Void) {
+            if apart.last?.client !== client { apart.append((client, [])) }
+            apart[apart.count - 1].work.append(work)
+        }
     }
 
     private struct Waiter {
-        let isWritten: Bool
-        /// The client whose folder has to be synced; nil if the log has the record.
-        let client: JournalClient?
-        /// The record that has to be durable; nil if none has.
-        let key: CommitLog.Key?
+        /// The place of the record that has to be durable.
+        enum Place { case none, log(CommitLog.Key), file, nowhere }
+
+        let client: JournalClient
+        let place: Place
         let delivery: Delivery
         let completion: Completion
     }
@@ -87,13 +95,10 @@ struct JournalRounds: Sendable {
             )
             logs?.put(key, entry)
             (needsSync, hasPuts) = (true, true)
-            let waiter = Waiter(isWritten: true, client: nil, key: key, delivery: delivery, completion: completion)
-            waiters.append(waiter)
+            waiters.append(Waiter(client: client, place: .log(key), delivery: delivery, completion: completion))
         } else {
-            let isWritten = writeFile(contents, key, client)
-            waiters.append(
-                Waiter(isWritten: isWritten, client: client, key: nil, delivery: delivery, completion: completion)
-            )
+            let place = writeFile(contents, key, client) ? Waiter.Place.file : .nowhere
+            waiters.append(Waiter(client: client, place: place, delivery: delivery, completion: completion))
         }
     }
 
@@ -114,7 +119,7 @@ struct JournalRounds: Sendable {
             touch(client) { $0.remove(id, mayReturn: mayReturn) }
             client.removeFile(id)
         }
-        wait(completion)
+        wait(client, completion)
     }
 
     /// Keeps the record of a settlement that the server refuses for good, with the reason, for an operator.
@@ -130,7 +135,7 @@ struct JournalRounds: Sendable {
             touch(client) { $0.setAside(id, reason: reason) }
             client.removeFile(id)
         }
-        wait(completion)
+        wait(client, completion)
     }
 
     /// Moves a record from the log to its file before long.
@@ -151,7 +156,7 @@ struct JournalRounds: Sendable {
             records.removeAll { held.contains(LogTakeOver.Held(fingerprint: fingerprint, id: $0.reservationID)) }
         }
         client.addFiles(records.map(\.reservationID))
-        wait { [records] in completion(records) }
+        wait(client) { [records] in completion(records) }
     }
 
     /// Uses another API key from now on: see ``RecordStore/changeKey(_:)``.
@@ -159,7 +164,7 @@ struct JournalRounds: Sendable {
         if client.store.withLock({ $0.isIdentifiedByKey }) { moveAllToFiles(of: client) }
         touch(client) { $0.changeKey(key) }
         needsSync = true
-        wait(completion)
+        wait(client, completion)
     }
 
     /// Moves the client's records to their files: another process goes on with them.
@@ -168,14 +173,14 @@ struct JournalRounds: Sendable {
         moveAllToFiles(of: client)
         clients[client.number] = nil
         needsSync = true
-        wait(completion)
+        wait(client, completion)
     }
 
     /// Takes a log that was made to follow the present one.
     mutating func prepared(_ successor: OpenLog?) { logs?.prepared(successor) }
 
-    private mutating func wait(_ completion: @escaping @Sendable () -> Void) {
-        waiters.append(Waiter(isWritten: true, client: nil, key: nil, delivery: .apart) { _ in completion() })
+    private mutating func wait(_ client: JournalClient, _ completion: @escaping @Sendable () -> Void) {
+        waiters.append(Waiter(client: client, place: .none, delivery: .apart) { _ in completion() })
     }
 
     // MARK: Files
@@ -256,20 +261,26 @@ struct JournalRounds: Sendable {
 
     private mutating func outcome() -> Outcome {
         var outcome = Outcome()
-        for (client, event) in events { outcome.apart.append { client.observer.observe(event) } }
+        for (client, event) in events { outcome.add(client) { client.observer.observe(event) } }
         for waiter in waiters {
-            let isSynced = waiter.client.map { !unsyncedClients.contains($0.number) } ?? true
-            let isKept = waiter.key.map { !lost.contains($0) } ?? true
-            let (completion, isDurable) = (waiter.completion, waiter.isWritten && isSynced && isKept)
+            let isDurable =
+                switch waiter.place {
+                case .none: true
+                case .log(let key): !lost.contains(key)
+                case .file: !unsyncedClients.contains(waiter.client.number)
+                case .nowhere: false
+                }
+            let completion = waiter.completion
             switch waiter.delivery {
             case .direct: outcome.direct.append { completion(isDurable) }
-            case .apart: outcome.apart.append { completion(isDurable) }
+            case .apart: outcome.add(waiter.client) { completion(isDurable) }
             }
         }
         outcome.hasMore = !leaving.isEmpty
         outcome.deadline = logs?.deadline
         outcome.expectsDrops = hasPuts
-        outcome.needsSuccessor = logs?.needsSuccessor()
+        outcome.hasSeveral = logs?.hasSeveral ?? false
+        outcome.needsSuccessor = logs?.needsSuccessor() ?? false
         return outcome
     }
 }

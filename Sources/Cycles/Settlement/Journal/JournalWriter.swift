@@ -11,13 +11,16 @@ package final class JournalWriter: Sendable {
     private let join: @Sendable () -> Membership
     private let current: Lock<Membership>
 
-    /// - Parameter directory: The directory of all identities; nil means the one below the user's home.
+    /// - Parameters:
+    ///   - directory: The directory of all identities; nil means the one below the user's home.
+    ///   - transport: Lends its thread for completions, most of which start a request.
     package init(
         _ files: any FileSystem,
         directory: String?,
         identity: JournalIdentity,
         observer: any CyclesObserver,
-        threads: ThreadSource = .system
+        threads: ThreadSource = .system,
+        transport: (any CallbackTransport)? = nil
     ) {
         let base = directory ?? JournalNames.base(inHome: files.homeDirectory)
         let join = { @Sendable in
@@ -25,7 +28,8 @@ package final class JournalWriter: Sendable {
                 base.map { base in
                     files.registry.object(for: base, in: files) { Journal(files, base: base, threads: threads) }
                 } ?? Journal(files, base: nil, threads: threads)
-            let client = journal.enter(RecordStore(files: files, base: base, identity: identity), observer)
+            let store = RecordStore(files: files, base: base, identity: identity)
+            let client = journal.enter(store, observer) { transport?.run($0) ?? false }
             return Membership(process: files.processID, journal: journal, client: client)
         }
         self.files = files
@@ -74,8 +78,9 @@ package final class JournalWriter: Sendable {
     /// - Parameter mayReturn: Whether its record does no harm if it is found again after a crash: `completion` is called at
     ///   once then, unless there is a file to remove.
     package func remove(_ id: ReservationID, mayReturn: Bool, _ completion: @escaping @Sendable () -> Void) {
+        let member = member
         if mayReturn, !member.client.mayHaveFile(id) {
-            perform(isUrgent: false) { $0.drop(id, of: $1) }
+            member.journal.perform(isUrgent: false) { $0.drop(id, of: member.client) }
             completion()
         } else {
             perform { $0.remove(id, of: $1, mayReturn: mayReturn, completion) }

@@ -29,14 +29,14 @@ package struct LogFolder: Sendable {
     }
 
     /// Makes a log that holds some records.
-    /// - Parameter predecessor: The size of the log that it follows; nil for the first of the process.
+    /// - Parameter isFirst: Whether the process has no other.
     /// - Returns: Nil if logs are not used on this file system, or no log has room for the records.
     package func makeLog(
         holding records: [CommitLog.Key: CommitLog.Record],
-        after predecessor: Int?
+        isFirst: Bool
     ) throws(FileError) -> OpenLog? {
         guard let directory = try open(isMade: true), directory.hasLocks,
-            let size = CommitLog.size(for: records.values, after: predecessor)
+            let size = CommitLog.size(for: records.values, isFirst: isFirst)
         else { return nil }
         var log = CommitLog(CommitLogFormat.LogID(SystemRandomness.words()), size: size)
         for (key, record) in records where !log.put(key, record) { return nil }
@@ -94,6 +94,13 @@ package struct OpenLog: Sendable {
         try write()
         try file.sync()
         log.synced()
+    }
+
+    /// Empties the log, whose records are elsewhere or settled, for use as a successor.
+    package mutating func clear() throws(FileError) {
+        let (bytes, offset) = log.clear()
+        try file.write(bytes, at: offset)
+        try file.sync()
     }
 
     /// Removes the log, whose records are elsewhere or settled.

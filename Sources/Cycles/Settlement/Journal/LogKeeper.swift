@@ -53,6 +53,9 @@ struct LogKeeper: Sendable {
         overflow[key] ?? log?.log.live[key] ?? failedLogs.lazy.compactMap { $0.log.live[key] }.first
     }
 
+    /// Whether the log has more than one record.
+    var hasSeveral: Bool { log.map { $0.log.live.count > 1 } ?? false }
+
     /// The records of a client.
     func keys(of client: Int) -> Set<CommitLog.Key> {
         var keys = Set(overflow.keys)
@@ -91,8 +94,8 @@ struct LogKeeper: Sendable {
         isHurried: Bool
     ) -> Records {
         var spilled: Records = [:]
-        if !overflow.isEmpty || (hasPuts && successor != nil) {
-            if replaceLog() { return [:] }
+        if !overflow.isEmpty || (hasPuts && successor != nil && log?.log.isAlmostFull ?? false) {
+            if replaceLog(isSound: true) { return [:] }
             (spilled, overflow) = (overflow, [:])
         }
         do throws(FileError) {
@@ -103,7 +106,7 @@ struct LogKeeper: Sendable {
             report(error.path, "\(error); its settlements are written to another place")
         }
         overflow = spilled
-        if replaceLog() { return [:] }
+        if replaceLog(isSound: false) { return [:] }
         defer { (failing, log, overflow, unwrittenSince, unsyncedSince) = (log, nil, [:], nil, nil) }
         return (log?.log.live ?? [:]).merging(overflow) { $1 }
     }
@@ -122,7 +125,7 @@ struct LogKeeper: Sendable {
         isHurried: Bool
     ) throws(FileError) {
         guard log?.log.hasUnsynced ?? false else { return }
-        if try log?.isGone ?? false, replaceLog() { return }
+        if try log?.isGone ?? false, replaceLog(isSound: false) { return }
         if log?.log.hasUnwritten ?? false { unwrittenSince = unwrittenSince ?? now }
         unsyncedSince = unsyncedSince ?? now
         if needsSync || unsyncedSince.map({ now - $0 >= LogKeeper.delayOfSync }) ?? false {
@@ -137,25 +140,42 @@ struct LogKeeper: Sendable {
     // MARK: Succession
 
     /// Whether an empty successor should be made on another thread; if so, ``prepared(_:)`` takes it.
-    mutating func needsSuccessor() -> Int? {
-        guard let log, log.log.isAlmostFull, successor == nil, !isPreparing, mayMakeLog else { return nil }
+    mutating func needsSuccessor() -> Bool {
+        guard let log, log.log.isAlmostFull, successor == nil, !isPreparing, mayMakeLog else { return false }
         isPreparing = true
-        return log.log.size
+        return true
     }
 
-    mutating func prepared(_ successor: OpenLog?) {
+    mutating func prepared(_ new: OpenLog?) {
         isPreparing = false
-        self.successor = successor
+        if successor == nil { successor = new } else if let new { retire(new) }
     }
 
     /// Writes all live records into another log.
+    /// - Parameter isSound: Whether the present log may be its successor in turn.
     /// - Returns: Whether they are on disk there.
-    private mutating func replaceLog() -> Bool {
+    private mutating func replaceLog(isSound: Bool) -> Bool {
         let records = (log?.log.live ?? [:]).merging(overflow) { $1 }
         guard let new = fill(records) ?? makeLog(holding: records) else { return false }
-        if let log { retire(log) }
+        if let log { if isSound { recycle(log) } else { retire(log) } }
         (log, overflow, unwrittenSince, unsyncedSince) = (new, [:], nil, nil)
         return true
+    }
+
+    /// Makes a log whose records are all elsewhere the next successor: cheaper than to remove it and make another.
+    private mutating func recycle(_ old: OpenLog) {
+        var old = old
+        let size = CommitLog.size(for: old.log.live.values, isFirst: false)
+        do throws(FileError) {
+            if let size, old.log.size >= size, successor == nil {
+                try old.clear()
+                successor = old
+                return
+            }
+        } catch {
+            report(error.path, "\(error)")
+        }
+        retire(old)
     }
 
     /// The successor with the records; nil if there is none that takes them.
@@ -178,7 +198,7 @@ struct LogKeeper: Sendable {
     private mutating func makeLog(holding records: Records) -> OpenLog? {
         guard mayMakeLog else { return nil }
         do throws(FileError) {
-            if let new = try folder.makeLog(holding: records, after: log?.log.size) {
+            if let new = try folder.makeLog(holding: records, isFirst: log == nil) {
                 hasReportedLog = false
                 return new
             }

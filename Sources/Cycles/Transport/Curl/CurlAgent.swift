@@ -11,6 +11,7 @@ final class CurlAgent: Sendable {
         case cancel(CurlTransfer)
         case lend(CurlErrand)
         case run(UnownedJob)
+        case perform([@Sendable () -> Void])
     }
 
     private enum Phase { case notStarted, starting, running, ending, ended }
@@ -64,6 +65,14 @@ final class CurlAgent: Sendable {
     /// Runs `work` at a time on the I/O thread, instead of what was given before. False if there is no such thread.
     func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool {
         ensureThread() && post(.lend(CurlErrand(time: time, work: work))) == .running
+    }
+
+    /// Runs `work` on the I/O thread. False if that is not there.
+    func run(_ work: [@Sendable () -> Void]) -> Bool {
+        switch post(.perform(work)) {
+        case .starting, .running: true
+        case .notStarted, .ending, .ended: false
+        }
     }
 
     /// Leaves a message if the thread runs or is being started, and wakes the thread. Returns the phase.
@@ -122,6 +131,7 @@ final class CurlAgent: Sendable {
             switch message {
             case .start(let transfer): transfer.complete(.failure(.noThread))
             case .run(let job): globalConcurrentExecutor.enqueue(ExecutorJob(job))
+            case .perform(let work): for item in work { item() }
             case .cancel, .lend: break
             }
         }
@@ -169,6 +179,7 @@ final class CurlAgent: Sendable {
                 case .cancel(let transfer): worker.cancel(transfer)
                 case .lend(let errand): worker.errand = errand
                 case .run(let job): job.runSynchronously(on: asUnownedTaskExecutor())
+                case .perform(let work): for item in work { item() }
                 }
             }
             if isEnding { return true }

@@ -81,6 +81,8 @@ extension CurlTransport: CallbackTransport {
     package func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool {
         agent.lendThread(at: time, work)
     }
+
+    package func run(_ work: [@Sendable () -> Void]) -> Bool { agent.run(work) }
 }
 
 extension CurlTransport {
@@ -121,5 +123,7 @@ extension CurlTransport {
         func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool {
             agent.lendThread(at: time, work)
         }
+
+        func run(_ work: [@Sendable () -> Void]) -> Bool { agent.run(work) }
     }
 }
