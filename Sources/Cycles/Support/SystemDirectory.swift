@@ -92,20 +92,34 @@ private func openSystemDirectory(_ path: String) -> Int32 {
 /// The descriptors of files that this process has locked. A child that is forked closes them: with them it would keep the
 /// locks of a parent that has ended.
 private enum LockedDescriptors {
-    // Unsafe: the child reads the slots while no other thread is there; all else happens under the lock.
-    nonisolated(unsafe) private static let slots: UnsafeMutableBufferPointer<Int32> = {
-        let slots = UnsafeMutableBufferPointer<Int32>.allocate(capacity: 64)
-        slots.initialize(repeating: -1)
-        pthread_atfork(nil, nil) { for slot in LockedDescriptors.slots where slot >= 0 { SystemFile.close(slot) } }
-        return slots
+    private struct Table {
+        var mutex = pthread_mutex_t()
+        var descriptors: Set<Int32> = []
+    }
+
+    // Unsafe: all use happens while the mutex is held. A fork waits for it, so that the child finds a whole table.
+    nonisolated(unsafe) private static let table: UnsafeMutablePointer<Table> = {
+        let table = UnsafeMutablePointer<Table>.allocate(capacity: 1)
+        table.initialize(to: Table())
+        pthread_mutex_init(&table.pointee.mutex, nil)
+        pthread_atfork({ LockedDescriptors.lock() }, { LockedDescriptors.unlock() }) {
+            for descriptor in LockedDescriptors.table.pointee.descriptors { SystemFile.close(descriptor) }
+            LockedDescriptors.table.pointee.descriptors.removeAll(keepingCapacity: true)
+            LockedDescriptors.unlock()
+        }
+        return table
     }()
-    private static let lock = Lock(())
 
-    static func add(_ descriptor: Int32) { replace(-1, by: descriptor) }
-    static func remove(_ descriptor: Int32) { replace(descriptor, by: -1) }
+    private static func lock() { pthread_mutex_lock(&table.pointee.mutex) }
+    private static func unlock() { pthread_mutex_unlock(&table.pointee.mutex) }
 
-    private static func replace(_ old: Int32, by new: Int32) {
-        lock.withLock { _ in if let index = slots.firstIndex(of: old) { slots[index] = new } }
+    /// Runs `body`, between whose calls to the system no child is forked.
+    static func withoutForks<Result, Failure>(
+        _ body: (inout Set<Int32>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        lock()
+        defer { unlock() }
+        return try body(&table.pointee.descriptors)
     }
 }
 
@@ -129,19 +143,23 @@ private final class SystemOpenFile: OpenFile {
         }
         // A forked child has closed it already, and may have given the number to another file.
         guard open >= 0, process == getpid() else { return }
-        LockedDescriptors.remove(open)
-        SystemFile.close(open)
+        LockedDescriptors.withoutForks { descriptors in
+            descriptors.remove(open)
+            SystemFile.close(open)
+        }
     }
 
     private var open: Int32 { descriptor.withLock { $0 } }
 
     func lock(isShared: Bool) throws(FileError) -> Bool {
-        while flock(open, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 {
-            if errno == EWOULDBLOCK { return false }
-            guard errno == EINTR else { throw SystemFileSystem.failure("lock", path) }
+        try LockedDescriptors.withoutForks { (descriptors) throws(FileError) in
+            while flock(open, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 {
+                if errno == EWOULDBLOCK { return false }
+                guard errno == EINTR else { throw SystemFileSystem.failure("lock", path) }
+            }
+            descriptors.insert(open)
+            return true
         }
-        LockedDescriptors.add(open)
-        return true
     }
 
     func status() throws(FileError) -> FileStatus {

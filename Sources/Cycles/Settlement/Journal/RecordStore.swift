@@ -75,7 +75,6 @@ package struct RecordStore: Sendable {
 
     package mutating func load() -> [SettlementRecord] {
         guard let folder = existingFolder() else { return [] }
-        needsSync = true
         let records = load(from: folder)
         reportSiblings(of: folder)
         return records
@@ -194,6 +193,8 @@ package struct RecordStore: Sendable {
     private mutating func load(from folder: String) -> [SettlementRecord] {
         var names: [String] = []
         attempt { (files) throws(FileError) in names = try files.list(folder).sorted() }
+        // A process that was killed may have left names that are not on disk yet.
+        if !names.isEmpty { needsSync = true }
         var present = Set(names)
         var records: [SettlementRecord] = []
         var legacy: [(name: String, record: SettlementRecord)] = []
