@@ -228,6 +228,36 @@ private final class JournalBench: Sendable {
         }
     }
 
+    /// Records so large that each log has room for a few.
+    private func workThatFillsLogs(_ bench: JournalBench) {
+        bench.put("stays")
+        for number in 0..<40 {
+            bench.put("r\(number)", padding: 90_000)
+            bench.end("r\(number)", mayReturn: !number.isMultiple(of: 3))
+        }
+    }
+
+    @Test func aLogThatIsUsedAgainRevivesNothing() {
+        let moments = moments(where: { $0.isMultiple(of: 9) }, workThatFillsLogs)
+        for (number, moment) in moments.enumerated() {
+            check(moment, .none, "moment \(number), nothing unsynced")
+            check(moment, .random(seed: UInt64(number)), "moment \(number)")
+            check(moment, .lastWriteTorn(at: number * 7 % 130), "moment \(number), torn")
+        }
+    }
+
+    @Test func aLogThatAnotherReplacedReplacesThatInTurn() {
+        let bench = JournalBench(SimulatedDisk())
+        let names = Lock(Set<String>())
+        bench.disk.watch { [disk = bench.disk] _ in
+            let logs = disk.paths.filter { $0.hasSuffix(".log") }
+            names.withLock { $0.formUnion(logs) }
+        }
+        workThatFillsLogs(bench)
+        #expect(names.withLock { $0.count } == 3)
+        #expect(bench.problems.isEmpty)
+    }
+
     @Test func aKilledProcessLosesNothing() {
         let disk = SimulatedDisk()
         let first = JournalBench(disk, process: 1)
@@ -292,7 +322,43 @@ private final class JournalBench: Sendable {
         #expect(next.load().keys.sorted() == ["a", "b"])
     }
 
+    @Test func withoutALockRecordsGoToTheirFiles() {
+        let disk = SimulatedDisk()
+        let bench = JournalBench(disk)
+        disk.fail(.lock, times: .max)
+        #expect(bench.put("a") && bench.put("b"))
+        #expect(bench.problems.count == 1, "\(bench.problems)")
+        #expect(
+            disk.paths == ["a", "b"].map { "\(JournalBench.folder)/\(JournalNames.file(ReservationID($0)))" }.sorted()
+        )
+        let next = JournalBench(disk.image.crashed(.none), process: 2)
+        #expect(next.load().keys.sorted() == ["a", "b"])
+    }
+
     // MARK: Processes
+
+    @Test func aLogThatATakerCannotLockIsReportedAndTakenOverLater() {
+        let disk = SimulatedDisk()
+        let first = JournalBench(disk)
+        first.put("a")
+        disk.kill(1)
+        disk.fail(.lock)
+        let second = JournalBench(disk, process: 2)
+        #expect(second.load().isEmpty && second.problems.count == 1, "\(second.problems)")
+        #expect(disk.paths.count { $0.hasSuffix(".log") } == 1)
+        #expect(second.load().keys.sorted() == ["a"])
+    }
+
+    /// As in containers, whose first process is always 1, and after a restart of the machine.
+    @Test func theLogOfAnEarlierProcessWithTheSameNumberIsTakenOver() throws {
+        let first = JournalBench(SimulatedDisk())
+        first.put("a")
+        let next = JournalBench(first.disk.image.crashed(.none))
+        let journal = SettlementJournal(.directory(JournalBench.base), nil, next.disk.process(1))
+        #expect(try journal.identities().flatMap(\.entries).map(\.reservationID) == ["a"])
+        #expect(try journal.logsInUse().isEmpty)
+        #expect(next.load().keys.sorted() == ["a"])
+    }
 
     @Test func aTakerSendsNothingWhileTheLogIsThere() throws {
         let disk = SimulatedDisk()

@@ -17,7 +17,7 @@ final class SimulatedDisk: Sendable {
         case lastWriteTorn(at: Int)
     }
 
-    enum Fault: Hashable, Sendable { case sync, directorySync, remove, full }
+    enum Fault: Hashable, Sendable { case sync, directorySync, remove, full, lock }
 
     struct Image: Sendable {
         fileprivate struct Write {
@@ -346,7 +346,7 @@ private final class SimulatedFile: OpenFile {
 
     func lock(isShared: Bool) throws(FileError) -> Bool {
         let opening = opening
-        return try call("lock", isChange: false) { (file) throws(FileError) in
+        return try call("lock", fault: .lock, isChange: false) { (file) throws(FileError) in
             let others = file.lockHolders.subtracting([opening])
             guard others.isEmpty || (isShared && file.isLockShared) else { return false }
             file.lockHolders.insert(opening)

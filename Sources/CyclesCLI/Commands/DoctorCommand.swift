@@ -190,6 +190,21 @@ enum DoctorCommand {
             var findings = [
                 Finding(.ok, "journal", "\(journal.directory ?? ""), \(count(.pending, isOwn: true)) pending")
             ]
+            let logged = entries.count { $0.isLogged }
+            if logged > 0 {
+                findings.append(
+                    Finding(
+                        .warn,
+                        "journal",
+                        "\(logged) in the logs of processes that have ended; cycles journal flush takes them over"
+                    )
+                )
+            }
+            let logs = try journal.logsInUse().count
+            if logs > 0 {
+                let plural = logs == 1 ? "log of a running process" : "logs of running processes"
+                findings.append(Finding(.ok, "journal", "\(logs) \(plural), whose settlements are not counted"))
+            }
             let others = count(.pending, isOwn: false)
             if others > 0 {
                 findings.append(

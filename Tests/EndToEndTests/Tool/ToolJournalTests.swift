@@ -56,6 +56,39 @@ extension ToolSuites {
             }
         }
 
+        @Test func theDoctorCountsWhatEndedProcessesLeftInLogs() async throws {
+            let home = try Programs.temporaryFolder()
+            defer { try? FileManager.default.removeItem(at: home) }
+            let stuck = StuckCommit(testAuthority(), answers: false)
+            try await withServer(stuck) { environment in
+                defer { stuck.isOver.set() }
+                let settling = try RunningTool(
+                    run + ["--settle-timeout", "5m"] + shell("echo tokens 7 >> $CYCLES_USAGE_FILE"),
+                    environment,
+                    home: home
+                )
+                let journal = SettlementJournal(.directory(home.path + "/.runcycles/commit-journal"))
+                await until { (try? journal.logsInUse().count) == 1 || !settling.isRunning }
+                let live = await (try RunningTool(["doctor"], environment, home: home)).outcome()
+                #expect(live.output.contains("commit-journal, 0 pending"), "\(live)")
+                #expect(
+                    live.output.contains("1 log of a running process, whose settlements are not counted"),
+                    "\(live)"
+                )
+                #expect(!live.output.contains("ended"), "\(live)")
+
+                settling.signal(SIGKILL)
+                _ = await settling.outcome()
+                let dead = await (try RunningTool(["doctor"], environment, home: home)).outcome()
+                #expect(dead.output.contains("commit-journal, 1 pending"), "\(dead)")
+                #expect(
+                    dead.output.contains("1 in the logs of processes that have ended; cycles journal flush"),
+                    "\(dead)"
+                )
+                #expect(!dead.output.contains("running process"), "\(dead)")
+            }
+        }
+
         /// Messages follow what happened: there is no record, whatever was configured.
         @Test func withAJournalThatCannotBeUsedNoRecordIsSaidToBeKept() async throws {
             let home = try Programs.temporaryFolder()

@@ -11,8 +11,7 @@ struct LogListing {
         let folder = LogFolder(files, base: base)
         guard let directory = try folder.open(isMade: false) else { return }
         for name in try directory.list().sorted() where LogFolder.isLog(name) {
-            // A process never opens its own logs again.
-            guard !name.hasPrefix("\(files.processID)-"), let file = try? directory.open(name) else {
+            guard let file = try? directory.open(name) else {
                 logsInUse.append("\(folder.path)/\(name)")
                 continue
             }
