@@ -233,7 +233,8 @@ private final class JournalBench: Sendable {
         bench.put("stays")
         for number in 0..<40 {
             bench.put("r\(number)", padding: 90_000)
-            bench.end("r\(number)", mayReturn: !number.isMultiple(of: 3))
+            // Some outlive their log.
+            if number >= 3 { bench.end("r\(number - 3)", mayReturn: false) }
         }
     }
 
