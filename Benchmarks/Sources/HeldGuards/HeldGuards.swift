@@ -52,7 +52,7 @@ struct HeldGuards {
         var kept = 0
         for box in guards {
             guard let guarded = box.take() else { continue }
-            if case .committed = try await guarded.commit(.tokens(1)) { kept += 1 }
+            if case .committed = try await guarded.commit(.tokens(1)).outcome { kept += 1 }
         }
         await client.shutdown()
         guard kept == count else { fatalError("HeldGuards: only \(kept) of \(count) leases lived to be committed") }
