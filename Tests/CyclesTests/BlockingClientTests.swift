@@ -19,7 +19,7 @@ private struct ThreadOnly: BlockingHTTPTransport {
         bench = try LifecycleBench()
         var configuration = bench.client.configuration
         configuration.observer = bench.observer
-        client = try .testing(configuration: configuration, transport: bench.wire, clock: bench.clock)
+        client = try .waiting(configuration: configuration, transport: bench.wire, clock: bench.clock)
     }
 
     private var options: CyclesOptions { CyclesOptions(estimate: .tokens(1_000), action: LifecycleBench.action) }
@@ -127,7 +127,7 @@ private struct ThreadOnly: BlockingHTTPTransport {
             for _ in 0..<20 { bench.wire.loseRequest("extend") }
             var configuration = bench.client.configuration
             configuration.heartbeat = policy
-            let client = try BlockingCyclesClient.testing(
+            let client = try BlockingCyclesClient.waiting(
                 configuration: configuration,
                 transport: bench.wire,
                 clock: bench.clock

@@ -48,7 +48,7 @@ import Testing
             for _ in 0..<10 {
                 mock.enqueue(HTTPResponse(status: status, headers: headers(number), body: Array(text.utf8)))
             }
-            let client = try CyclesClient.testing(
+            let client = try CyclesClient.waiting(
                 configuration: client.configuration,
                 transport: mock,
                 clock: bench.clock

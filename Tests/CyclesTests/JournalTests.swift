@@ -63,7 +63,7 @@ struct World {
     func restarted(_ change: (inout CyclesConfiguration) -> Void = { _ in }) throws -> CyclesClient {
         var configuration = bench.client.configuration
         change(&configuration)
-        return try .testing(configuration: configuration, transport: bench.wire, clock: bench.clock)
+        return try .waiting(configuration: configuration, transport: bench.wire, clock: bench.clock)
     }
 
     var identityFolder: String {
@@ -213,7 +213,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         }
         await flush.value
         #expect(report.withLock { $0 } == FlushReport(settled: 0, stillPending: 0))
-        let blocking = try BlockingCyclesClient.testing(
+        let blocking = try BlockingCyclesClient.waiting(
             configuration: client.configuration,
             transport: world.bench.wire,
             clock: world.bench.clock
@@ -648,7 +648,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         await client.shutdown(timeout: .zero)
         #expect(folder.files == [name])
         bench.clock.advance(by: .seconds(600))
-        _ = try CyclesClient.testing(configuration: configuration, transport: bench.wire, clock: bench.clock)
+        _ = try CyclesClient.waiting(configuration: configuration, transport: bench.wire, clock: bench.clock)
         #expect(folder.files.isEmpty && bench.authority.balances()[0].spent == .tokens(7))
     }
 
@@ -1041,7 +1041,7 @@ private func client(
 
     @Test func blockingClientsChangeTheirKeyToo() throws {
         let bench = try LifecycleBench()
-        let client = try BlockingCyclesClient.testing(
+        let client = try BlockingCyclesClient.waiting(
             configuration: bench.client.configuration,
             transport: bench.wire,
             clock: bench.clock

@@ -26,7 +26,7 @@ struct LifecycleBench {
         configuration.journal = .disabled
         configuration.observer = observer
         change(&configuration)
-        client = try .testing(configuration: configuration, transport: wire, clock: clock)
+        client = try .waiting(configuration: configuration, transport: wire, clock: clock)
     }
 
     static let action = Action(kind: "llm.completion", name: "model")
@@ -53,6 +53,31 @@ struct LifecycleBench {
         } catch {
             return error
         }
+    }
+}
+
+extension CyclesClient {
+    /// A client by a manual clock with the waits of its configuration, for tests that advance the clock meanwhile.
+    static func waiting(
+        configuration: CyclesConfiguration,
+        transport: any BlockingHTTPTransport,
+        clock: ManualClock
+    ) throws(CyclesError) -> CyclesClient {
+        let transport = ClientTransport.tasks(InlineCallbackTransport(transport))
+        return try CyclesClient(configuration: configuration, environment: .testing(transport, clock))
+    }
+}
+
+extension BlockingCyclesClient {
+    /// A blocking client by a manual clock with the waits of its configuration.
+    static func waiting(
+        configuration: CyclesConfiguration,
+        transport: any BlockingHTTPTransport,
+        clock: ManualClock
+    ) throws(CyclesError) -> BlockingCyclesClient {
+        let carrier = InlineCallbackTransport(transport)
+        let transport = ClientTransport(calls: carrier, background: carrier, blocksCallers: true)
+        return try BlockingCyclesClient(configuration: configuration, environment: .testing(transport, clock))
     }
 }
 

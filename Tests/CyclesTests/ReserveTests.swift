@@ -213,7 +213,7 @@ import Testing
 
     @Test func theSecondGuardOfAHeldReservationIsRefused() async throws {
         let bench = try LifecycleBench()
-        let blocking = try BlockingCyclesClient.testing(
+        let blocking = try BlockingCyclesClient.waiting(
             configuration: bench.client.configuration,
             transport: bench.wire,
             clock: bench.clock
