@@ -39,6 +39,50 @@ private final class NotSendable {
         #expect(try settlement.get().charged == .tokens(1))
     }
 
+    // MARK: Bodies that record their cost
+
+    @Test func aBodyMayReturnItsValueAloneAndRecordItsCost() async throws {
+        let bench = try LifecycleBench()
+        let text = try await bench.client.withCycles(options()) { context in
+            context.addSpend(.tokens(40))
+            context.addSpend(.tokens(2))
+            return "Hello"
+        }
+        try await bench.client.withCycles(options()) { context in context.addSpend(.tokens(8)) }
+        #expect(text == "Hello" && bench.figures == [99_950, 0, 50])
+    }
+
+    @Test(
+        arguments: [
+            (nil, 1_000, true), (.tokens(0), 0, false), (.tokens(7), 7, false), (.credits(7), 1_000, true),
+        ] as [(Amount?, Int64, Bool)]
+    )
+    func withoutAReturnedCostTheRecordedOneIsCharged(spend: Amount?, charged: Int64, isEstimate: Bool) async throws {
+        let bench = try LifecycleBench()
+        let (value, result) = try await bench.client.withCyclesOutcome(options()) { context in
+            if let spend { context.addSpend(spend) }
+            return 1
+        }
+        let settlement = try result.get()
+        #expect(value == 1 && settlement.charged == .tokens(charged) && settlement.chargedEstimate == isEstimate)
+        #expect(bench.operations == ["reserve", "commit"] && bench.figures == [100_000 - charged, 0, charged])
+    }
+
+    @Test func withoutAnyCostItCanBeAFailure() async throws {
+        let bench = try LifecycleBench()
+        do {
+            try await bench.client.withCycles(options(1_000, .fail)) { _ in }
+            Issue.record("no failure")
+        } catch CyclesError.validation(let issue) {
+            #expect(issue.field == "actual")
+        } catch {
+            throw error
+        }
+        #expect(bench.operations == ["reserve"])
+        try await bench.client.withCycles(options(1_000, .fail)) { context in context.setSpend(.tokens(0)) }
+        #expect(bench.operations == ["reserve", "reserve", "commit"])
+    }
+
     @Test func aBodyThatThrowsGivesTheHoldBack() async throws {
         let bench = try LifecycleBench()
         await #expect(throws: WorkFailed(number: 3)) {
@@ -102,7 +146,7 @@ private final class NotSendable {
 
     @Test func aBlockingBodyThatFailsIsChargedTheEstimateIfThatIsThePolicy() throws {
         let bench = try LifecycleBench()
-        let client = try BlockingCyclesClient.testing(
+        let client = try BlockingCyclesClient.waiting(
             configuration: bench.client.configuration,
             transport: bench.wire,
             clock: bench.clock

@@ -60,6 +60,24 @@ import Testing
         #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome.errors)")
     }
 
+    @Test func theObjectThatOwnsAGuardIsPartOfThePatterns() throws {
+        let patterns = Programs.unindented(try Programs.text(of: "Tests/Programs/Patterns.swift"))
+        let blocks = try Programs.codeBlocks(in: "Sources/Cycles/Documentation.docc/GuardingWork.md")
+        let sample = try #require(blocks.first { $0.contains("actor Session") })
+        #expect(patterns.contains(Programs.unindented(sample)))
+    }
+
+    /// The recipes are tests of CyclesTestingTests. Outside the package they have public names only.
+    @Test func theRecipesOfTheArticleOnTestingCompileOutsideThePackage() throws {
+        let recipes = "Tests/CyclesTestingTests/RecipeTests.swift"
+        let outcome = try Programs.check(recipes)
+        #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
+        let source = Programs.unindented(try Programs.text(of: recipes))
+        let blocks = try Programs.codeBlocks(in: "Sources/CyclesTesting/Documentation.docc/TestingYourApp.md")
+        #expect(blocks.count == 10)
+        for block in blocks { #expect(source.contains(Programs.unindented(block)), "\(block)") }
+    }
+
     @Test func theFirstProgramOfTheReadMeRuns() throws {
         let outcome = try Programs.compileAndRun(source: try Programs.codeBlock(inReadMeContaining: "@main"))
         #expect(outcome.status == 0, "\(outcome)")
@@ -74,12 +92,71 @@ import Testing
         ("CopyOfAGuard", "'reservation' consumed more than once"),
         ("CommitAfterMetering", "'reservation' consumed more than once"),
         ("IteratorInTwoTasks", "sending value of non-Sendable type '() async throws -> Int?' risks causing data races"),
+        ("AsyncLet", "copy of noncopyable typed value"),
+        (
+            "AsyncLetCommit",
+            "noncopyable 'reservation' cannot be consumed when captured by an escaping closure"
+        ),
+        ("OptionalChaining", "field 'self.reservation' was consumed but not reinitialized"),
+        ("GuardIntoAnActor", "implicit conversion to 'ReservationGuard?' is consuming"),
+        ("SwitchOverAGuard", "copy of noncopyable typed value"),
         ("GuardInTwoTasks", "noncopyable 'reservation' cannot be consumed when captured by an escaping closure"),
     ])
     func misuseDoesNotCompile(program: String, message: String) throws {
         let outcome = try Programs.compile("Refused/\(program)", to: nil)
         #expect(outcome.status != 0)
         #expect(outcome.errors.contains("error: \(message)"), "\(outcome.errors)")
+    }
+
+    /// Each program of the folder has one mistake, and a comment on its line with the beginning of the compiler's words.
+    @Test func aMistakeInABodyIsDiagnosedOnItsLine() throws {
+        let (outcome, expected) = try Programs.diagnose("Diagnosed")
+        #expect(outcome.status != 0 && expected.count > 25)
+        let found = Programs.diagnostics(in: outcome.errors)
+        #expect(found.map { "\($0.file):\($0.line)" } == expected.map { "\($0.file):\($0.line)" })
+        for (found, expected) in zip(found, expected) {
+            #expect(found.message.hasPrefix(expected.message), "\(found)")
+        }
+        for advice in ["return an Amount, such as .tokens(count)", "unwrap the Amount"] {
+            #expect(outcome.errors.contains("is not charged: \(advice)"))
+        }
+        #expect(!outcome.errors.contains("failed to produce diagnostic"))
+    }
+
+    @Test func theFormsOfClosuresChargeTheirCosts() throws {
+        let outcome = try Programs.compileAndRun("Closures")
+        #expect(
+            outcome.output == """
+                text: 7
+                5: 5
+                text: 7
+                nothing: 0
+                no spend: 1000 (the estimate)
+                ("seven", 7): 1000 (the estimate)
+                three: 1000 (the estimate)
+                value
+                text: 7
+                5: 5
+                text: 7
+                nothing: 0
+                ("seven", 7): 1000 (the estimate)
+                actual is unknown
+
+                """,
+            "\(outcome)"
+        )
+        #expect(outcome.status == 0)
+    }
+
+    /// The documentation recommends a general `catch`. It need not once the compiler accepts the loop.
+    @Test func aLoopThatHoldsAGuardNeedsAGeneralCatch() throws {
+        let accepted = try Programs.compile("Accepted/LoopWithGeneralCatch", to: nil)
+        #expect(accepted.status == 0 && accepted.errors.isEmpty, "\(accepted.errors)")
+        #if compiler(>=6.3) && compiler(<6.3.2)
+            let refused = try Programs.compile("Refused/LoopWithoutGeneralCatch", to: nil)
+            #expect(refused.status != 0)
+            #expect(refused.errors.contains("fatal error encountered during compilation"), "\(refused.errors)")
+        #endif
     }
 
     @Test func aReservationThatIsNotUsedWarns() throws {

@@ -75,6 +75,74 @@ enum Programs {
         return try run(URL(fileURLWithPath: "/usr/bin/env"), compiler + typeChecking + sources)
     }
 
+    /// A message of the compiler.
+    struct Diagnostic: Hashable, Comparable {
+        var file: String
+        var line: Int
+        var message: String
+
+        static func < (left: Diagnostic, right: Diagnostic) -> Bool {
+            (left.file, left.line, left.message) < (right.file, right.line, right.message)
+        }
+    }
+
+    /// Checks the types of the programs in a folder of `Tests/Programs`.
+    /// - Returns: The compiler's messages, and those that the programs expect: comments that begin with `error: ` or
+    ///   `warning: `.
+    static func diagnose(_ name: String) throws -> (Outcome, expected: [Diagnostic]) {
+        let folder = repository.appendingPathComponent("Tests/Programs/\(name)")
+        let sources = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+            .filter { $0.pathExtension == "swift" }
+        let expected = try sources.flatMap { source in
+            let lines = try String(contentsOf: source, encoding: .utf8).components(separatedBy: "\n")
+            return lines.enumerated().compactMap { index, line -> Diagnostic? in
+                guard let comment = line.components(separatedBy: "  // ").dropFirst().first else { return nil }
+                return Diagnostic(file: source.lastPathComponent, line: index + 1, message: comment)
+            }
+        }
+        // One process for all files, since others stop after the first file with an error.
+        let arguments = compiler + ["-typecheck", "-wmo"] + sources.map(\.path)
+        return (try run(URL(fileURLWithPath: "/usr/bin/env"), arguments), expected.sorted())
+    }
+
+    /// The errors and warnings in the compiler's output, sorted.
+    static func diagnostics(in output: String) -> [Diagnostic] {
+        let found = output.components(separatedBy: "\n").compactMap { line -> Diagnostic? in
+            let parts = line.components(separatedBy: ":")
+            guard parts.count > 4, parts[0].hasSuffix(".swift"), let number = Int(parts[1]), Int(parts[2]) != nil else {
+                return nil
+            }
+            let message = parts[3...].joined(separator: ":").trimmingCharacters(in: .whitespaces)
+            return Diagnostic(
+                file: (parts[0] as NSString).lastPathComponent,
+                line: number,
+                message: message.components(separatedBy: " [#")[0]
+            )
+        }
+        return Set(found).sorted()
+    }
+
+    /// Checks the types of a source of this package as one of another package.
+    static func check(_ path: String) throws -> Outcome {
+        let source = repository.appendingPathComponent(path)
+        return try run(URL(fileURLWithPath: "/usr/bin/env"), compiler + ["-typecheck", source.path])
+    }
+
+    /// The Swift code blocks of a file, without their fences.
+    static func codeBlocks(in path: String) throws -> [String] {
+        let text = try String(contentsOf: repository.appendingPathComponent(path), encoding: .utf8)
+        return text.components(separatedBy: "```swift\n").dropFirst().map { $0.components(separatedBy: "```")[0] }
+    }
+
+    /// A file with the indentation of its lines removed.
+    static func unindented(_ text: String) -> String {
+        text.components(separatedBy: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "\n")
+    }
+
+    static func text(of path: String) throws -> String {
+        try String(contentsOf: repository.appendingPathComponent(path), encoding: .utf8)
+    }
+
     /// The object files of a module that name another module's declarations.
     static func objects(of module: String, thatUse other: String) throws -> [String] {
         let mangled = Data("\(other.utf8.count)\(other)".utf8)

@@ -21,7 +21,8 @@ struct Patterns {
         try await eitherEnd(client, isGood: true)
         try await eitherEnd(client, isGood: false)
         try await denied(client)
-        try await Session(client).run()
+        await typed(client)
+        try await sessions(client)
         try await stream(client)
         try blocking(BlockingCyclesClient(configuration: configuration, transport: authority))
         await client.shutdown()
@@ -70,6 +71,16 @@ struct Patterns {
         }
     }
 
+    /// Errors of this package only.
+    static func typed(_ client: CyclesClient) async {
+        do throws(CyclesError) {
+            let reservation = try await client.reserve(request)
+            try await reservation.release()
+        } catch {
+            print(error.isRetryable, error.retryAfter ?? .zero)
+        }
+    }
+
     /// An object that owns a guard.
     actor Session {
         private let client: CyclesClient
@@ -77,11 +88,28 @@ struct Patterns {
 
         init(_ client: CyclesClient) { self.client = client }
 
-        func run() async throws {
+        func begin(_ request: ReservationCreateRequest) async throws {
             reservation = try await client.reserve(request)
-            reservation?.addSpend(.tokens(5))
-            if let finished = reservation.take() { try await finished.commit(.tokens(1_000 / 1_000)) }
         }
+
+        func own(_ reservation: consuming ReservationGuard) {
+            self.reservation = consume reservation
+        }
+
+        func spend(_ amount: Amount) { reservation?.addSpend(amount) }
+
+        func finish(_ actual: Amount) async throws {
+            if let finished = reservation.take() { try await finished.commit(actual) }
+        }
+    }
+
+    static func sessions(_ client: CyclesClient) async throws {
+        let session = Session(client)
+        try await session.begin(request)
+        await session.spend(.tokens(5))
+        try await session.finish(.tokens(1_000 / 1_000))
+        await session.own(try await client.reserve(request))
+        try await session.finish(.tokens(0))
     }
 
     static func stream(_ client: CyclesClient) async throws {

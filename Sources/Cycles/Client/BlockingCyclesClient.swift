@@ -10,7 +10,7 @@ public final class BlockingCyclesClient: Sendable {
     /// The configuration that the client was created with.
     public let configuration: CyclesConfiguration
 
-    private let core: ClientCore
+    let core: ClientCore
 
     /// Creates a client with the default settings.
     /// - Parameters:
@@ -49,84 +49,6 @@ public final class BlockingCyclesClient: Sendable {
     /// - Throws: ``CyclesError``.
     public func reserve(_ request: ReservationCreateRequest) throws(CyclesError) -> BlockingReservationGuard {
         BlockingReservationGuard(try core.reserveBlocking(request))
-    }
-
-    /// Reserves budget, runs the body, and commits the cost that it returns, as ``CyclesClient/withCycles(_:_:)`` does.
-    ///
-    /// A body on a thread cannot be cancelled: under ``HeartbeatPolicy/cancel``, the call throws `leaseLost` after the
-    /// body has returned.
-    /// - Throws: Errors of the body; ``CyclesError``.
-    public func withCycles<Value>(
-        _ options: CyclesOptions,
-        _ body: (CyclesContext) throws -> (Value, Amount)
-    ) throws -> Value {
-        let (value, result, ending) = try guarding(options) { context in
-            let (value, actual) = try body(context)
-            return (value, .success(actual))
-        }
-        if let failure = GuardedWork.failure(result, ending) { throw failure }
-        return value
-    }
-
-    /// Reserves budget, runs the body, and commits the cost of its value, as ``CyclesClient/withCycles(_:actual:_:)``
-    /// does.
-    /// - Throws: Errors of the body; ``CyclesError``.
-    public func withCycles<Value>(
-        _ options: CyclesOptions,
-        actual: (Value) throws -> Amount,
-        _ body: (CyclesContext) throws -> Value
-    ) throws -> Value {
-        let (value, result, ending) = try guarding(options) { context in
-            let value = try body(context)
-            return (value, Result { try actual(value) })
-        }
-        if let failure = GuardedWork.failure(result, ending) { throw failure }
-        return value
-    }
-
-    /// Behaves like ``withCycles(_:_:)``, and also returns the settlement.
-    /// - Throws: Errors of the body; ``CyclesError`` if budget is not granted.
-    public func withCyclesOutcome<Value>(
-        _ options: CyclesOptions,
-        _ body: (CyclesContext) throws -> (Value, Amount)
-    ) throws -> (Value, Result<Settlement, CyclesError>) {
-        let (value, result, _) = try guarding(options) { context in
-            let (value, actual) = try body(context)
-            return (value, .success(actual))
-        }
-        return (value, result)
-    }
-
-    /// Behaves like ``withCycles(_:actual:_:)``, and also returns the settlement.
-    /// - Throws: Errors of the body; ``CyclesError`` if budget is not granted.
-    public func withCyclesOutcome<Value>(
-        _ options: CyclesOptions,
-        actual: (Value) throws -> Amount,
-        _ body: (CyclesContext) throws -> Value
-    ) throws -> (Value, Result<Settlement, CyclesError>) {
-        let (value, result, _) = try guarding(options) { context in
-            let value = try body(context)
-            return (value, Result { try actual(value) })
-        }
-        return (value, result)
-    }
-
-    private func guarding<Value>(
-        _ options: CyclesOptions,
-        _ body: (CyclesContext) throws -> (Value, Result<Amount, any Error>)
-    ) throws -> (Value, Result<Settlement, CyclesError>, GuardedWork.Ending) {
-        let work = GuardedWork(try core.reserveBlocking(options.request), options)
-        let context = CyclesContext(work.held)
-        let value: Value
-        let actual: Result<Amount, any Error>
-        do {
-            (value, actual) = try CyclesContext.$current.withValue(context) { try body(context) }
-        } catch {
-            _ = work.endBlocking(work.endingAfterFailure)
-            throw error
-        }
-        let ending = work.ending(actual: actual)
-        return (value, work.endBlocking(ending), ending)
     }
 
     /// Waits until background work has finished, as ``CyclesClient/flush(timeout:includesReplays:)`` does. The timeout

@@ -1,4 +1,6 @@
 extension CyclesClient {
+    // MARK: The value
+
     /// Reserves budget, runs the body, and commits the cost that it returns.
     ///
     /// The lease is extended while the body runs. If the body throws, recorded spend above zero is committed; without
@@ -18,50 +20,90 @@ extension CyclesClient {
         _ options: CyclesOptions,
         _ body: (CyclesContext) async throws -> (Value, Amount)
     ) async throws -> Value {
-        let (value, result, ending) = try await guarding(options) { context in
+        try await guarding(options) { context in
             let (value, actual) = try await body(context)
             return (value, .success(actual))
-        }
-        if let failure = GuardedWork.failure(result, ending) { throw failure }
-        return value
+        }.get()
     }
 
     /// Reserves budget, runs the body, and commits the cost of its value.
     ///
-    /// Behaves like ``withCycles(_:_:)``, for work whose cost is part of its value.
+    /// Behaves as the form whose body returns the cost, for work whose cost is part of its value.
     /// - Parameters:
     ///   - options: The reservation request, and the policies for failures and unknown costs.
     ///   - actual: Returns the cost of a value. ``CyclesOptions/whenActualUnknown`` applies if it throws.
     ///   - body: The work.
-    /// - Throws: As ``withCycles(_:_:)``.
+    /// - Throws: As the form whose body returns the cost.
     public func withCycles<Value>(
         _ options: CyclesOptions,
         actual: (Value) throws -> Amount,
         _ body: (CyclesContext) async throws -> Value
     ) async throws -> Value {
-        let (value, result, ending) = try await guarding(options) { context in
+        try await guarding(options) { context in
             let value = try await body(context)
             return (value, Result { try actual(value) })
-        }
-        if let failure = GuardedWork.failure(result, ending) { throw failure }
-        return value
+        }.get()
     }
 
-    /// Behaves like ``withCycles(_:_:)``, and also returns the settlement.
+    /// Reserves budget, runs the body, and commits the spend that the body records in its context.
+    ///
+    /// Behaves as the form whose body returns the cost, for work that records its spend with
+    /// ``CyclesContext/addSpend(_:)`` or ``CyclesContext/setSpend(_:)``. A recorded zero is a cost.
+    /// - Parameters:
+    ///   - options: The reservation request, and the policies for failures and unknown costs.
+    ///     ``CyclesOptions/whenActualUnknown`` applies to a body that records no spend.
+    ///   - body: The work; returns a value, or nothing.
+    /// - Throws: As the form whose body returns the cost.
+    @_disfavoredOverload
+    public func withCycles<Value>(
+        _ options: CyclesOptions,
+        _ body: (CyclesContext) async throws -> Value
+    ) async throws -> Value {
+        try await guarding(options) { context in
+            (try await body(context), nil)
+        }.get()
+    }
+
+    /// Warns that an integer is no cost: it has no unit. Behaves as the form whose body returns a value.
+    @_disfavoredOverload
+    @available(*, deprecated, message: "the cost is not charged: return an Amount, such as .tokens(count)")
+    public func withCycles<Value, Number: BinaryInteger>(
+        _ options: CyclesOptions,
+        _ body: (CyclesContext) async throws -> (Value, Number)
+    ) async throws -> (Value, Number) {
+        try await guarding(options) { context in
+            (try await body(context), nil)
+        }.get()
+    }
+
+    /// Warns that an optional amount is no cost. Behaves as the form whose body returns a value.
+    @_disfavoredOverload
+    @available(*, deprecated, message: "an optional cost is not charged: unwrap the Amount")
+    public func withCycles<Value>(
+        _ options: CyclesOptions,
+        _ body: (CyclesContext) async throws -> (Value, Amount?)
+    ) async throws -> (Value, Amount?) {
+        try await guarding(options) { context in
+            (try await body(context), nil)
+        }.get()
+    }
+
+    // MARK: The value and the settlement
+
+    /// Behaves as the form of `withCycles` whose body returns the cost, and also returns the settlement.
     /// - Returns: The body's value, and the settlement or the error that prevented it.
     /// - Throws: Errors of the body; ``CyclesError`` if budget is not granted.
     public func withCyclesOutcome<Value>(
         _ options: CyclesOptions,
         _ body: (CyclesContext) async throws -> (Value, Amount)
     ) async throws -> (Value, Result<Settlement, CyclesError>) {
-        let (value, result, _) = try await guarding(options) { context in
+        try await guarding(options) { context in
             let (value, actual) = try await body(context)
             return (value, .success(actual))
-        }
-        return (value, result)
+        }.outcome
     }
 
-    /// Behaves like ``withCycles(_:actual:_:)``, and also returns the settlement.
+    /// Behaves as the form of `withCycles` with a closure for the cost, and also returns the settlement.
     /// - Returns: The body's value, and the settlement or the error that prevented it.
     /// - Throws: Errors of the body; ``CyclesError`` if budget is not granted.
     public func withCyclesOutcome<Value>(
@@ -69,21 +111,59 @@ extension CyclesClient {
         actual: (Value) throws -> Amount,
         _ body: (CyclesContext) async throws -> Value
     ) async throws -> (Value, Result<Settlement, CyclesError>) {
-        let (value, result, _) = try await guarding(options) { context in
+        try await guarding(options) { context in
             let value = try await body(context)
             return (value, Result { try actual(value) })
-        }
-        return (value, result)
+        }.outcome
     }
+
+    /// Behaves as the form of `withCycles` whose body records its spend, and also returns the settlement.
+    /// - Returns: The body's value, and the settlement or the error that prevented it.
+    /// - Throws: Errors of the body; ``CyclesError`` if budget is not granted.
+    @_disfavoredOverload
+    public func withCyclesOutcome<Value>(
+        _ options: CyclesOptions,
+        _ body: (CyclesContext) async throws -> Value
+    ) async throws -> (Value, Result<Settlement, CyclesError>) {
+        try await guarding(options) { context in
+            (try await body(context), nil)
+        }.outcome
+    }
+
+    /// Warns that an integer is no cost: it has no unit. Behaves as the form whose body returns a value.
+    @_disfavoredOverload
+    @available(*, deprecated, message: "the cost is not charged: return an Amount, such as .tokens(count)")
+    public func withCyclesOutcome<Value, Number: BinaryInteger>(
+        _ options: CyclesOptions,
+        _ body: (CyclesContext) async throws -> (Value, Number)
+    ) async throws -> ((Value, Number), Result<Settlement, CyclesError>) {
+        try await guarding(options) { context in
+            (try await body(context), nil)
+        }.outcome
+    }
+
+    /// Warns that an optional amount is no cost. Behaves as the form whose body returns a value.
+    @_disfavoredOverload
+    @available(*, deprecated, message: "an optional cost is not charged: unwrap the Amount")
+    public func withCyclesOutcome<Value>(
+        _ options: CyclesOptions,
+        _ body: (CyclesContext) async throws -> (Value, Amount?)
+    ) async throws -> ((Value, Amount?), Result<Settlement, CyclesError>) {
+        try await guarding(options) { context in
+            (try await body(context), nil)
+        }.outcome
+    }
+
+    // MARK: The work
 
     private func guarding<Value>(
         _ options: CyclesOptions,
-        _ body: (CyclesContext) async throws -> (Value, Result<Amount, any Error>)
-    ) async throws -> (Value, Result<Settlement, CyclesError>, GuardedWork.Ending) {
+        _ body: (CyclesContext) async throws -> (Value, Result<Amount, any Error>?)
+    ) async throws -> GuardedWork.Ended<Value> {
         let work = GuardedWork(try await core.reserve(options.request), options)
         let context = CyclesContext(work.held)
         let value: Value
-        let actual: Result<Amount, any Error>
+        let actual: Result<Amount, any Error>?
         do {
             (value, actual) = try await CyclesContext.$current.withValue(context) {
                 guard core.heartbeat == .cancel else { return try await body(context) }
@@ -100,6 +180,6 @@ extension CyclesClient {
             throw error
         }
         let ending = work.ending(actual: actual)
-        return (value, await work.end(ending), ending)
+        return GuardedWork.Ended(value: value, ending: ending, result: await work.end(ending))
     }
 }

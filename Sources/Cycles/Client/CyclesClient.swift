@@ -1,6 +1,6 @@
 /// A client of one Cycles server.
 ///
-/// ``reserve(_:)``, ``withCycles(_:_:)`` and ``metered(_:usage:_:)`` guard work: they hold budget for it, extend the
+/// ``reserve(_:)``, `withCycles` and ``metered(_:usage:_:)`` guard work: they hold budget for it, extend the
 /// lease while it runs, and settle its spend, across failures and restarts.
 ///
 /// The methods for single operations send their request once, without retries or journal. Cancelling the task aborts

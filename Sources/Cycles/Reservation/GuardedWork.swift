@@ -34,8 +34,8 @@ struct GuardedWork {
     }
 
     /// The ending of work that returned.
-    /// - Parameter actual: The cost as the work reported it, or the error of the `actual` closure; nil if it reported
-    ///   none.
+    /// - Parameter actual: The cost as the work reported it, or the error of the `actual` closure; nil if the recorded
+    ///   spend is the cost.
     func ending(actual: Result<Amount, any Error>?) -> Ending {
         var problem = "was not reported by the work"
         switch actual {
@@ -50,7 +50,9 @@ struct GuardedWork {
                     .valueIgnored(held.reservationID, what: "the actual amount, which \(problem)")
                 )
             }
-        case nil: break
+        case nil:
+            // A recorded zero is a cost.
+            if !held.hasSpent, let recorded = held.recordedSpend { return .settle(actual: recorded) }
         }
         guard mustLetGo else { return .settle(actual: nil) }
         return .letGo(
@@ -61,12 +63,6 @@ struct GuardedWork {
                 )
             )
         )
-    }
-
-    /// The ending of work that returned and reports its cost only by recording spend. A recorded zero is a cost.
-    var endingWithoutReport: Ending {
-        if held.hasSpent { return .settle(actual: nil) }
-        return ending(actual: held.recordedSpend.map { .success($0) })
     }
 
     /// The ending of work that failed. Recorded spend is committed under either policy.
@@ -102,6 +98,21 @@ struct GuardedWork {
                 held.settle(actual: nil, latency: latency, completion)
             }
         }
+    }
+
+    /// Work that returned a value, and how it ended.
+    struct Ended<Value> {
+        let value: Value
+        let ending: Ending
+        let result: Result<Settlement, CyclesError>
+
+        /// The value, unless the end of the work is an error: see ``GuardedWork/failure(_:_:)``.
+        func get() throws(CyclesError) -> Value {
+            if let failure = GuardedWork.failure(result, ending) { throw failure }
+            return value
+        }
+
+        var outcome: (Value, Result<Settlement, CyclesError>) { (value, result) }
     }
 
     /// The error to throw although the work returned a value: `leaseLost`, or an unknown cost under

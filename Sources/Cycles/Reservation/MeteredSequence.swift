@@ -180,7 +180,7 @@ extension GuardedWork {
 
     /// The ending of a stream that finished, or was discarded.
     fileprivate func ending(ofStreamWithElements hasElements: Bool) -> Ending {
-        hasElements || held.hasSpent || held.recordedSpend != nil ? endingWithoutReport : .release
+        hasElements || held.hasSpent || held.recordedSpend != nil ? ending(actual: nil) : .release
     }
 
     fileprivate func ending(ofFailedStreamWithElements hasElements: Bool) -> Ending {

@@ -1,0 +1,8 @@
+import Cycles
+
+private func extraArgumentOfOutcomeOnAThread(_ client: BlockingCyclesClient, _ options: CyclesOptions) throws {
+    _ = try client.withCyclesOutcome(options) { context in
+        let reply = try completeBlocking(context.caps, temperature: 1)  // error: extra argument 'temperature' in call
+        return reply.text
+    }
+}

@@ -1,0 +1,8 @@
+import Cycles
+
+private func noValueOfOutcomeOnAThread(_ client: BlockingCyclesClient, _ options: CyclesOptions) throws {
+    _ = try client.withCyclesOutcome(options) { context in
+        let reply = try completeBlocking(context.caps)
+        context.addSpent(Amount.tokens(reply.total))  // error: value of type 'CyclesContext' has no member 'addSpent'
+    }
+}
