@@ -23,7 +23,8 @@ let integrations: [Target.Dependency] = [
 
 let package = Package(
     name: "Cycles",
-    platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
+    // No libcurl is in the SDKs of iOS, tvOS, watchOS and visionOS.
+    platforms: [.macOS(.v15)],
     products: [
         .library(name: "Cycles", targets: ["Cycles"]),
         .library(name: "CyclesTesting", targets: ["CyclesTesting"]),

@@ -15,14 +15,16 @@ struct CyclesTool {
     /// signals would be delivered to that thread.
     static func main() {
         Descriptors.occupyStandard()
+        let words = Array(CommandLine.arguments.dropFirst())
         do throws(Misuse) {
-            let invocation = try command.invocation(of: Array(CommandLine.arguments.dropFirst()))
+            let invocation = try command.invocation(of: words)
             Descriptors.rememberInherited()
             Signals.block(invocation.signals)
             FirstThread.run { ProcessEnd.leave(await status(of: invocation)) }
         } catch {
-            Console.error("\(error)")
-            ProcessEnd.leave(.misuse)
+            let failure = ToolFailure("\(error)", status: .misuse)
+            Console.error(command.asksForJSON(words) ? ErrorReport.json(failure) : failure.message)
+            ProcessEnd.leave(failure.status)
         }
     }
 

@@ -133,6 +133,7 @@ private enum Sample {
         let root = try Sample.help()
         #expect(try Sample.help("--help") == root && Sample.help("help") == root)
         #expect(root.contains("  say                     Says something.\n  run                     Runs something."))
+        #expect(root.contains("Options:\n  --help, -h              Print this help.\n  --version  "), "\(root)")
         guard case .version("tool 1.2") = try Sample.tool.invocation(of: ["--version"]) else {
             Issue.record("no version")
             return

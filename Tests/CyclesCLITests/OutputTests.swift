@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Cycles
@@ -45,7 +46,7 @@ import Testing
             Array(repeating: balance(1, 2, 3), count: 30),
             title: "T",
             note: nil,
-            size: (40, 15),
+            size: (60, 15),
             style: .ascii
         )
         #expect(lines.count <= 15 && lines.contains("and 25 more: the screen is full"), "\(lines)")
@@ -62,6 +63,79 @@ import Testing
             #expect(rows < 3 || lines[rows < 9 ? 1 : 2].contains("spent 1"), "\(lines)")
         }
         #expect(BalanceBoard.screen([], title: "T", note: "N", size: (40, 15), style: .ascii).last == "N")
+    }
+
+    @Test func aNarrowScreenIsNotCut() {
+        var owing = balance(1_234_567, 500, 8_765_433)
+        owing.scopePath = "tenant:acme/workspace:production/app:chat/agent:support-bot"
+        owing.debt = .tokens(12_345)
+        let note = "As of 2026-11-26 09:19:22Z; now: the server cannot be reached at 127.0.0.1:7878"
+        let lines = BalanceBoard.screen([owing], title: "T", note: note, size: (50, 20), style: .ascii)
+        #expect(lines.allSatisfy { $0.count <= 50 }, "\(lines)")
+        #expect(
+            lines.filter { !$0.hasPrefix("#") } == [
+                "T", "", "tenant:acme/workspace:production/app:chat/",
+                "  agent:support-bot  spent 1 234 567,",
+                "  reserved 500, remaining 8 765 433 TOKENS,", "  debt 12 345", "", "As of 2026-11-26 09:19:22Z; now: the server cannot",
+                "  be reached at 127.0.0.1:7878",
+            ],
+            "\(lines)"
+        )
+        let legend = BalanceBoard.screen([owing], title: "T", note: nil, size: (50, 20), style: .ascii).last
+        #expect(legend == "# spent  = reserved  . remaining   q ends")
+        // With lines of three instead of two, fewer fit.
+        let full = BalanceBoard.screen(
+            Array(repeating: balance(1, 2, 3), count: 30),
+            title: "T",
+            note: nil,
+            size: (40, 15),
+            style: .ascii
+        )
+        #expect(full.count <= 15 && full.contains("and 27 more: the screen is full"), "\(full)")
+    }
+
+    @Test func figuresInMicrocentsAreShownAsDollars() {
+        let rich = Balance(scope: "tenant:acme", scopePath: "tenant:acme", remaining: .usdMicrocents(5_000_000))
+        let lines = BalanceBoard.screen([rich], title: "T", note: nil, size: (120, 20), style: .ascii)
+        #expect(lines[2].hasSuffix("remaining 5 000 000 ($0.05) USD_MICROCENTS"), "\(lines)")
+    }
+
+    @Test func errorsForProgramsHaveACodeAndTellWhetherToTryAgain() throws {
+        func check(_ document: String, _ code: String, retryable: Bool) throws {
+            let members = try JSONValue(parsing: Array(document.utf8))
+            #expect(members["error"]?.string == code, "\(document)")
+            #expect(members["retryable"] == .bool(retryable), "\(document)")
+        }
+        let lost = HTTPTransportError(kind: .timedOut, message: "m")
+        try check(ErrorReport.json(.transport(lost)), "TRANSPORT", retryable: true)
+        let unclear = AmbiguousOutcome(operation: "o", message: "m", idempotencyKey: "k")
+        try check(ErrorReport.json(.ambiguous(unclear)), "TRANSPORT", retryable: true)
+        let issue = ConfigurationIssue(name: "tls", message: "m")
+        try check(ErrorReport.json(.configuration(issue)), "CONFIGURATION", retryable: false)
+        try check(ErrorReport.json(.validation(ValidationIssue(field: "f", message: "m"))), "USAGE", retryable: false)
+        let denial = Denial(operation: "o", reason: .budgetExceeded, details: nil, status: 200)
+        try check(ErrorReport.json(.denied(denial)), "BUDGET_EXCEEDED", retryable: false)
+        var refusal = APIError(operation: "o", status: 500, message: "m")
+        try check(ErrorReport.json(.api(refusal)), "INVALID_ANSWER", retryable: true)
+        refusal.code = .internalError
+        try check(ErrorReport.json(.api(refusal)), "INTERNAL_ERROR", retryable: true)
+        try check(ErrorReport.json(ToolFailure("m", status: .misuse)), "USAGE", retryable: false)
+        let setting = ToolFailure("m", status: .misuse, code: "CONFIGURATION")
+        try check(ErrorReport.json(setting), "CONFIGURATION", retryable: false)
+        try check(ErrorReport.json(ToolFailure("m", status: .temporary)), "RESOURCES", retryable: true)
+    }
+
+    @Test func doctorChecksTheNeedsOfRun() {
+        let folder = FileManager.default.temporaryDirectory.path
+        #expect(
+            DoctorCommand.reports(in: [folder]) == DoctorCommand.Finding(.ok, "reports", "run keeps them in \(folder)")
+        )
+        #if os(Linux)
+            let memory = DoctorCommand.reports(in: ["/no/such/place"])
+            #expect(memory.result == .warn && memory.text.contains("in memory"), "\(memory)")
+        #endif
+        #expect(DoctorCommand.process(1).text.contains("the first process of a container: run passes signals on"))
+        #expect(DoctorCommand.process(7).text == "7, not the first process of a container")
     }
 
     @Test func debtIsSeen() {

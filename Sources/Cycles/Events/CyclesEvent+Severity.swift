@@ -10,6 +10,7 @@ extension CyclesEvent {
         /// Spend is not in the ledger, and somebody has to settle it.
         case error
 
+        /// Orders severities from `debug` up.
         public static func < (left: Severity, right: Severity) -> Bool { left.rawValue < right.rawValue }
     }
 

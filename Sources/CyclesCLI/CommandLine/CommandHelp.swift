@@ -20,6 +20,11 @@ extension [Command] {
             let options = section.parameters.map(\.declaration).compactMap(HelpText.row)
             if !options.isEmpty { blocks.append(HelpText.block(section.title, options)) }
         }
+        if command.version != nil {
+            let help = Command.help
+            let rows = [(help.label + (help.short.map { ", -\($0)" } ?? ""), help.summary)]
+            blocks.append(HelpText.block("Options", rows + [("--version", "Print the name and version.")]))
+        }
         if !command.examples.isEmpty {
             blocks.append("Examples:\n" + command.examples.map { "  " + $0 }.joined(separator: "\n"))
         }

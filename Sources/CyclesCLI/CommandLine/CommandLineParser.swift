@@ -234,6 +234,16 @@ extension Command {
         return .run(command, arguments)
     }
 
+    /// Whether the words of an invalid command line ask for errors as JSON.
+    func asksForJSON(_ words: [String]) -> Bool {
+        var (command, words) = (self, words[...])
+        while let word = words.first, let next = command.subcommands.first(where: { $0.name == word }) {
+            (command, words) = (next, words.dropFirst())
+        }
+        let json = OperationCommands.json.declaration
+        return command.options.contains { $0.name == json.name } && words.prefix { $0 != "--" }.contains(json.label)
+    }
+
     /// Parses the parameters of this command; nil if help is requested.
     private func arguments(_ words: ArraySlice<String>, _ path: [Command]) throws(Misuse) -> Arguments? {
         let usage = "see \(path.name) --help"

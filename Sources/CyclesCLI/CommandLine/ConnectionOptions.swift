@@ -124,9 +124,11 @@ enum ConnectionOptions {
         } catch {
             guard case .configuration(let issue) = error else { throw error }
             let flag = flags[issue.name == "CYCLES_API_KEY" ? "CYCLES_API_KEY_FILE" : issue.name]
-            if let flag, flag.value != nil { throw ToolFailure("\(flag.name) \(issue.message)", status: .misuse) }
+            if let flag, flag.value != nil {
+                throw ToolFailure("\(flag.name) \(issue.message)", status: .misuse, code: "CONFIGURATION")
+            }
             let advice = flag.map { ", or use \($0.name)" } ?? ""
-            throw ToolFailure("\(issue.name) \(issue.message)\(advice)", status: .misuse)
+            throw ToolFailure("\(issue.name) \(issue.message)\(advice)", status: .misuse, code: "CONFIGURATION")
         }
     }
 

@@ -1,13 +1,22 @@
 import Cycles
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// `cycles doctor`: checks the configuration and the server, and gives advice.
 enum DoctorCommand {
     static let command = Command(
         name: "doctor",
-        summary: "Checks configuration, server, TLS, key, clock and journal.",
+        summary: "Checks configuration, server, TLS, key, clock, journal and the needs of run.",
         discussion: """
             Each line says ok, warn or FAIL, and gives advice. The command reads one page of reservations, and changes
-            nothing. The status is 1 if a check fails.
+            nothing at the server. For a moment it creates a file for usage reports, as run does. The status is 1 if a
+            check fails.
             """,
         sections: [("Options", [ConnectionOptions.journal, json]), ConnectionOptions.section]
     ) { arguments in
@@ -28,6 +37,8 @@ enum DoctorCommand {
             findings.append(Finding(.fail, "configuration", "\(ErrorReport.name(issue.name)) \(issue.message)"))
         }
         if let journal { findings += check(journal) }
+        findings.append(reports(in: UsageFile.places))
+        findings.append(process(getpid()))
         if arguments[json] {
             Console.json(JSONValue.array(findings.map(\.document)).encoded)
         } else {
@@ -166,6 +177,33 @@ enum DoctorCommand {
             "differs from the server's by \(Instants.span(difference)): leases do not depend on it, records and logs do; "
                 + "synchronise the clock"
         )
+    }
+
+    // MARK: The needs of run
+
+    /// Creates a file for usage reports as `run` does, and removes it.
+    static func reports(in places: [String]) -> Finding {
+        do throws(SystemFailure) {
+            let file = try UsageFile(in: places)
+            defer { file.remove() }
+            guard file.isInMemory else { return Finding(.ok, "reports", "run keeps them in \(places.first ?? "")") }
+            return Finding(
+                .warn,
+                "reports",
+                "run keeps them in memory, since neither of \(places.joined(separator: ", ")) can be written; commands "
+                    + "need /proc to report by path"
+            )
+        } catch {
+            return Finding(.fail, "reports", "\(error); set TMPDIR to a directory that can be written")
+        }
+    }
+
+    static func process(_ id: Int32) -> Finding {
+        let role =
+            id == 1
+            ? "the first process of a container: run passes signals on and takes note of the ends of orphans"
+            : "not the first process of a container"
+        return Finding(.ok, "process", "\(id), \(role)")
     }
 
     // MARK: Journal

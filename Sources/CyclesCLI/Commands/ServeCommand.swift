@@ -313,8 +313,13 @@ enum ServeCommand {
         Console.line()
         Console.lines(TextTable(authority.balances()).lines)
         Console.line()
-        Console.line("export CYCLES_BASE_URL=\(server.baseURL)")
         for (tenant, key) in keys {
+            // Each block is complete, since a later one replaces the tenant and the key of those before.
+            if keys.count > 1 {
+                if tenant != keys.first?.tenant { Console.line() }
+                Console.line("# as tenant \(tenant):")
+            }
+            Console.line("export CYCLES_BASE_URL=\(server.baseURL)")
             let rest = key.map { " CYCLES_API_KEY=\($0)" } ?? "  # with the key of --api-key"
             Console.line("export CYCLES_TENANT=\(tenant)\(rest)")
         }

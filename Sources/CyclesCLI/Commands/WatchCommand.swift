@@ -15,7 +15,8 @@ enum WatchCommand {
         summary: "Shows balances as they change.",
         discussion: """
             On a terminal the figures are refreshed in place, with a bar of spent, reserved and remaining for each
-            scope. Elsewhere each balance is printed on a line, and again whenever it changes. Ctrl-C ends the command.
+            scope; q ends the command. Elsewhere each balance is printed on a line, and again whenever it changes. Ctrl-C
+            ends the command.
             """,
         sections: [
             ("Options", [OperationCommands.ofSubject, OperationCommands.children, interval, count]),
@@ -32,6 +33,13 @@ enum WatchCommand {
             guard received.number == Signals.stop else { ProcessEnd.leave(.signal(received.number)) }
             Signals.stopHere()
             if wasShown { screen?.show() }
+        }
+        if let screen {
+            Keyboard.take { key in
+                guard key == UInt8(ascii: "q") else { return }
+                screen.leave()
+                ProcessEnd.leave(.success)
+            }
         }
         let client = try CyclesClient(configuration: ConnectionOptions.configuration(arguments))
         let query = try await OperationCommands.balanceQuery(arguments, client)
@@ -97,11 +105,18 @@ enum WatchCommand {
         }
 
         private func draw(on screen: SecondScreen, note: String?) {
+            let size = Terminal.size
+            var title = "Balances at \(server)   \(lastSeen)"
+            if title.escapedForTerminal.terminalColumns > size.columns {
+                // The host and the time of the day fit a narrow screen.
+                let host = server.split(separator: "/").dropFirst().first ?? ""
+                title = "\(host)   \(lastSeen.split(separator: " ").last ?? "")"
+            }
             let lines = BalanceBoard.screen(
                 known,
-                title: "Balances at \(server)   \(lastSeen)",
+                title: title,
                 note: note,
-                size: Terminal.size,
+                size: size,
                 style: Terminal.hasBlocks ? .blocks : .ascii
             )
             screen.draw(lines)

@@ -12,8 +12,8 @@ enum BalanceBoard {
         static let ascii = Style(spent: "#", reserved: "=", remaining: ".")
     }
 
-    /// The lines of a screen.
-    /// - Parameter note: The last line, such as the reason why the figures are old; nil for a legend.
+    /// The lines of a screen. Texts that are wider than the screen are wrapped.
+    /// - Parameter note: The last lines, such as the reason why the figures are old; nil for a legend.
     static func screen(
         _ balances: [Balance],
         title: String,
@@ -21,33 +21,74 @@ enum BalanceBoard {
         size: (columns: Int, rows: Int),
         style: Style
     ) -> [String] {
-        let widest = balances.map(\.scopePath.escapedForTerminal.terminalColumns).max() ?? 0
         // A small screen has no empty lines.
         let isTight = size.rows < 9
         var lines = isTight ? [title] : [title, ""]
-        let legend = "\(style.spent) spent  \(style.reserved) reserved  \(style.remaining) remaining   Ctrl-C ends"
-        var footer = [note ?? legend]
+        let legend = "\(style.spent) spent  \(style.reserved) reserved  \(style.remaining) remaining   q ends"
+        let words = note?.escapedForTerminal.split(separator: " ").map { "\($0) " }
+        var footer = words.map { Array(wrapped($0, to: size.columns).prefix(3)) } ?? [legend]
         if isTight, note == nil, size.rows < 6 { footer = [] }
         if !isTight { footer.insert("", at: 0) }
         // Leaves a line for the number of balances that do not fit.
-        let room = max(1, (size.rows - lines.count - footer.count - 1) / 2)
-        let shown = balances.count <= room ? balances : Array(balances.prefix(room))
-        for balance in shown {
-            let scope = balance.scopePath.escapedForTerminal
-            let name = scope + String(repeating: " ", count: widest - scope.terminalColumns)
-            lines.append("\(name)  \(figures(balance))")
-            lines.append(bar(balance, width: max(10, size.columns), style))
+        let room = size.rows - lines.count - footer.count - 1
+        let blocks = blocks(balances, columns: max(10, size.columns), style)
+        var shown = 0
+        var height = 0
+        for block in blocks where shown == 0 || height + block.count <= room {
+            lines += block
+            (shown, height) = (shown + 1, height + block.count)
         }
-        if shown.count < balances.count { lines.append("and \(balances.count - shown.count) more: the screen is full") }
+        if shown < balances.count { lines.append("and \(balances.count - shown) more: the screen is full") }
         if balances.isEmpty { lines.append("There are no such balances.") }
         return (lines + footer).prefix(size.rows).map { $0.escapedForTerminal.prefix(terminalColumns: size.columns) }
     }
 
-    private static func figures(_ balance: Balance) -> String {
-        var text = "spent \(grouped(balance.spent?.amount)), reserved \(grouped(balance.reserved?.amount)), "
-        text += "remaining \(grouped(balance.remaining.amount)) \(balance.remaining.unit)"
-        if let debt = balance.debt?.amount, debt > 0 { text += ", debt \(grouped(debt))" }
-        return balance.isOverLimit ? text + ", OVER LIMIT" : text
+    /// The lines of each balance: figures and a bar.
+    private static func blocks(_ balances: [Balance], columns: Int, _ style: Style) -> [[String]] {
+        let names = balances.map(\.scopePath.escapedForTerminal)
+        let widest = names.map(\.terminalColumns).max() ?? 0
+        let lines = zip(names, balances).map { name, balance in
+            name + String(repeating: " ", count: widest - name.terminalColumns + 2) + figures(balance).joined()
+        }
+        let fit = lines.allSatisfy { $0.terminalColumns <= columns }
+        return zip(zip(names, lines), balances).map { text, balance in
+            let (name, line) = text
+            let levels = name.split(separator: "/")
+            let path = levels.dropLast().map { "\($0)/" } + levels.suffix(1).map { "\($0)  " }
+            let figures = fit ? [line] : wrapped(path + figures(balance), to: columns)
+            return figures + [bar(balance, width: columns, style)]
+        }
+    }
+
+    /// The figures of a balance, each with what separates it from the next.
+    private static func figures(_ balance: Balance) -> [String] {
+        func number(_ amount: SignedAmount?) -> String {
+            grouped(amount?.amount) + (amount?.dollars.map { " (\($0))" } ?? "")
+        }
+        func number(_ amount: Amount?) -> String { number(amount.map { SignedAmount($0.amount, $0.unit) }) }
+        var figures = [
+            "spent \(number(balance.spent))", "reserved \(number(balance.reserved))",
+            "remaining \(number(balance.remaining)) \(balance.remaining.unit)",
+        ]
+        if let debt = balance.debt, debt.amount > 0 { figures.append("debt \(number(debt))") }
+        if balance.isOverLimit { figures.append("OVER LIMIT") }
+        return figures.dropLast().map { $0 + ", " } + figures.suffix(1)
+    }
+
+    /// Joins pieces of text to lines of at most so many columns, as far as no piece is wider. Lines after the first are
+    /// indented.
+    private static func wrapped(_ pieces: [String], to columns: Int) -> [String] {
+        func trimmed(_ text: String) -> String { String(text.reversed().drop { $0 == " " }.reversed()) }
+        var lines: [String] = []
+        var line = ""
+        for piece in pieces {
+            if !line.isEmpty, trimmed(line + piece).terminalColumns > columns {
+                lines.append(trimmed(line))
+                line = "  "
+            }
+            line += piece
+        }
+        return lines + [trimmed(line)]
     }
 
     /// A bar in which each amount above zero has at least one cell.

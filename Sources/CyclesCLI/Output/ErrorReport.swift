@@ -6,11 +6,24 @@ struct ToolFailure: Error {
     /// Lines that follow the message, such as a list of paths.
     var details: [String]
     var status: ExitStatus
+    /// The code in the errors for programs.
+    var code: String
 
-    init(_ message: String, details: [String] = [], status: ExitStatus = .failure) {
+    /// - Parameter code: The code in the errors for programs; nil means the code that belongs to the status.
+    init(_ message: String, details: [String] = [], status: ExitStatus = .failure, code: String? = nil) {
         self.message = message
         self.details = details
         self.status = status
+        self.code = code ?? ToolFailure.code(of: status)
+    }
+
+    private static func code(of status: ExitStatus) -> String {
+        switch status {
+        case .misuse: "USAGE"
+        case .unprinted: "OUTPUT"
+        case .temporary: "RESOURCES"
+        default: "FAILURE"
+        }
     }
 
     /// A failure to write standard output. The status of a command that has failed takes precedence.
@@ -69,10 +82,12 @@ enum ErrorReport {
         "tls": "--ca, --client-certificate, --client-key", "unixSocketPath": "--unix-socket", "proxy": "--proxy",
     ]
 
-    /// The error as JSON: the members of the protocol's error answer, with the status and the idempotency key.
+    /// The error as JSON: the members of the protocol's error answer, with the status, the idempotency key, and whether
+    /// a repetition may succeed. `error` is never null.
     static func json(_ error: CyclesError) -> String {
         let members: [(String, JSONValue?)] = [
-            ("error", code(of: error).map(JSONValue.string)), ("message", .string("\(error)")),
+            ("error", .string(code(of: error))), ("retryable", .bool(error.isRetryable)),
+            ("message", .string("\(error)")),
             ("request_id", error.requestID.map(JSONValue.string)), ("trace_id", error.traceID.map(JSONValue.string)),
             ("status", error.status.map { .number(JSONNumber(Int64($0))) }),
             ("idempotency_key", error.idempotencyKey.map { .string($0.rawValue) }), ("details", details(of: error)),
@@ -82,10 +97,15 @@ enum ErrorReport {
 
     /// A failure of the tool as JSON with the same members.
     static func json(_ failure: ToolFailure) -> String {
-        let names = ["error", "request_id", "trace_id", "status", "idempotency_key", "details"]
+        let names = ["request_id", "trace_id", "status", "idempotency_key", "details"]
         let absent = Dictionary(uniqueKeysWithValues: names.map { ($0, JSONValue.null) })
         let message = ([failure.message] + failure.details).joined(separator: "\n")
-        return text(absent.merging(["message": .string(message)]) { $1 })
+        let isRetryable = failure.status == .temporary
+        return text(
+            absent.merging([
+                "error": .string(failure.code), "retryable": .bool(isRetryable), "message": .string(message),
+            ]) { $1 }
+        )
     }
 
     private static func text(_ members: [String: JSONValue]) -> String {
@@ -100,8 +120,18 @@ enum ErrorReport {
         }
     }
 
-    private static func code(of error: CyclesError) -> String? {
-        if case .denied(let denial) = error { return error.errorCode?.rawValue ?? denial.reason.rawValue }
-        return error.errorCode?.rawValue
+    /// The server's code, or the name of the kind of failure.
+    private static func code(of error: CyclesError) -> String {
+        if let code = error.errorCode { return code.rawValue }
+        return switch error {
+        case .denied(let denial): denial.reason.rawValue
+        case .transport, .ambiguous: "TRANSPORT"
+        case .configuration: "CONFIGURATION"
+        case .validation: "USAGE"
+        case .cancelled: "CANCELLED"
+        case .leaseLost: "LEASE_LOST"
+        // An answer without a code of the protocol, as gateways send them.
+        default: "INVALID_ANSWER"
+        }
     }
 }

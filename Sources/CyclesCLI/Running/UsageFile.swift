@@ -19,13 +19,16 @@ final class UsageFile: Sendable {
     private let isOpen = Lock(true)
 
     /// Creates the file for this user only: in `TMPDIR` or `/tmp`, or in memory if neither can be used.
-    convenience init() throws(SystemFailure) {
-        var places = ["/tmp"]
-        if let place = Environment.text("TMPDIR"), let absolute = Files.absolute(place) {
-            places.insert(absolute, at: 0)
-        }
-        try self.init(in: places)
+    convenience init() throws(SystemFailure) { try self.init(in: UsageFile.places) }
+
+    /// The directories to try, in their order.
+    static var places: [String] {
+        guard let place = Environment.text("TMPDIR"), let absolute = Files.absolute(place) else { return ["/tmp"] }
+        return absolute == "/tmp" ? ["/tmp"] : [absolute, "/tmp"]
     }
+
+    /// Whether no directory could be used.
+    var isInMemory: Bool { folder == nil }
 
     init(in places: [String]) throws(SystemFailure) {
         var failure: SystemFailure?

@@ -29,7 +29,10 @@ final class ServedAuthority: BlockingHTTPTransport {
 
     private func log(_ request: HTTPRequest, _ response: HTTPResponse) {
         let code = (try? JSONValue(parsing: response.body))?["error"]?.string.map { " " + $0 } ?? ""
-        let id = response.headers["X-Request-Id"].map { " (\($0))" } ?? ""
+        let names = [
+            response.headers["X-Request-Id"], response.headers["X-Cycles-Trace-Id"].map { "trace \($0)" },
+        ].compactMap { $0 }
+        let id = names.isEmpty ? "" : " (\(names.joined(separator: ", ")))"
         // The path after the scheme and the host.
         let parts = request.url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
         let path = "/" + (parts.count > 3 ? parts[3] : "")

@@ -32,6 +32,7 @@ final class SecondScreen: Sendable {
 
     func show() {
         isShown.withLock { isShown in
+            Keyboard.passKeys()
             Console.control("\u{1b}[?1049h\u{1b}[?25l")
             isShown = true
         }
@@ -48,9 +49,64 @@ final class SecondScreen: Sendable {
     @discardableResult
     func leave() -> Bool {
         isShown.withLock { isShown in
-            if isShown { Console.control("\u{1b}[?25h\u{1b}[?1049l") }
+            if isShown {
+                Console.control("\u{1b}[?25h\u{1b}[?1049l")
+                Keyboard.restore()
+            }
             defer { isShown = false }
             return isShown
+        }
+    }
+}
+
+/// The terminal behind standard input.
+enum Keyboard {
+    /// The settings of the terminal before ``passKeys()``; nil while it has these settings.
+    private static let settings = Lock<termios?>(nil)
+
+    /// Whether the terminal takes orders from this process. A process in the background would be stopped.
+    private static var isOurs: Bool {
+        let foreground = tcgetpgrp(STDIN_FILENO)
+        return foreground < 0 || foreground == getpgrp()
+    }
+
+    /// Lets the terminal pass each key on at once, without showing it. Ctrl-C and Ctrl-Z stay signals.
+    static func passKeys() {
+        settings.withLock { settings in
+            var changed = termios()
+            guard settings == nil, isOurs, tcgetattr(STDIN_FILENO, &changed) == 0 else { return }
+            settings = changed
+            changed.c_lflag &= ~tcflag_t(ICANON | ECHO)
+            withUnsafeMutableBytes(of: &changed.c_cc) { ($0[Int(VMIN)], $0[Int(VTIME)]) = (1, 0) }
+            tcsetattr(STDIN_FILENO, TCSANOW, &changed)
+        }
+    }
+
+    /// Restores the settings of the terminal.
+    static func restore() {
+        settings.withLock { settings in
+            guard var original = settings else { return }
+            if isOurs { tcsetattr(STDIN_FILENO, TCSANOW, &original) }
+            settings = nil
+        }
+    }
+
+    /// Passes keys to `handle` on a separate thread. Without a terminal or a thread, there are none.
+    static func take(_ handle: @escaping @Sendable (UInt8) -> Void) {
+        guard isatty(STDIN_FILENO) == 1 else { return }
+        _ = Threads.start {
+            while true {
+                var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+                guard poll(&input, 1, -1) >= 0 || errno == EINTR else { return }
+                guard isOurs else {
+                    // Another process has the terminal, and its keys.
+                    usleep(200_000)
+                    continue
+                }
+                var key: UInt8 = 0
+                let count = withUnsafeMutableBytes(of: &key) { SystemCalls.read(STDIN_FILENO, $0) }
+                if count == 1 { handle(key) } else if count == 0 || errno != EINTR { return }
+            }
         }
     }
 }

@@ -39,6 +39,13 @@ final class Pseudoterminal: Sendable {
         _ = write(master, bytes, bytes.count)
     }
 
+    /// Whether the terminal shows what is typed, and passes it on by lines.
+    var echoes: Bool {
+        var settings = termios()
+        tcgetattr(program.fileDescriptor, &settings)
+        return settings.c_lflag & tcflag_t(ECHO) != 0 && settings.c_lflag & tcflag_t(ICANON) != 0
+    }
+
     /// Everything that was written so far.
     var text: String {
         written.withLock { written in

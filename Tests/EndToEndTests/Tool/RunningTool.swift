@@ -60,7 +60,7 @@ final class RunningTool {
 
     /// - Parameters:
     ///   - home: Where it finds what it kept the last time; nil means a folder of its own.
-    ///   - terminal: Where its output goes, if it goes to a terminal.
+    ///   - terminal: Where its output goes and its input comes from, if it runs on a terminal.
     ///   - input: What it finds on standard input.
     ///   - redirections: Of a shell, for standard streams that are closed or full, such as `>&-`.
     ///   - output: Where its output goes instead, if given.
@@ -96,7 +96,7 @@ final class RunningTool {
             errors: FileHandle(forWritingTo: errorsFile)
         )
         defer { for file in [files.input, files.output, files.errors] { try? file.close() } }
-        process.standardInput = files.input
+        process.standardInput = terminal?.program ?? files.input
         process.standardOutput = terminal?.program ?? output ?? files.output
         process.standardError = files.errors
         process.terminationHandler = { [hasEnded] _ in

@@ -155,6 +155,13 @@ extension ToolSuites {
                 let unset = try await cycles(["balances", "--json"], ["CYCLES_API_KEY": "k"])
                 let misuse = try JSONValue(parsing: Array(unset.errors.utf8))
                 #expect(unset.status == 2 && misuse["message"]?.string?.contains("CYCLES_BASE_URL") == true)
+                #expect(misuse["error"] == "CONFIGURATION" && misuse["retryable"] == false)
+                let wrong = try await cycles(["balances", "--nonsense", "--json"], environment)
+                let usage = try JSONValue(parsing: Array(wrong.errors.utf8))
+                #expect(wrong.status == 2 && usage["error"] == "USAGE" && usage["retryable"] == false)
+                let away = try await cycles(["balances", "--json", "--url", "http://127.0.0.1:1"], environment)
+                let lost = try JSONValue(parsing: Array(away.errors.utf8))
+                #expect(away.status == 69 && lost["error"] == "TRANSPORT" && lost["retryable"] == true)
                 let quiet = try await cycles(["reserve", "-q", "--dry-run"] + work, environment)
                 #expect(
                     quiet.status == 77 && quiet.output.isEmpty && quiet.errors.contains("BUDGET_EXCEEDED"),

@@ -134,6 +134,16 @@ extension ToolSuites {
             #expect(try await status("g").errors.contains(ofClosedTenant))
             #expect(try await status("l").status == 78)
             #expect(server.errors.contains("POST /v1/reservations: 429 LIMIT_EXCEEDED (req_"), "\(server.errors)")
+            let line = server.errors.split(separator: "\n").first { $0.contains("429") } ?? ""
+            let trace = line.split(separator: " ").last?.dropLast() ?? ""
+            #expect(line.contains(", trace ") && trace.count == 32, "\(line)")
+            // The environment of each tenant is complete.
+            let lines = server.output.split(separator: "\n").map(String.init)
+            for tenant in ["acme", "gone", "late"] {
+                let start = try #require(lines.firstIndex(of: "# as tenant \(tenant):"), "\(lines)")
+                #expect(lines[start + 1] == "export CYCLES_BASE_URL=\(environment["CYCLES_BASE_URL"] ?? "")")
+                #expect(lines[start + 2].hasPrefix("export CYCLES_TENANT=\(tenant) "))
+            }
             server.signal(SIGHUP)
             #expect(await server.outcome().status == 0)
         }

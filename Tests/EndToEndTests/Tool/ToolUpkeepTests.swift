@@ -157,6 +157,9 @@ extension ToolSuites {
                 #expect(well.status == 0, "\(well)")
                 #expect(well.output.split(separator: "\n").allSatisfy { $0.hasPrefix("ok ") }, "\(well)")
                 #expect(!well.output.contains("key-of-the-test"))
+                for subject in ["journal", "reports", "process"] {
+                    #expect(well.output.contains("ok    \(subject) "), "\(well)")
+                }
 
                 let json = try JSONValue(
                     parsing: Array(await tool(["doctor", "--json"], environment, home).output.utf8)

@@ -20,7 +20,8 @@ extension ToolSuites {
                     terminal.screen.dropFirst(2).first?.hasPrefix("tenant:acme  spent 0, reserved 0") == true,
                     "\(terminal.screen)"
                 )
-                #expect(terminal.screen.dropFirst(3).first == String(repeating: "░", count: 40))
+                #expect(terminal.screen.dropFirst(3).first == "  remaining 1 000 TOKENS")
+                #expect(terminal.screen.dropFirst(4).first == String(repeating: "░", count: 40))
 
                 authority.setBudget(scope: "tenant:acme", allocated: .tokens(2_000))
                 _ = try await cycles(["event", "--actual", "1000:TOKENS", "--action", "a.b/c"], environment)
@@ -28,8 +29,8 @@ extension ToolSuites {
                 let bar =
                     String(repeating: "█", count: 20) + String(repeating: "▒", count: 10)
                     + String(repeating: "░", count: 10)
-                await until { terminal.screen.dropFirst(3).first == bar || !tool.isRunning }
-                #expect(terminal.screen.dropFirst(3).first == bar, "\(terminal.screen)")
+                await until { terminal.screen.dropFirst(4).first == bar || !tool.isRunning }
+                #expect(terminal.screen.dropFirst(4).first == bar, "\(terminal.screen)")
                 #expect(terminal.screen.allSatisfy { $0.count <= 40 })
 
                 tool.signal(SIGINT)
@@ -37,6 +38,22 @@ extension ToolSuites {
                 #expect(outcome.signal == SIGINT, "\(outcome)")
                 // The other screen was used, and is left.
                 #expect(terminal.text.hasPrefix("\u{1b}[?1049h") && terminal.text.hasSuffix("\u{1b}[?1049l"))
+            }
+        }
+
+        @Test func theKeyQEndsIt() async throws {
+            let authority = testAuthority(.tokens(1_000))
+            try await withServer(authority) { environment in
+                let terminal = try Pseudoterminal(columns: 50, rows: 20)
+                let before = terminal.echoes
+                let tool = try RunningTool(["watch", "--interval", "20ms"], environment, terminal: terminal)
+                await until { terminal.screen.count > 4 || !tool.isRunning }
+                #expect(terminal.screen.last?.hasSuffix("q ends") == true, "\(terminal.screen)")
+                #expect(before && !terminal.echoes)
+                terminal.type("xq")
+                let outcome = await tool.outcome()
+                #expect(outcome.status == 0 && outcome.signal == nil, "\(outcome)")
+                #expect(terminal.text.hasSuffix("\u{1b}[?1049l") && terminal.echoes)
             }
         }
 
