@@ -1,10 +1,30 @@
 #!/usr/bin/env bash
+# usage: build-static.sh [--package PATH --product NAME]
 # Builds the tool as one static file, HTTPS included, and tests it: the demonstration, and HTTPS in a directory tree that
-# contains only the tool (Scripts/lib/check-static.sh).
-# All files are in .build-static; the result is in .build-static/cycles-VERSION-linux-ARCHITECTURE.
+# contains only the tool (Scripts/lib/check-static.sh). The result is in .build-static/cycles-VERSION-linux-ARCHITECTURE.
+# With --package and --product, builds an executable product of another package, which depends on Cycles, as one static
+# file. The result is in .build-static/NAME-linux-ARCHITECTURE.
+# All files are in .build-static.
 # Installs missing requirements: a C compiler, make, and the static libraries of OpenSSL and c-ares; valgrind, to list the
 # functions that a run calls; nginx, openssl and dnsmasq for the tests.
 set -euo pipefail
+package=
+product=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --package) package=${2:?--package needs a path} && shift 2 ;;
+    --product) product=${2:?--product needs a name} && shift 2 ;;
+    *) echo "usage: $0 [--package PATH --product NAME]" >&2 && exit 2 ;;
+    esac
+done
+if [ -n "$package" ] && [ -z "$product" ] || [ -z "$package" ] && [ -n "$product" ]; then
+    echo "--package and --product belong together: name both." >&2
+    exit 2
+fi
+if [ -n "$package" ]; then
+    [ -e "$package/Package.swift" ] || { echo "$package contains no Package.swift." >&2 && exit 2; }
+    package=$(readlink -f "$package")
+fi
 cd "$(dirname "$0")/.."
 . Scripts/lib/requirements.sh
 # The runs below must not use the server of the caller's environment.
@@ -21,9 +41,11 @@ require_command make make
 require_command pkg-config pkg-config
 require_command dpkg-source dpkg-dev
 require_command readelf binutils
-require_command valgrind valgrind
-require_command openssl openssl
-require_file /usr/bin/time time "the command time"
+if [ -z "$package" ]; then
+    require_command valgrind valgrind
+    require_command openssl openssl
+    require_file /usr/bin/time time "the command time"
+fi
 require_file /usr/include/openssl/ssl.h libssl-dev "the static library of OpenSSL"
 require_file /usr/include/ares.h libc-ares-dev "the static library of c-ares"
 
@@ -80,6 +102,60 @@ build_curl() {
 
 [ -e "$curl_prefix/COPYING" ] || build_curl
 
+cc -Os -c -o "$root/name-server-errors.o" Scripts/lib/name-server-errors.c
+# static_build OPTION ...: builds a static executable. pkg-config lists the dependencies of libcurl only with --static,
+# which the package manager does not pass.
+static_build() {
+    PKG_CONFIG_PATH=$curl_prefix/lib/pkgconfig swift build --quiet -c release -Xswiftc -static-executable \
+        -Xlinker --wrap=send -Xlinker "$root/name-server-errors.o" \
+        -Xlinker -lcares -Xlinker -lssl -Xlinker -lcrypto -Xlinker -ldl "$@"
+}
+
+# licenses: prints the parts of the program and their licenses.
+licenses() {
+    part() {
+        printf '\n======== %s\n\n' "$1"
+        cat "$2"
+    }
+    echo "The program contains the following parts, each under its own license."
+    part "libcurl" "$curl_prefix/COPYING"
+    part "OpenSSL" /usr/share/doc/libssl-dev/copyright
+    part "c-ares" /usr/share/doc/libc-ares-dev/copyright
+    part "the GNU C library" /usr/share/doc/libc6-dev/copyright
+    part "the GNU C++ library and libgcc" "$(first_file /usr/share/doc/libstdc++6/copyright /usr/share/doc/gcc-*-base/copyright)"
+    part "the Swift runtime, with libdispatch" "$(first_file "$(dirname "$(dirname "$(readlink -f "$(command -v swift)")")")"/share/swift/LICENSE.txt /usr/share/swift/LICENSE.txt)"
+}
+
+# check_static PROGRAM: fails unless the program needs no shared library, and prints its size.
+check_static() {
+    echo "== file" >&2
+    if ! readelf -d "$1" | grep -q 'There is no dynamic section'; then
+        echo "The program is not static:" >&2
+        readelf -d "$1" >&2
+        exit 1
+    fi
+    readelf -d "$1" | sed 's/^$//;/^$/d'
+    local size
+    size=$(stat -c %s "$1")
+    printf 'size %d bytes, %d.%02d MB\n' "$size" $((size / 1000000)) $((size % 1000000 / 10000))
+}
+
+if [ -n "$package" ]; then
+    echo "== $product" >&2
+    result=$root/$product-linux-$architecture
+    rm -rf "$result"
+    mkdir -p "$result"
+    # Unused sections are left out; nothing else that could change the meaning of another package's code.
+    others=(-Xswiftc -use-ld=lld -Xlinker --gc-sections --package-path "$package" --scratch-path "$root/packages/$product")
+    static_build "${others[@]}" --product "$product"
+    built=$(static_build "${others[@]}" --show-bin-path)/$product
+    strip -o "$result/$product" "$built"
+    licenses > "$result/LICENSES-OF-PARTS"
+    check_static "$result/$product"
+    echo "The program is $result/$product" >&2
+    exit
+fi
+
 echo "== the tool" >&2
 # Options for a small file: optimisation for size; no library of regular expressions, which is linked by default; a
 # section for each function and type, so that unused ones are left out; identical machine code merged; no tables for
@@ -91,13 +167,8 @@ smaller=(
     -Xswiftc -use-ld=lld -Xlinker --gc-sections -Xlinker --icf=safe -Xlinker --no-eh-frame-hdr
     -Xlinker -T -Xlinker "$PWD/Scripts/lib/without-unwind-tables.ld"
 )
-cc -Os -c -o "$root/name-server-errors.o" Scripts/lib/name-server-errors.c
-# pkg-config lists the dependencies of libcurl only with --static, which the package manager does not pass.
 build_tool() {
-    PKG_CONFIG_PATH=$curl_prefix/lib/pkgconfig swift build --quiet -c release --product cycles \
-        --scratch-path "$root/swift" "${smaller[@]}" -Xswiftc -static-executable \
-        -Xlinker --wrap=send -Xlinker "$root/name-server-errors.o" \
-        -Xlinker -lcares -Xlinker -lssl -Xlinker -lcrypto -Xlinker -ldl "$@"
+    static_build --product cycles --scratch-path "$root/swift" "${smaller[@]}" "$@"
 }
 
 # called COMMAND ...: runs a command, and prints the functions that it called.
@@ -147,31 +218,9 @@ rm -rf "$result"
 mkdir -p "$result"
 strip -o "$result/cycles" "$built"
 
-# The contents of the program and their licenses.
 cp LICENSE "$result/LICENSE"
-{
-    echo "The program cycles contains the following parts, each under its own license."
-    part() {
-        printf '\n======== %s\n\n' "$1"
-        cat "$2"
-    }
-    part "libcurl" "$curl_prefix/COPYING"
-    part "OpenSSL" /usr/share/doc/libssl-dev/copyright
-    part "c-ares" /usr/share/doc/libc-ares-dev/copyright
-    part "the GNU C library" /usr/share/doc/libc6-dev/copyright
-    part "the GNU C++ library and libgcc" "$(first_file /usr/share/doc/libstdc++6/copyright /usr/share/doc/gcc-*-base/copyright)"
-    part "the Swift runtime, with libdispatch" "$(first_file "$(dirname "$(dirname "$(readlink -f "$(command -v swift)")")")"/share/swift/LICENSE.txt /usr/share/swift/LICENSE.txt)"
-} > "$result/LICENSES-OF-PARTS"
-
-echo "== file" >&2
-if ! readelf -d "$result/cycles" | grep -q 'There is no dynamic section'; then
-    echo "The program is not static:" >&2
-    readelf -d "$result/cycles" >&2
-    exit 1
-fi
-readelf -d "$result/cycles" | sed 's/^$//;/^$/d'
-size=$(stat -c %s "$result/cycles")
-printf 'size %d bytes, %d.%02d MB\n' "$size" $((size / 1000000)) $((size % 1000000 / 10000))
+licenses > "$result/LICENSES-OF-PARTS"
+check_static "$result/cycles"
 
 echo "== the demonstration" >&2
 /usr/bin/time -f 'peak resident %M KiB' "$result/cycles" demo
