@@ -76,7 +76,8 @@ import Testing
             lines.filter { !$0.hasPrefix("#") } == [
                 "T", "", "tenant:acme/workspace:production/app:chat/",
                 "  agent:support-bot  spent 1 234 567,",
-                "  reserved 500, remaining 8 765 433 TOKENS,", "  debt 12 345", "", "As of 2026-11-26 09:19:22Z; now: the server cannot",
+                "  reserved 500, remaining 8 765 433 TOKENS,", "  debt 12 345", "",
+                "As of 2026-11-26 09:19:22Z; now: the server cannot",
                 "  be reached at 127.0.0.1:7878",
             ],
             "\(lines)"
