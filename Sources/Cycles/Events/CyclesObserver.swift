@@ -54,6 +54,25 @@ public enum CyclesEvent: Sendable {
     case valueIgnored(ReservationID, what: String)
 }
 
+extension CyclesEvent {
+    /// The reservation that the event concerns; nil if it concerns none.
+    public var reservationID: ReservationID? {
+        switch self {
+        case .attemptStarted(let attempt): attempt.reservationID
+        case .attemptFinished(let end): end.attempt.reservationID
+        case .retryScheduled(let retry): retry.reservationID
+        case .leaseExtended(let lease): lease.reservationID
+        case .leaseAttemptFailed(let failure): failure.reservationID
+        case .leaseLost(let loss): loss.reservationID
+        case .recordSetAside(let record): record.reservationID
+        case .reserved(let id), .settlementStarted(let id), .leaseStopped(let id, _), .leaseAtRisk(let id, _),
+            .settled(let id, _), .settlementFailed(let id, _), .guardDropped(let id, _), .valueIgnored(let id, _):
+            id
+        case .journalProblem, .systemProblem: nil
+        }
+    }
+}
+
 /// A request that was passed to the transport.
 public struct AttemptStart: Hashable, Sendable {
     /// The operation of the specification, such as `commitReservation`.
