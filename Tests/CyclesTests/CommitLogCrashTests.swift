@@ -89,7 +89,7 @@ private final class JournalBench: Sendable {
     /// The records that the process finds when it starts, by their reservations.
     func load() -> [String: [UInt8]] {
         let found = Lock([String: [UInt8]]())
-        journal.load { records in
+        journal.load { records, _ in
             found.withLock { found in for record in records { found[record.reservationID.rawValue] = record.encoded } }
         }
         return found.withLock { $0 }

@@ -19,7 +19,7 @@ import Testing
     ]
 
     private func stops(_ bench: LifecycleBench) -> [LeaseStop] {
-        bench.events { if case .leaseStopped(_, let reason) = $0 { reason } else { nil } }
+        bench.events { if case .leaseStopped(_, let reason, _) = $0 { reason } else { nil } }
     }
 
     // MARK: Heartbeat

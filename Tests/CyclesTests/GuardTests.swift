@@ -40,7 +40,7 @@ import Testing
         do { _ = try await bench.client.reserve(bench.request()) }
         #expect(bench.operations == ["reserve", "release"])
         #expect(bench.figures == [100_000, 0, 0])
-        let drops = bench.observer.events.filter { if case .guardDropped(_, nil) = $0 { true } else { false } }
+        let drops = bench.observer.events.filter { if case .guardDropped(_, nil, _) = $0 { true } else { false } }
         #expect(drops.count == 1)
     }
 
@@ -53,7 +53,7 @@ import Testing
         }
         #expect(bench.operations == ["reserve", "commit"])
         #expect(bench.figures == [99_958, 0, 42])
-        let drops = bench.events { if case .guardDropped(_, let spend) = $0 { spend } else { Amount?.none } }
+        let drops = bench.events { if case .guardDropped(_, let spend, _) = $0 { spend } else { Amount?.none } }
         #expect(drops == [.tokens(42)])
     }
 
@@ -101,7 +101,7 @@ import Testing
         #expect(guarded.recordedSpend == nil)
         try await guarded.commit(.tokens(1))
         context.addSpend(.tokens(9))
-        let ignored = bench.events { if case .valueIgnored(_, let what) = $0 { what } else { String?.none } }
+        let ignored = bench.events { if case .valueIgnored(_, let what, _) = $0 { what } else { String?.none } }
         #expect(ignored.count == 3)
         #expect(bench.figures == [99_999, 0, 1])
     }
@@ -129,7 +129,7 @@ import Testing
             #expect(bench.figures == [99_000, 0, 1_000])
             #expect(bench.operations == ["reserve", "commit"])
             #expect(bench.wire.requests[1].json["metadata"] == ["actual_source": "estimate"])
-            let dropped = bench.events { if case .guardDropped(_, let spend) = $0 { spend } else { Amount?.none } }
+            let dropped = bench.events { if case .guardDropped(_, let spend, _) = $0 { spend } else { Amount?.none } }
             #expect(dropped == (way == .drop ? [.tokens(1_000)] : []))
         }
     }
@@ -174,7 +174,7 @@ import Testing
         let settlement = try await guarded.commit(actual)
         #expect(settlement.charged == .tokens(1_000))
         #expect(bench.wire.requests[1].json["metadata"] == ["actual_source": "estimate"])
-        let ignored = bench.events { if case .valueIgnored(_, let what) = $0 { what } else { String?.none } }
+        let ignored = bench.events { if case .valueIgnored(_, let what, _) = $0 { what } else { String?.none } }
         #expect(ignored.count == 1)
     }
 
@@ -186,7 +186,7 @@ import Testing
         let reservation = try await bench.client.reserve(bench.request())
         let settlement = try await reservation.commit(actual)
         #expect(settlement.chargedEstimate == isEstimate)
-        let settled = bench.events { if case .settled(_, let settlement) = $0 { settlement } else { nil } }
+        let settled = bench.events { if case .settled(_, let settlement, _) = $0 { settlement } else { nil } }
         #expect(settled == [settlement])
         #expect("\(settlement)".hasSuffix("; charges the estimate, since the cost is not known") == isEstimate)
     }
@@ -231,7 +231,7 @@ import Testing
         let sent = bench.wire.requests[1].json
         #expect(sent["metadata"] == ["kept": true] && sent["metrics"] == nil)
         #expect(sent["idempotency_key"] != "a\nb")
-        let ignored = bench.events { if case .valueIgnored(_, let what) = $0 { what } else { String?.none } }
+        let ignored = bench.events { if case .valueIgnored(_, let what, _) = $0 { what } else { String?.none } }
         #expect(ignored.count == 3)
     }
 
@@ -281,7 +281,9 @@ import Testing
         #expect(report.stillPending == 1 && bench.operations.count == 2)
         bench.clock.advance(by: .milliseconds(1))
         #expect(bench.figures == [99_580, 0, 420])
-        let settled = bench.events { if case .settled(_, let settlement) = $0 { settlement } else { Settlement?.none } }
+        let settled = bench.events {
+            if case .settled(_, let settlement, _) = $0 { settlement } else { Settlement?.none }
+        }
         #expect(settled.count == 2 && settled.last?.charged == .tokens(420))
     }
 
@@ -341,7 +343,7 @@ import Testing
         #expect(bench.operations == ["reserve", "commit"])
         #expect(context.settlement == .failure(try #require(error)))
         let failures = bench.events {
-            if case .settlementFailed(_, let error) = $0 { error } else { CyclesError?.none }
+            if case .settlementFailed(_, let error, _) = $0 { error } else { CyclesError?.none }
         }
         #expect(failures == [error])
     }
@@ -386,7 +388,7 @@ import Testing
         let guarded = try await bench.client.reserve(bench.request())
         #expect(try await guarded.release(reason: String(repeating: "x", count: 257)).outcome == .released)
         #expect(bench.figures == [100_000, 0, 0])
-        let ignored = bench.events { if case .valueIgnored(_, let what) = $0 { what } else { String?.none } }
+        let ignored = bench.events { if case .valueIgnored(_, let what, _) = $0 { what } else { String?.none } }
         #expect(ignored.count == 1)
     }
 
@@ -422,7 +424,9 @@ import Testing
         let guarded = try await bench.client.reserve(bench.request())
         #expect(try await guarded.commit(.tokens(420)).outcome == .queued(isDurable: false))
         await bench.client.shutdown(timeout: .zero)
-        let failures = bench.events { if case .settlementFailed(_, let error) = $0 { error.status } else { Int?.none } }
+        let failures = bench.events {
+            if case .settlementFailed(_, let error, _) = $0 { error.status } else { Int?.none }
+        }
         #expect(failures == [401])
         bench.clock.advance(by: .seconds(10_000))
         #expect(bench.operations.count { $0 == "commit" } == 2)

@@ -158,7 +158,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         world.bench.observer.forget()
 
         _ = try world.restarted()
-        let settled = world.bench.events { if case .settled(_, let settlement) = $0 { settlement } else { nil } }
+        let settled = world.bench.events { if case .settled(_, let settlement, _) = $0 { settlement } else { nil } }
         #expect(settled.map(\.chargedEstimate) == [actual.isUnknown])
         #expect(settled.first?.charged == (isLate ? nil : actual.isUnknown ? .tokens(1_000) : .tokens(420)))
         #expect(world.bench.operations.last == (isLate ? "event" : "commit"))
@@ -930,8 +930,8 @@ private func client(
         let rotator = Rotator()
         let bench = try LifecycleBench { $0.observer = rotator }
         bench.authority.addAPIKey("key-2", tenant: "acme")
-        let core = bench.client.core
-        rotator.rotate { core.updateAPIKey("key-2") { _ in } }
+        let scope = bench.client.scope
+        rotator.rotate { scope.updateAPIKey("key-2") { _ in } }
         bench.wire.answer("commit", status: 401, unauthorized)
         let box = GuardBox(try await bench.client.reserve(bench.request()))
         async let settlement = box.take()?.commit(.tokens(3))

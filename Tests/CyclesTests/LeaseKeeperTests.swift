@@ -89,7 +89,7 @@ private final class StuckTransport: CallbackTransport {
     }
 
     private func stops(_ bench: LifecycleBench) -> [LeaseStop] {
-        bench.events { if case .leaseStopped(_, let reason) = $0 { reason } else { nil } }
+        bench.events { if case .leaseStopped(_, let reason, _) = $0 { reason } else { nil } }
     }
 
     private func losses(_ bench: LifecycleBench) -> [LeaseLoss] {
@@ -198,7 +198,7 @@ private final class StuckTransport: CallbackTransport {
     @Test func aShortLeaseIsReportedAtOnce() async throws {
         let bench = try LifecycleBench(options: .init(maxExtensions: 1_000, maxLead: .seconds(2)))
         let guarded = try await bench.client.reserve(bench.request(timeToLive: .seconds(2)))
-        let risks = bench.events { if case .leaseAtRisk(_, let risk) = $0 { risk } else { nil } }
+        let risks = bench.events { if case .leaseAtRisk(_, let risk, _) = $0 { risk } else { nil } }
         #expect(risks == [.tooShort])
         bench.clock.advance(by: .seconds(10))
         #expect(stops(bench) == [.tooShort] && losses(bench).count == 1)
@@ -212,7 +212,7 @@ private final class StuckTransport: CallbackTransport {
         )
         let guarded = try await bench.client.reserve(bench.request())
         bench.clock.advance(by: .seconds(300))
-        let risks = bench.events { if case .leaseAtRisk(_, let risk) = $0 { risk } else { nil } }
+        let risks = bench.events { if case .leaseAtRisk(_, let risk, _) = $0 { risk } else { nil } }
         #expect(risks == [.limited])
         #expect(bench.authority.activeReservations.count == 1)
         try await guarded.release()

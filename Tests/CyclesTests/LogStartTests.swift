@@ -54,7 +54,7 @@ import Testing
         )
         let found = Lock(Set<ReservationID>())
         let start = ContinuousClock.now
-        journal.load { records in found.withLock { $0.formUnion(records.map(\.reservationID)) } }
+        journal.load { records, _ in found.withLock { $0.formUnion(records.map(\.reservationID)) } }
         print("\(Self.count) records in a log were ready to be sent after \(ContinuousClock.now - start)")
         #expect(found.withLock { $0.count } == Self.count && observer.events.isEmpty)
         #expect(files.age(of: path) == nil)

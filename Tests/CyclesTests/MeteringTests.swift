@@ -125,7 +125,7 @@ private struct StreamFailed: Error, Equatable {}
         for try await _ in chunks where breaksOff { break }
         #expect(bench.figures == [99_000, 0, 1_000])
         #expect(try context.settlement?.get().chargedEstimate == true)
-        let settled = bench.events { if case .settled(_, let settlement) = $0 { settlement } else { nil } }
+        let settled = bench.events { if case .settled(_, let settlement, _) = $0 { settlement } else { nil } }
         #expect(settled.map(\.chargedEstimate) == [true])
     }
 
@@ -191,7 +191,7 @@ private struct StreamFailed: Error, Equatable {}
             #expect(bench.operations == ["reserve"])
         }
         #expect(bench.figures == [100_000 - charged, 0, charged])
-        let dropped = bench.events { if case .guardDropped(_, let spend) = $0 { [spend] } else { nil } }
+        let dropped = bench.events { if case .guardDropped(_, let spend, _) = $0 { [spend] } else { nil } }
         #expect(dropped == [[prompt]])
     }
 

@@ -35,7 +35,7 @@ import Testing
         let retries = bench.events { if case .retryScheduled(let retry) = $0 { retry } else { nil } }
         #expect(retries.map(\.operation) == ["commitReservation"])
         #expect(retries.map(\.delay) == [.milliseconds(500)] && retries.first?.error.status == 500)
-        let settled = bench.events { if case .settled(_, let settlement) = $0 { settlement } else { nil } }
+        let settled = bench.events { if case .settled(_, let settlement, _) = $0 { settlement } else { nil } }
         #expect(settled.count == 1 && settled.first?.charged == .tokens(1))
     }
 

@@ -1,3 +1,4 @@
+import CyclesTesting
 import Testing
 
 @testable import Cycles
@@ -5,6 +6,8 @@ import Testing
 /// A queue in virtual time, whose actions a test sees as text.
 private final class QueueBench {
     private var queue: SettlementQueue
+    /// The client of all jobs, unless another is named.
+    let owner = QueueBench.owner(1)
     /// By their reservations.
     private var jobs: [String: SettlementJob] = [:]
     var now = Duration.zero
@@ -13,6 +16,20 @@ private final class QueueBench {
 
     init(hasJournal: Bool = false, _ policy: RetryPolicy = RetryPolicy()) {
         queue = SettlementQueue(policy, hasJournal: hasJournal)
+    }
+
+    static func owner(_ identity: Int, tenant: String? = nil) -> SettlementOwner {
+        let configuration = CyclesConfiguration(baseURL: "http://authority.test", apiKey: "key-1")
+        // The configuration is valid.
+        // swift-format-ignore: NeverUseForceTry
+        let performer = try! OperationPerformer(
+            configuration,
+            transport: .tasks(TaskCallbackTransport(MockTransport())),
+            time: ManualClock(),
+            randomness: { 0.5 },
+            observer: RecordingObserver()
+        )
+        return SettlementOwner(performer, SettlementIdentity(number: identity, tenant: tenant, journal: nil))
     }
 
     private func record(_ id: String) -> SettlementRecord {
@@ -29,8 +46,13 @@ private final class QueueBench {
 
     // MARK: Inputs
 
-    func settle(_ id: String, isAwaited: Bool = false) -> [String] {
-        text(queue.begin(.settle(record(id)), of: ReservationID(id), isAwaited: isAwaited, now: now) { _ in })
+    func settle(_ id: String, for other: SettlementOwner? = nil, isAwaited: Bool = false) -> [String] {
+        let id = ReservationID(id)
+        return text(
+            queue.begin(.settle(record(id.rawValue)), of: id, for: other ?? owner, isAwaited: isAwaited, now: now) {
+                _ in
+            }
+        )
     }
 
     func release(
@@ -41,17 +63,22 @@ private final class QueueBench {
     ) -> [String] {
         let work = SettlementStateMachine.Work.release(ReleaseRequest(), leaseEnd: leaseEnd)
         return text(
-            queue.begin(work, of: ReservationID(id), isAwaited: isAwaited, after: errand, now: now) { _ in }
+            queue.begin(work, of: ReservationID(id), for: owner, isAwaited: isAwaited, after: errand, now: now) { _ in }
         )
     }
 
-    func replay(_ ids: [String], notBefore: Int64? = nil, after errand: Errand? = nil) -> [String] {
+    func replay(
+        _ ids: [String],
+        for other: SettlementOwner? = nil,
+        notBefore: Int64? = nil,
+        after errand: Errand? = nil
+    ) -> [String] {
         let records = ids.map { id in
             var record = record(id)
             record.notBeforeMilliseconds = notBefore
             return record
         }
-        return text(queue.replay(records, after: errand, now: now, wall: now.wholeMilliseconds))
+        return text(queue.replay(records, for: other ?? owner, after: errand, now: now, wall: now.wholeMilliseconds))
     }
 
     func stored(_ id: String, _ isWritten: Bool = true) -> [String] {
@@ -77,18 +104,28 @@ private final class QueueBench {
         return text(queue.attend(now: time))
     }
 
-    func changeKey() -> [String] { text(queue.keyChanged(now: now)) }
+    func changeKey(of other: SettlementOwner? = nil) -> [String] {
+        let credentials = (other ?? owner).performer.credentials
+        credentials.rotate(to: "key-2")
+        return text(queue.keyChanged(of: ObjectIdentifier(credentials), now: now))
+    }
     func shutDown() -> [String] { text(queue.shutDown()) }
-    func flush(_ id: UInt64 = 1, until deadline: Duration, includesReplays: Bool = true) -> [String] {
-        text(queue.flush(id, until: deadline, includesReplays: includesReplays, now: now) { _ in })
+    func flush(
+        _ id: UInt64 = 1,
+        of identity: Int? = nil,
+        until deadline: Duration,
+        includesReplays: Bool = true
+    ) -> [String] {
+        text(queue.flush(id, of: identity, until: deadline, includesReplays: includesReplays, now: now) { _ in })
     }
     func endFlush(_ id: UInt64 = 1) -> [String] { text(queue.endFlush(id)) }
-    func beginErrand() -> Errand { queue.beginErrand() }
+    func beginErrand() -> Errand { queue.beginErrand(of: 1) }
     func endErrand(_ errand: Errand) -> [String] { text(queue.endErrand(errand)) }
-    func claim(_ id: String) -> SettlementQueue.Claim { queue.claim(ReservationID(id)) }
-    func endClaim(_ id: String) { queue.endClaim(ReservationID(id)) }
+    func claim(_ id: String) -> SettlementQueue.Claim { queue.claim(ReservationID(id), of: 1) }
+    func endClaim(_ id: String) { queue.endClaim(ReservationID(id), of: 1) }
 
-    var pending: [PendingSettlement] { queue.pendingSettlements(now: now) }
+    var pending: [PendingSettlement] { pending(of: nil) }
+    func pending(of identity: Int?) -> [PendingSettlement] { queue.pendingSettlements(of: identity, now: now) }
     var isIdle: Bool { queue.isIdle }
 
     // MARK: Actions
@@ -535,6 +572,54 @@ private final class QueueBench {
         #expect(bench.succeed("b") == ["tell b already settled", "forget b"])
         #expect(bench.forgotten("b") == [])
         #expect(bench.stored("a") == ["flushed 1, left 1"])
+    }
+
+    // MARK: Several clients
+
+    @Test func eachKeyIsProbedByItself() {
+        let bench = QueueBench(hasJournal: true)
+        let other = QueueBench.owner(2)
+        #expect(bench.replay(["a1", "a2"]) == ["send commitReservation a1"])
+        #expect(bench.replay(["b1", "b2"], for: other) == ["send commitReservation b1"])
+        // A refused key holds up its own work only.
+        #expect(!bench.fail("a1", 401, .unauthorized).contains("send commitReservation a2"))
+        #expect(bench.succeed("b1").contains("send commitReservation b2"))
+        #expect(bench.changeKey(of: other).isEmpty)
+        let sent = bench.changeKey().filter { $0.hasPrefix("send") }
+        #expect(sent.count == 1)
+    }
+
+    @Test func allKeysTogetherHaveEightSlowRequestsInFlight() {
+        let bench = QueueBench(hasJournal: true)
+        var sent = 0
+        for number in 0..<20 {
+            let actions = bench.replay(["r\(number)", "s\(number)"], for: QueueBench.owner(number + 1))
+            sent += actions.count { $0.hasPrefix("send") }
+        }
+        #expect(sent == 8)
+        // The others take turns, the key that was just used last.
+        #expect(bench.succeed("r0").filter { $0.hasPrefix("send") } == ["send commitReservation r8"])
+    }
+
+    @Test func aFlushOfAnIdentityWaitsForItsWorkOnly() {
+        let bench = QueueBench()
+        let other = QueueBench.owner(2)
+        _ = bench.settle("a")
+        _ = bench.settle("b", for: other)
+        _ = bench.fail("a", 503)
+        _ = bench.fail("b", 503)
+        #expect(bench.flush(of: 2, until: .seconds(10)) == ["send commitReservation b"])
+        #expect(bench.succeed("b").contains("flushed 1, left 0"))
+        #expect(bench.flush(2, of: 2, until: .seconds(10)).contains("flushed 0, left 0"))
+        #expect(bench.flush(3, until: .seconds(10)).contains("send commitReservation a"))
+    }
+
+    @Test func claimsAndPendingSettlementsAreThoseOfAnIdentity() {
+        let bench = QueueBench()
+        #expect(!bench.settle("r").isEmpty)
+        #expect(bench.settle("r", for: QueueBench.owner(2, tenant: "b")) == ["send commitReservation r"])
+        #expect(bench.pending.count == 2)
+        #expect(bench.pending(of: 2).map(\.tenant) == ["b"] && bench.pending(of: 3).isEmpty)
     }
 }
 

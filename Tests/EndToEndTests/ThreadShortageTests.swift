@@ -212,10 +212,10 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
             threads: none.source
         )
         let client = try CyclesClient(configuration: configuration, environment: environment)
-        let errand = client.core.engine.beginErrand()
+        let errand = client.scope.engine.beginErrand(of: try #require(client.scope.identity))
         let report = await client.flush(timeout: .milliseconds(50))
         #expect(report == FlushReport(settled: 0, stillPending: 1))
-        client.core.engine.endErrand(errand)
+        client.scope.engine.endErrand(errand)
     }
 
     @Test func aBlockingClientNeedsNoThreadAtAll() async throws {

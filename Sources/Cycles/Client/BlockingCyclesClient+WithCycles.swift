@@ -139,7 +139,7 @@ extension BlockingCyclesClient {
         _ options: CyclesOptions,
         _ body: (CyclesContext) throws -> (Value, Result<Amount, any Error>?)
     ) throws -> GuardedWork.Ended<Value> {
-        let work = GuardedWork(try core.reserveBlocking(options.request), options)
+        let work = GuardedWork(try scope.reserveBlocking(options.request), options)
         let context = CyclesContext(work.held)
         let value: Value
         let actual: Result<Amount, any Error>?

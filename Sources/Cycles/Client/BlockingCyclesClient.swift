@@ -8,9 +8,9 @@
 /// A client can be used by any number of threads at once.
 public final class BlockingCyclesClient: Sendable {
     /// The configuration that the client was created with.
-    public let configuration: CyclesConfiguration
+    public var configuration: CyclesConfiguration { scope.configuration }
 
-    let core: ClientCore
+    let scope: ClientScope
 
     /// Creates a client with the default settings.
     /// - Parameters:
@@ -37,9 +37,10 @@ public final class BlockingCyclesClient: Sendable {
     }
 
     package init(configuration: CyclesConfiguration, environment: ClientEnvironment) throws(CyclesError) {
-        self.configuration = configuration
-        core = try ClientCore(configuration, environment)
+        scope = try ClientScope(configuration, environment)
     }
+
+    init(_ scope: ClientScope) { self.scope = scope }
 
     // MARK: Guarding work
 
@@ -48,33 +49,33 @@ public final class BlockingCyclesClient: Sendable {
     /// - Returns: The guard that settles the reservation. A discarded guard releases the hold.
     /// - Throws: ``CyclesError``.
     public func reserve(_ request: ReservationCreateRequest) throws(CyclesError) -> BlockingReservationGuard {
-        BlockingReservationGuard(try core.reserveBlocking(request))
+        BlockingReservationGuard(try scope.reserveBlocking(request))
     }
 
     /// Waits until background work has finished, as ``CyclesClient/flush(timeout:includesReplays:)`` does. The timeout
     /// is measured by the system's clock.
     @discardableResult
     public func flush(timeout: Duration? = nil, includesReplays: Bool = true) -> FlushReport {
-        core.flushBlocking(timeout: timeout, includesReplays: includesReplays)
+        scope.flushBlocking(timeout: timeout, includesReplays: includesReplays)
     }
 
     /// Replaces the API key, as ``CyclesClient/updateAPIKey(_:)`` does.
     /// - Throws: ``CyclesError/configuration(_:)`` if the key cannot be sent; the client then continues to use the old
     ///   key.
     public func updateAPIKey(_ apiKey: String) throws(CyclesError) {
-        try blocking { done in core.updateAPIKey(apiKey, done) }.get()
+        try blocking { done in scope.updateAPIKey(apiKey, done) }.get()
     }
 
     /// Returns the unfinished settlements: in progress, waiting for their next attempt, or found in the journal.
-    public func pendingSettlements() -> [PendingSettlement] { core.engine.pendingSettlements }
+    public func pendingSettlements() -> [PendingSettlement] { scope.pendingSettlements }
 
     /// Flushes, then closes the connections, as ``CyclesClient/shutdown(timeout:includesReplays:)`` does.
     /// - Parameters:
     ///   - timeout: The maximum duration of the flush; nil means ``RetryPolicy/flushTimeout``.
     ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too.
     public func shutdown(timeout: Duration? = nil, includesReplays: Bool = true) {
-        core.flushBlocking(timeout: timeout, includesReplays: includesReplays)
-        blocking { done in core.shutDown { done(()) } }
+        scope.flushBlocking(timeout: timeout, includesReplays: includesReplays)
+        blocking { done in scope.shutDown { done(()) } }
     }
 
     // MARK: Deciding and reserving
@@ -87,7 +88,7 @@ public final class BlockingCyclesClient: Sendable {
         _ request: DecisionRequest,
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<DecisionResponse> {
-        try core.performer.performBlocking(.decide(request, core.defaults), options)
+        try scope.performer.performBlocking(.decide(request, scope.defaults), options)
     }
 
     /// Reserves budget, or evaluates the request with `dryRun` (specification: `createReservation`).
@@ -99,7 +100,7 @@ public final class BlockingCyclesClient: Sendable {
         _ request: ReservationCreateRequest,
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<ReservationCreateResponse> {
-        try core.performer.performBlocking(.createReservation(request, core.defaults), options)
+        try scope.performer.performBlocking(.createReservation(request, scope.defaults), options)
     }
 
     // MARK: Settling
@@ -111,7 +112,7 @@ public final class BlockingCyclesClient: Sendable {
         _ request: CommitRequest,
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<CommitResponse> {
-        try core.performer.performBlocking(.commitReservation(id, request), options)
+        try scope.performer.performBlocking(.commitReservation(id, request), options)
     }
 
     /// Releases the whole hold of a reservation (specification: `releaseReservation`). Uses the admin key if one is
@@ -122,7 +123,7 @@ public final class BlockingCyclesClient: Sendable {
         _ request: ReleaseRequest = ReleaseRequest(),
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<ReleaseResponse> {
-        try core.performer.performBlocking(.releaseReservation(id, request), options)
+        try scope.performer.performBlocking(.releaseReservation(id, request), options)
     }
 
     /// Extends the lease of a reservation, counted from its present expiry (specification: `extendReservation`).
@@ -132,7 +133,7 @@ public final class BlockingCyclesClient: Sendable {
         _ request: ExtendRequest,
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<ExtendResponse> {
-        try core.performer.performBlocking(.extendReservation(id, request), options)
+        try scope.performer.performBlocking(.extendReservation(id, request), options)
     }
 
     /// Charges spend that has no reservation (specification: `createEvent`).
@@ -141,7 +142,7 @@ public final class BlockingCyclesClient: Sendable {
         _ request: EventCreateRequest,
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<EventCreateResponse> {
-        try core.performer.performBlocking(.createEvent(request, core.defaults), options)
+        try scope.performer.performBlocking(.createEvent(request, scope.defaults), options)
     }
 
     /// Charges spend that has no reservation, with the durability of a settlement, as ``CyclesClient/record(_:)`` does
@@ -150,7 +151,7 @@ public final class BlockingCyclesClient: Sendable {
     ///   the server's final refusal, such as `denied`.
     @discardableResult
     public func record(_ request: EventCreateRequest) throws(CyclesError) -> Settlement {
-        try blocking { done in core.record(request, done) }.get()
+        try blocking { done in scope.record(request, done) }.get()
     }
 
     // MARK: Looking up
@@ -162,7 +163,7 @@ public final class BlockingCyclesClient: Sendable {
         _ id: ReservationID,
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<ReservationDetail> {
-        try core.performer.performBlocking(.getReservation(id), options)
+        try scope.performer.performBlocking(.getReservation(id), options)
     }
 
     /// Fetches one page of reservations (specification: `listReservations`). Uses the admin key if one is set.
@@ -171,7 +172,7 @@ public final class BlockingCyclesClient: Sendable {
         _ query: ReservationQuery = ReservationQuery(),
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<ReservationListResponse> {
-        try core.performer.performBlocking(.listReservations(query, core.defaults), options)
+        try scope.performer.performBlocking(.listReservations(query, scope.defaults), options)
     }
 
     /// Fetches one page of balances (specification: `getBalances`).
@@ -180,7 +181,7 @@ public final class BlockingCyclesClient: Sendable {
         _ query: BalanceQuery = BalanceQuery(),
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<BalanceResponse> {
-        try core.performer.performBlocking(.getBalances(query, core.defaults), options)
+        try scope.performer.performBlocking(.getBalances(query, scope.defaults), options)
     }
 
     /// Calls `body` with each reservation of a query. Each page is fetched when it is needed, beginning at the query's
@@ -240,13 +241,13 @@ public final class BlockingCyclesClient: Sendable {
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<EvidenceEnvelope> {
         let operation = try Operation.getEvidence(id)
-        var patience = EvidencePatience(start: core.time.monotonic, limit: limit)
+        var patience = EvidencePatience(start: scope.time.monotonic, limit: limit)
         while true {
             do throws(CyclesError) {
-                return try core.performer.performBlocking(operation, options)
+                return try scope.performer.performBlocking(operation, options)
             } catch {
-                guard error.status == 404, let wait = patience.nextWait(at: core.time.monotonic) else { throw error }
-                core.time.block(for: wait)
+                guard error.status == 404, let wait = patience.nextWait(at: scope.time.monotonic) else { throw error }
+                scope.time.block(for: wait)
             }
         }
     }
@@ -257,7 +258,7 @@ public final class BlockingCyclesClient: Sendable {
     public func getEvidenceKeys(
         options: CallOptions = CallOptions()
     ) throws(CyclesError) -> APIResponse<EvidenceKeySet> {
-        try core.performer.performBlocking(.getEvidenceKeys(), options)
+        try scope.performer.performBlocking(.getEvidenceKeys(), options)
     }
 }
 

@@ -20,6 +20,6 @@ extension CyclesClient {
         usage: @escaping @Sendable (Stream.Element) -> Usage?,
         _ makeStream: @escaping @Sendable (CyclesContext) async throws -> Stream
     ) -> MeteredSequence<Stream> {
-        MeteredSequence(core, options, usage: usage, makeStream)
+        MeteredSequence(scope, options, usage: usage, makeStream)
     }
 }

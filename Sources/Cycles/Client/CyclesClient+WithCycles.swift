@@ -160,13 +160,13 @@ extension CyclesClient {
         _ options: CyclesOptions,
         _ body: (CyclesContext) async throws -> (Value, Result<Amount, any Error>?)
     ) async throws -> GuardedWork.Ended<Value> {
-        let work = GuardedWork(try await core.reserve(options.request), options)
+        let work = GuardedWork(try await scope.reserve(options.request), options)
         let context = CyclesContext(work.held)
         let value: Value
         let actual: Result<Amount, any Error>?
         do {
             (value, actual) = try await CyclesContext.$current.withValue(context) {
-                guard core.heartbeat == .cancel else { return try await body(context) }
+                guard scope.heartbeat == .cancel else { return try await body(context) }
                 return try await GuardedWork.runCancellable(work.held, isolation: #isolation) {
                     try await body(context)
                 }

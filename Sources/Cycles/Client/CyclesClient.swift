@@ -10,9 +10,9 @@
 /// A client can be used by any number of tasks at once.
 public final class CyclesClient: Sendable {
     /// The configuration that the client was created with.
-    public let configuration: CyclesConfiguration
+    public var configuration: CyclesConfiguration { scope.configuration }
 
-    let core: ClientCore
+    let scope: ClientScope
 
     /// Creates a client with the default settings.
     /// - Parameters:
@@ -39,9 +39,10 @@ public final class CyclesClient: Sendable {
     }
 
     package init(configuration: CyclesConfiguration, environment: ClientEnvironment) throws(CyclesError) {
-        self.configuration = configuration
-        core = try ClientCore(configuration, environment)
+        scope = try ClientScope(configuration, environment)
     }
+
+    init(_ scope: ClientScope) { self.scope = scope }
 
     // MARK: Guarding work
 
@@ -59,7 +60,7 @@ public final class CyclesClient: Sendable {
     ///   for a key whose reservation is being settled or has ended; `validation` for a dry run, and for a key whose
     ///   reservation has a guard of this client.
     public func reserve(_ request: ReservationCreateRequest) async throws(CyclesError) -> ReservationGuard {
-        ReservationGuard(try await core.reserve(request))
+        ReservationGuard(try await scope.reserve(request))
     }
 
     /// Waits until background work has finished: settlements, releases, and requests of cancelled tasks.
@@ -72,7 +73,7 @@ public final class CyclesClient: Sendable {
     ///     attempted in any case.
     @discardableResult
     public func flush(timeout: Duration? = nil, includesReplays: Bool = true) async -> FlushReport {
-        await core.flush(timeout: timeout, includesReplays: includesReplays)
+        await scope.flush(timeout: timeout, includesReplays: includesReplays)
     }
 
     /// Replaces the API key.
@@ -83,11 +84,11 @@ public final class CyclesClient: Sendable {
     /// - Throws: ``CyclesError/configuration(_:)`` if the key cannot be sent; the client then continues to use the old
     ///   key.
     public func updateAPIKey(_ apiKey: String) async throws(CyclesError) {
-        try await awaiting { done in core.updateAPIKey(apiKey, done) }.get()
+        try await awaiting { done in scope.updateAPIKey(apiKey, done) }.get()
     }
 
     /// Returns the unfinished settlements: in progress, waiting for their next attempt, or found in the journal.
-    public func pendingSettlements() async -> [PendingSettlement] { core.engine.pendingSettlements }
+    public func pendingSettlements() async -> [PendingSettlement] { scope.pendingSettlements }
 
     /// Flushes, then closes the connections. Requests in flight fail, and further requests are refused. A transport
     /// that was passed to the client stays open.
@@ -99,8 +100,8 @@ public final class CyclesClient: Sendable {
     ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too.
     ///     Short-lived tools pass false, so that an old settlement that keeps failing does not delay every run.
     public func shutdown(timeout: Duration? = nil, includesReplays: Bool = true) async {
-        await core.flush(timeout: timeout, includesReplays: includesReplays)
-        await awaiting { done in core.shutDown { done(()) } }
+        await scope.flush(timeout: timeout, includesReplays: includesReplays)
+        await awaiting { done in scope.shutDown { done(()) } }
     }
 
     // MARK: Deciding and reserving
@@ -113,7 +114,7 @@ public final class CyclesClient: Sendable {
         _ request: DecisionRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<DecisionResponse> {
-        try await core.performer.perform(.decide(request, core.defaults), options)
+        try await scope.performer.perform(.decide(request, scope.defaults), options)
     }
 
     /// Reserves budget, or evaluates the request with `dryRun` (specification: `createReservation`).
@@ -125,7 +126,7 @@ public final class CyclesClient: Sendable {
         _ request: ReservationCreateRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ReservationCreateResponse> {
-        try await core.performer.perform(.createReservation(request, core.defaults), options)
+        try await scope.performer.perform(.createReservation(request, scope.defaults), options)
     }
 
     // MARK: Settling
@@ -137,7 +138,7 @@ public final class CyclesClient: Sendable {
         _ request: CommitRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<CommitResponse> {
-        try await core.performer.perform(.commitReservation(id, request), options)
+        try await scope.performer.perform(.commitReservation(id, request), options)
     }
 
     /// Releases the whole hold of a reservation (specification: `releaseReservation`). Uses the admin key if one is
@@ -148,7 +149,7 @@ public final class CyclesClient: Sendable {
         _ request: ReleaseRequest = ReleaseRequest(),
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ReleaseResponse> {
-        try await core.performer.perform(.releaseReservation(id, request), options)
+        try await scope.performer.perform(.releaseReservation(id, request), options)
     }
 
     /// Extends the lease of a reservation, counted from its present expiry (specification: `extendReservation`).
@@ -158,7 +159,7 @@ public final class CyclesClient: Sendable {
         _ request: ExtendRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ExtendResponse> {
-        try await core.performer.perform(.extendReservation(id, request), options)
+        try await scope.performer.perform(.extendReservation(id, request), options)
     }
 
     /// Charges spend that has no reservation (specification: `createEvent`).
@@ -167,7 +168,7 @@ public final class CyclesClient: Sendable {
         _ request: EventCreateRequest,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<EventCreateResponse> {
-        try await core.performer.perform(.createEvent(request, core.defaults), options)
+        try await scope.performer.perform(.createEvent(request, scope.defaults), options)
     }
 
     /// Charges spend that has no reservation, with the durability of a settlement (specification: `createEvent`).
@@ -182,7 +183,7 @@ public final class CyclesClient: Sendable {
     ///   the server's final refusal, such as `denied`. The journal then sets the record aside.
     @discardableResult
     public func record(_ request: EventCreateRequest) async throws(CyclesError) -> Settlement {
-        try await awaiting { done in core.record(request, done) }.get()
+        try await awaiting { done in scope.record(request, done) }.get()
     }
 
     // MARK: Looking up
@@ -194,7 +195,7 @@ public final class CyclesClient: Sendable {
         _ id: ReservationID,
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ReservationDetail> {
-        try await core.performer.perform(.getReservation(id), options)
+        try await scope.performer.perform(.getReservation(id), options)
     }
 
     /// Fetches one page of reservations (specification: `listReservations`). Uses the admin key if one is set.
@@ -204,7 +205,7 @@ public final class CyclesClient: Sendable {
         _ query: ReservationQuery = ReservationQuery(),
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<ReservationListResponse> {
-        try await core.performer.perform(.listReservations(query, core.defaults), options)
+        try await scope.performer.perform(.listReservations(query, scope.defaults), options)
     }
 
     /// Fetches one page of balances (specification: `getBalances`). ``balances(_:options:)`` iterates over all pages.
@@ -213,7 +214,7 @@ public final class CyclesClient: Sendable {
         _ query: BalanceQuery = BalanceQuery(),
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<BalanceResponse> {
-        try await core.performer.perform(.getBalances(query, core.defaults), options)
+        try await scope.performer.perform(.getBalances(query, scope.defaults), options)
     }
 
     /// Returns all reservations of a query. Each page is fetched when it is needed, beginning at the query's cursor.
@@ -252,14 +253,14 @@ public final class CyclesClient: Sendable {
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<EvidenceEnvelope> {
         let operation = try Operation.getEvidence(id)
-        var patience = EvidencePatience(start: core.time.monotonic, limit: limit)
+        var patience = EvidencePatience(start: scope.time.monotonic, limit: limit)
         while true {
             do throws(CyclesError) {
-                return try await core.performer.perform(operation, options)
+                return try await scope.performer.perform(operation, options)
             } catch {
-                guard error.status == 404, let wait = patience.nextWait(at: core.time.monotonic) else { throw error }
+                guard error.status == 404, let wait = patience.nextWait(at: scope.time.monotonic) else { throw error }
                 do throws(CancellationError) {
-                    try await core.time.sleep(for: wait)
+                    try await scope.time.sleep(for: wait)
                 } catch {
                     throw .cancelled
                 }
@@ -273,7 +274,7 @@ public final class CyclesClient: Sendable {
     public func getEvidenceKeys(
         options: CallOptions = CallOptions()
     ) async throws(CyclesError) -> APIResponse<EvidenceKeySet> {
-        try await core.performer.perform(.getEvidenceKeys(), options)
+        try await scope.performer.perform(.getEvidenceKeys(), options)
     }
 }
 

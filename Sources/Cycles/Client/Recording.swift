@@ -1,12 +1,13 @@
-extension ClientCore {
+extension ClientScope {
     /// Begins to charge spend that has no reservation. The event is stored and sent as the settlement of a reservation
     /// whose id is made from the event's key.
     func record(
         _ request: EventCreateRequest,
         _ completion: @escaping @Sendable (Result<Settlement, CyclesError>) -> Void
     ) {
-        let record: SettlementRecord
+        let (owner, record): (SettlementOwner, SettlementRecord)
         do throws(CyclesError) {
+            owner = try self.owner()
             record = try SettlementRecord(
                 .createEvent(request, defaults),
                 unit: request.actual.unit,
@@ -17,7 +18,13 @@ extension ClientCore {
             completion(.failure(error))
             return
         }
-        engine.begin(.settle(record), of: record.reservationID, trace: .current, isAwaited: true) { progress in
+        engine.begin(
+            .settle(record),
+            of: record.reservationID,
+            for: owner,
+            trace: .current,
+            isAwaited: true
+        ) { progress in
             switch progress {
             case .queued(let settlement): completion(.success(settlement))
             case .finished(let result, isAwaited: true): completion(result)

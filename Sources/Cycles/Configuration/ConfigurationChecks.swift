@@ -2,7 +2,7 @@ extension CyclesConfiguration {
     /// Checks all settings without I/O, and returns the parts of the base URL.
     package func checked() throws(CyclesError) -> BaseURL {
         let base = try BaseURL(baseURL)
-        try CyclesConfiguration.check(key: apiKey, "apiKey")
+        if requiresAPIKey || !apiKey.isEmpty { try CyclesConfiguration.check(key: apiKey, "apiKey") }
         if let adminAPIKey { try CyclesConfiguration.check(key: adminAPIKey, "adminAPIKey") }
         let defaults: [(String, String?)] = [
             ("tenant", tenant), ("workspace", workspace), ("app", app), ("workflow", workflow), ("agent", agent),

@@ -10,6 +10,9 @@ public struct CyclesConfiguration: Sendable {
         get { storedAPIKey.value }
         set { storedAPIKey = Secret(newValue) }
     }
+    /// Whether ``apiKey`` has to be given; by default true. Without a key, a client refuses calls that need one with
+    /// ``CyclesError/configuration(_:)``. It can still create clients that have keys: ``CyclesClient/scoped(to:apiKey:)``.
+    public var requiresAPIKey = true
     /// The default tenant of subjects.
     public var tenant: String?
     /// The default workspace of subjects.

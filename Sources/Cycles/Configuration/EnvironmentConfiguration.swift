@@ -12,18 +12,29 @@ extension CyclesConfiguration {
     /// The names of all variables begin with the prefix; <doc:Environment> lists them. Required are `BASE_URL`, and
     /// `API_KEY` or `API_KEY_FILE`. A variable that is unset or blank leaves the default. The file of `API_KEY_FILE` is
     /// read by this function; later changes of the file have no effect.
+    /// - Parameters:
+    ///   - prefix: The prefix of all names.
+    ///   - requiresAPIKey: Whether a key is required. Pass false in a program that gives keys to the clients that it scopes:
+    ///     see ``requiresAPIKey``.
     /// - Throws: ``CyclesError/configuration(_:)`` with the name of the variable that is missing or invalid.
-    public static func fromEnvironment(prefix: String = "CYCLES_") throws(CyclesError) -> CyclesConfiguration {
-        try fromEnvironment(prefix: prefix) { name in getenv(name).map { String(cString: $0) } }
+    public static func fromEnvironment(
+        prefix: String = "CYCLES_",
+        requiresAPIKey: Bool = true
+    ) throws(CyclesError) -> CyclesConfiguration {
+        try fromEnvironment(prefix: prefix, requiresAPIKey: requiresAPIKey) { name in
+            getenv(name).map { String(cString: $0) }
+        }
     }
 
     /// Creates a configuration from variables of another source than the process's environment.
     /// - Parameters:
     ///   - prefix: The prefix of all names.
+    ///   - requiresAPIKey: Whether `API_KEY` is required: see ``requiresAPIKey``.
     ///   - lookup: Returns the value of a variable by its full name; nil if it is not set.
     /// - Throws: ``CyclesError/configuration(_:)`` with the name of the variable that is missing or invalid.
     public static func fromEnvironment(
         prefix: String = "CYCLES_",
+        requiresAPIKey: Bool = true,
         lookup: @escaping (String) -> String?
     ) throws(CyclesError) -> CyclesConfiguration {
         let environment = Environment(prefix: prefix, lookup: lookup)
@@ -31,8 +42,9 @@ extension CyclesConfiguration {
         _ = try BaseURL(baseURL, name: prefix + "BASE_URL")
         var configuration = CyclesConfiguration(
             baseURL: baseURL,
-            apiKey: try environment.apiKey()
+            apiKey: try environment.apiKey(isRequired: requiresAPIKey)
         )
+        configuration.requiresAPIKey = requiresAPIKey
         configuration.tenant = environment.text("TENANT")
         configuration.workspace = environment.text("WORKSPACE")
         configuration.app = environment.text("APP")
@@ -73,10 +85,12 @@ private struct Environment {
         return value
     }
 
-    /// The key, or the first line of the file with the key. The key itself takes precedence.
-    func apiKey() throws(CyclesError) -> String {
+    /// The key, or the first line of the file with the key. The key itself takes precedence. Empty if neither is set and
+    /// none is required.
+    func apiKey(isRequired: Bool) throws(CyclesError) -> String {
         if let key = text("API_KEY") { return key }
         guard let path = text("API_KEY_FILE") else {
+            guard isRequired else { return "" }
             throw refuse(
                 "API_KEY",
                 "is not set; set it to the key that the server knows this client by, or \(prefix)API_KEY_FILE to a file "

@@ -214,6 +214,8 @@ public struct LeaseLoss: Hashable, Sendable, CustomStringConvertible {
     public var message: String
     /// How the work was settled all the same; nil if it was not, or not yet.
     public var settlement: Settlement?
+    /// The tenant of the client, in an event; nil if none is configured.
+    public var tenant: String?
 
     /// A loss of which `settlement` is what became of the work.
     public init(reservationID: ReservationID, message: String, settlement: Settlement? = nil) {

@@ -18,7 +18,7 @@ extension CyclesEvent {
     public var severity: Severity {
         switch self {
         case .attemptStarted, .attemptFinished, .reserved, .settlementStarted, .leaseExtended: .debug
-        case .settled(_, let settlement):
+        case .settled(_, let settlement, _):
             // Estimates that are charged, and settlements by others or in the background, are not the ordinary course.
             switch settlement.outcome {
             case .committed, .released: settlement.chargedEstimate ? .info : .debug
@@ -27,7 +27,7 @@ extension CyclesEvent {
         case .leaseAttemptFailed(let failure):
             // The stop is an event of its own.
             if case .stopped = failure.disposition { .info } else { .warning }
-        case .guardDropped(_, let spend): spend == nil ? .warning : .info
+        case .guardDropped(_, let spend, _): spend == nil ? .warning : .info
         case .retryScheduled, .leaseStopped, .leaseLost, .leaseAtRisk, .journalProblem, .systemProblem, .valueIgnored:
             .warning
         case .settlementFailed, .recordSetAside: .error
@@ -43,25 +43,25 @@ extension CyclesEvent: CustomStringConvertible {
         case .attemptFinished(let end): CyclesEvent.sentence(end)
         case .retryScheduled(let retry):
             "\(retry.operation) for \(retry.reservationID) is repeated in \(retry.delay.readable): \(retry.error)"
-        case .reserved(let id): "A guard holds \(id)"
-        case .settlementStarted(let id): "The settlement of \(id) has started"
+        case .reserved(let id, _): "A guard holds \(id)"
+        case .settlementStarted(let id, _): "The settlement of \(id) has started"
         case .leaseExtended(let lease):
             "The lease of \(lease.reservationID) was extended"
                 + (lease.remainingTimeToLive.map { ", and lasts for \($0.readable)" } ?? "")
         case .leaseAttemptFailed(let failure): CyclesEvent.sentence(failure)
-        case .leaseStopped(let id, let reason):
+        case .leaseStopped(let id, let reason, _):
             "The lease of \(id) is no longer extended: \(reason); its work can still be settled"
         case .leaseLost(let loss): "\(loss)"
-        case .leaseAtRisk(let id, let risk): "The lease of \(id) may run out: \(risk)"
-        case .settled(let id, let settlement): "The settlement of \(id) has ended: \(settlement)"
-        case .settlementFailed(let id, let error): "\(id) could not be settled: \(error)"
-        case .guardDropped(let id, let spend):
+        case .leaseAtRisk(let id, let risk, _): "The lease of \(id) may run out: \(risk)"
+        case .settled(let id, let settlement, _): "The settlement of \(id) has ended: \(settlement)"
+        case .settlementFailed(let id, let error, _): "\(id) could not be settled: \(error)"
+        case .guardDropped(let id, let spend, _):
             "The guard of \(id) ended without commit or release; "
                 + (spend.map { "the recorded spend of \($0) is committed" } ?? "its hold is released")
         case .journalProblem(let problem): "The settlement journal has a problem: \(problem)"
         case .systemProblem(let problem): "The system refuses a resource: \(problem)"
         case .recordSetAside(let record): "A settlement needs an operator: \(record)"
-        case .valueIgnored(let id, let what): "A value was left out of the settlement of \(id): \(what)"
+        case .valueIgnored(let id, let what, _): "A value was left out of the settlement of \(id): \(what)"
         }
     }
 

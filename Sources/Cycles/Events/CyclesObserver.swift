@@ -20,27 +20,28 @@ public enum CyclesEvent: Sendable {
     /// An attempt to settle or release has failed, and is repeated after a delay.
     case retryScheduled(ScheduledRetry)
     /// A reservation was granted, and a guard holds it.
-    case reserved(ReservationID)
-    /// The settlement or release of a reservation begins. ``settled(_:_:)`` or ``settlementFailed(_:_:)`` follows.
-    case settlementStarted(ReservationID)
+    case reserved(ReservationID, tenant: String? = nil)
+    /// The settlement or release of a reservation begins. ``settled(_:_:tenant:)`` or
+    /// ``settlementFailed(_:_:tenant:)`` follows.
+    case settlementStarted(ReservationID, tenant: String? = nil)
     /// A lease was extended.
     case leaseExtended(LeaseExtension)
     /// An attempt to extend a lease failed.
     case leaseAttemptFailed(LeaseAttemptFailure)
     /// A lease is no longer extended. It may still last for a while, and its work can still be settled.
-    case leaseStopped(ReservationID, LeaseStop)
+    case leaseStopped(ReservationID, LeaseStop, tenant: String? = nil)
     /// A lease ended before its work was settled: it ran out, or the server said so. Settlement continues.
     case leaseLost(LeaseLoss)
     /// A lease may run out although no attempt has failed. Reported once for each reason.
-    case leaseAtRisk(ReservationID, LeaseRisk)
+    case leaseAtRisk(ReservationID, LeaseRisk, tenant: String? = nil)
     /// A reservation was settled, or its settlement continues in the background.
-    case settled(ReservationID, Settlement)
+    case settled(ReservationID, Settlement, tenant: String? = nil)
     /// A settlement or release failed for good: the server refused it, no time is left to repeat it, or the cost of the
     /// work is unknown under ``UnknownActualPolicy/fail``.
-    case settlementFailed(ReservationID, CyclesError)
+    case settlementFailed(ReservationID, CyclesError, tenant: String? = nil)
     /// A guard went out of scope without commit or release. Recorded spend above zero is committed; otherwise the hold
     /// is released.
-    case guardDropped(ReservationID, recordedSpend: Amount?)
+    case guardDropped(ReservationID, recordedSpend: Amount?, tenant: String? = nil)
     /// The journal failed to read, write or move a file, or found one that it cannot use. Settlement continues without
     /// it.
     case journalProblem(JournalProblem)
@@ -51,7 +52,7 @@ public enum CyclesEvent: Sendable {
     case recordSetAside(SetAsideRecord)
     /// An invalid value was left out of a settlement, or spend came too late to be settled. `what` names it and the
     /// reason.
-    case valueIgnored(ReservationID, what: String)
+    case valueIgnored(ReservationID, what: String, tenant: String? = nil)
 }
 
 extension CyclesEvent {
@@ -65,8 +66,9 @@ extension CyclesEvent {
         case .leaseAttemptFailed(let failure): failure.reservationID
         case .leaseLost(let loss): loss.reservationID
         case .recordSetAside(let record): record.reservationID
-        case .reserved(let id), .settlementStarted(let id), .leaseStopped(let id, _), .leaseAtRisk(let id, _),
-            .settled(let id, _), .settlementFailed(let id, _), .guardDropped(let id, _), .valueIgnored(let id, _):
+        case .reserved(let id, _), .settlementStarted(let id, _), .leaseStopped(let id, _, _),
+            .leaseAtRisk(let id, _, _), .settled(let id, _, _), .settlementFailed(let id, _, _),
+            .guardDropped(let id, _, _), .valueIgnored(let id, _, _):
             id
         case .journalProblem, .systemProblem: nil
         }
@@ -75,6 +77,8 @@ extension CyclesEvent {
 
 /// A request that was passed to the transport.
 public struct AttemptStart: Hashable, Sendable {
+    /// The tenant of the client; nil if none is configured.
+    public var tenant: String?
     /// The operation of the specification, such as `commitReservation`.
     public let operation: String
     /// The idempotency key of the request; nil for requests that only read.
@@ -93,7 +97,7 @@ public struct AttemptStart: Hashable, Sendable {
 /// A request that was answered, or has failed without an answer.
 public struct AttemptEnd: Hashable, Sendable {
     /// The attempt that has ended.
-    public let attempt: AttemptStart
+    public internal(set) var attempt: AttemptStart
     /// The duration of the attempt, including the wait for a connection.
     public let duration: Duration
     /// The HTTP status of the answer; nil without an answer.
@@ -125,6 +129,8 @@ public struct AttemptEnd: Hashable, Sendable {
 
 /// A settlement or release that is attempted again.
 public struct ScheduledRetry: Hashable, Sendable {
+    /// The tenant of the client; nil if none is configured.
+    public var tenant: String?
     /// The reservation to settle or release.
     public let reservationID: ReservationID
     /// The operation of the next attempt.
@@ -145,6 +151,8 @@ public struct ScheduledRetry: Hashable, Sendable {
 
 /// A lease that was extended.
 public struct LeaseExtension: Hashable, Sendable {
+    /// The tenant of the client; nil if none is configured.
+    public var tenant: String?
     /// The reservation of the lease.
     public let reservationID: ReservationID
     /// The new end of the lease: milliseconds since 1970, by the server's clock.
@@ -173,6 +181,8 @@ public struct LeaseAttemptFailure: Hashable, Sendable {
         case stopped(LeaseStop)
     }
 
+    /// The tenant of the client; nil if none is configured.
+    public var tenant: String?
     /// The reservation of the lease.
     public let reservationID: ReservationID
     /// The error of the attempt.
@@ -190,6 +200,8 @@ public struct LeaseAttemptFailure: Hashable, Sendable {
 
 /// A file of the journal that was renamed, since no client can settle it.
 public struct SetAsideRecord: Hashable, Sendable, CustomStringConvertible {
+    /// The tenant of the client; nil if none is configured.
+    public var tenant: String?
     /// The new path of the file, which ends in `.json.rejected` or `.corrupt`.
     public let path: String
     /// The reservation that the file settles; nil if the file cannot be read as a record.
@@ -225,6 +237,8 @@ public struct SystemProblem: Error, Hashable, Sendable, CustomStringConvertible 
 
 /// A failed operation of the journal, or a file or directory that it cannot use.
 public struct JournalProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The tenant of the client; nil if none is configured, and for a problem that concerns all clients.
+    public var tenant: String?
     /// The file or directory; nil if the problem concerns neither.
     public let path: String?
     /// The problem and its consequence.

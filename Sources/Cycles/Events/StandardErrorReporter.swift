@@ -37,12 +37,12 @@ package final class StandardErrorReporter: CyclesObserver {
     private static func seen(_ event: CyclesEvent) -> Seen {
         switch event {
         case .leaseAttemptFailed(let failure): Seen(kind: "attempt", subject: failure.reservationID.rawValue)
-        case .leaseStopped(let id, _): Seen(kind: "stop", subject: id.rawValue)
+        case .leaseStopped(let id, _, _): Seen(kind: "stop", subject: id.rawValue)
         case .leaseLost(let loss): Seen(kind: "loss", subject: loss.reservationID.rawValue)
-        case .leaseAtRisk(let id, _): Seen(kind: "risk", subject: id.rawValue)
-        case .settlementFailed(let id, _): Seen(kind: "settlement", subject: id.rawValue)
-        case .guardDropped(let id, _): Seen(kind: "drop", subject: id.rawValue)
-        case .valueIgnored(let id, _): Seen(kind: "value", subject: id.rawValue)
+        case .leaseAtRisk(let id, _, _): Seen(kind: "risk", subject: id.rawValue)
+        case .settlementFailed(let id, _, _): Seen(kind: "settlement", subject: id.rawValue)
+        case .guardDropped(let id, _, _): Seen(kind: "drop", subject: id.rawValue)
+        case .valueIgnored(let id, _, _): Seen(kind: "value", subject: id.rawValue)
         case .retryScheduled(let retry): Seen(kind: "retry", subject: retry.reservationID.rawValue)
         case .journalProblem(let problem): Seen(kind: "journal", subject: problem.path ?? "")
         case .recordSetAside(let record): Seen(kind: "aside", subject: record.path)

@@ -61,7 +61,7 @@
                 set("operation", retry.operation)
                 set(retry.error)
             case .leaseAttemptFailed(let failure): set(failure.error)
-            case .settlementFailed(_, let error): set(error)
+            case .settlementFailed(_, let error, _): set(error)
             case .journalProblem(let problem): set("path", problem.path)
             case .recordSetAside(let record): set("path", record.path)
             case .reserved, .settlementStarted, .leaseExtended, .leaseStopped, .leaseLost, .leaseAtRisk, .settled,

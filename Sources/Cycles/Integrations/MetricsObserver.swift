@@ -56,20 +56,20 @@
                     let dimensions: KeyValuePairs = ["operation": end.attempt.operation, "error": Self.label(error)]
                     counter("errors", dimensions).increment()
                 }
-            case .reserved(let id): change { $0.held.insert(id) }
-            case .guardDropped(let id, _): change { $0.held.remove(id) }
-            case .settlementStarted(let id):
+            case .reserved(let id, _): change { $0.held.insert(id) }
+            case .guardDropped(let id, _, _): change { $0.held.remove(id) }
+            case .settlementStarted(let id, _):
                 change {
                     $0.held.remove(id)
                     $0.pending.insert(id)
                 }
-            case .settled(let id, let settlement):
+            case .settled(let id, let settlement, _):
                 if let outcome = Self.label(settlement.outcome) {
                     end(id, outcome)
                 } else {
                     change { $0.pending.insert(id) }
                 }
-            case .settlementFailed(let id, _): end(id, "failed")
+            case .settlementFailed(let id, _, _): end(id, "failed")
             default: break
             }
         }

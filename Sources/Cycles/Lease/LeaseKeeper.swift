@@ -1,4 +1,4 @@
-/// Extends the leases of a client, with one heap of deadlines and one alarm.
+/// Extends the leases of clients that share a core, with one heap of deadlines and one alarm.
 ///
 /// Performs the steps of each lease's ``HeartbeatSchedule``. Leases change under the lock; the resulting effects are
 /// performed without it.
@@ -7,8 +7,6 @@ package final class LeaseKeeper: Sendable {
         var waiting = DeadlineHeap<Lease>()
         /// The leases whose extension stopped with a 401.
         var unauthorized: [ObjectIdentifier: Lease] = [:]
-        /// The number of changes of the API key.
-        var keyGeneration = 0
         var isShutDown = false
         /// The pending time of the alarm; nil once it has passed.
         var alarm: Duration?
@@ -21,18 +19,18 @@ package final class LeaseKeeper: Sendable {
     /// A consequence of a change, performed without the lock.
     private enum Effect {
         case send(Lease, ExtendRequest, timeout: Duration)
-        case tell(CyclesEvent)
-        case lose(LeaseLoss, (@Sendable (LeaseLoss) -> Void)?)
+        case tell(Lease, CyclesEvent)
+        case lose(Lease, LeaseLoss, (@Sendable (LeaseLoss) -> Void)?)
     }
 
-    private let performer: OperationPerformer
+    private let time: any TimeSource
     private let state = Lock(State())
     private let alarm: any Alarm
 
-    package init(_ performer: OperationPerformer) {
-        self.performer = performer
+    package init(_ time: any TimeSource) {
+        self.time = time
         let target = WeakBox<LeaseKeeper>()
-        alarm = performer.time.makeAlarm { target.value?.attend() }
+        alarm = time.makeAlarm { target.value?.attend() }
         target.value = self
     }
 
@@ -42,7 +40,9 @@ package final class LeaseKeeper: Sendable {
     package func keep(_ lease: Lease, _ first: HeartbeatSchedule.Step) {
         change { state, effects in
             lease.isKept = true
-            if lease.schedule.isTooShortToKeep { effects.append(.tell(.leaseAtRisk(lease.reservationID, .tooShort))) }
+            if lease.schedule.isTooShortToKeep {
+                effects.append(.tell(lease, .leaseAtRisk(lease.reservationID, .tooShort)))
+            }
             take(first, lease, &state, &effects)
         }
     }
@@ -57,7 +57,7 @@ package final class LeaseKeeper: Sendable {
 
     /// The loss of a lease; nil while it lasts. A lease is lost if the server said so, or if its known end has passed.
     package func loss(_ lease: Lease) -> LeaseLoss? {
-        let now = performer.time.monotonic
+        let now = time.monotonic
         return state.withLock { _ in
             if let message = lease.lossMessage {
                 return LeaseLoss(reservationID: lease.reservationID, message: message)
@@ -96,12 +96,12 @@ package final class LeaseKeeper: Sendable {
     /// The earliest possible end of a lease; nil if it is not known.
     package func knownEnd(_ lease: Lease) -> Duration? { state.withLock { _ in lease.knownEnd } }
 
-    /// Resumes the leases that stopped with a 401 and have not run out.
-    package func resumeAfterNewKey() {
-        let now = performer.time.monotonic
+    /// Resumes the leases of clients whose API key was replaced: those that stopped with a 401 and have not run out.
+    package func resumeAfterNewKey(of credentials: Credentials) {
+        let now = time.monotonic
         change { state, effects in
-            state.keyGeneration += 1
-            for lease in state.unauthorized.values where !lease.hasRunOut(at: now) {
+            for lease in state.unauthorized.values
+            where lease.performer.credentials === credentials && !lease.hasRunOut(at: now) {
                 take(.attempt(at: now, withFreshKey: true), lease, &state, &effects)
             }
         }
@@ -134,9 +134,9 @@ package final class LeaseKeeper: Sendable {
 
     private func carryOut(_ effect: Effect) {
         switch effect {
-        case .tell(let event): performer.observer.observe(event)
-        case .lose(let loss, let whenLost):
-            performer.observer.observe(.leaseLost(loss))
+        case .tell(let lease, let event): lease.performer.observer.observe(event)
+        case .lose(let lease, let loss, let whenLost):
+            lease.performer.observer.observe(.leaseLost(loss))
             whenLost?(loss)
         case .send(let lease, let request, let timeout): send(lease, request, timeout)
         }
@@ -150,7 +150,7 @@ package final class LeaseKeeper: Sendable {
             failed(lease, error)
             return
         }
-        performer.start(operation, CallOptions(timeout: timeout), trace: lease.trace) { [weak self] attempt in
+        lease.performer.start(operation, CallOptions(timeout: timeout), trace: lease.trace) { [weak self] attempt in
             // The keeper is gone once the client and all its guards are.
             switch attempt.result {
             case .success(let response): self?.succeeded(lease, response.value, attempt)
@@ -160,7 +160,7 @@ package final class LeaseKeeper: Sendable {
     }
 
     private func attend() {
-        let now = performer.time.monotonic
+        let now = time.monotonic
         change { state, effects in
             if let time = state.alarm, time <= now { state.alarm = nil }
             while let lease = state.waiting.popFirst(dueAt: now) {
@@ -181,14 +181,14 @@ package final class LeaseKeeper: Sendable {
             let step = lease.schedule.succeeded(LeaseReport(response, attempt))
             if !lease.schedule.isPrimary, lease.schedule.suspectsLeadLimit, !lease.hasReportedLimit {
                 lease.hasReportedLimit = true
-                effects.append(.tell(.leaseAtRisk(lease.reservationID, .limited)))
+                effects.append(.tell(lease, .leaseAtRisk(lease.reservationID, .limited)))
             }
             take(step, lease, &state, &effects)
         }
     }
 
     private func failed(_ lease: Lease, _ error: CyclesError) {
-        let now = performer.time.monotonic
+        let now = time.monotonic
         change { state, effects in
             // Ignores the answer if the lease has ended meanwhile.
             guard lease.phase == .attempting else { return }
@@ -198,8 +198,7 @@ package final class LeaseKeeper: Sendable {
             }
             var step = lease.schedule.failed(ExtendFailure(error), at: now)
             // The attempt carried an earlier key: retry immediately with the present key.
-            if case .stop(.refused(401, _)) = step, lease.keyGeneration < state.keyGeneration, !lease.hasRunOut(at: now)
-            {
+            if case .stop(.refused(401, _)) = step, lease.hasOutdatedKey, !lease.hasRunOut(at: now) {
                 step = .attempt(at: now, withFreshKey: true)
             }
             let disposition: LeaseAttemptFailure.Disposition =
@@ -212,7 +211,7 @@ package final class LeaseKeeper: Sendable {
                 error: error,
                 disposition: disposition
             )
-            effects.append(.tell(.leaseAttemptFailed(failure)))
+            effects.append(.tell(lease, .leaseAttemptFailed(failure)))
             take(step, lease, &state, &effects)
         }
     }
@@ -238,7 +237,7 @@ package final class LeaseKeeper: Sendable {
             // A new key helps only if the latest stop was a 401.
             state.removeUnauthorized(lease)
             if case .refused(401, _) = reason { state.unauthorized[ObjectIdentifier(lease)] = lease }
-            effects.append(.tell(.leaseStopped(lease.reservationID, reason)))
+            effects.append(.tell(lease, .leaseStopped(lease.reservationID, reason)))
             if reason.isLoss {
                 state.waiting.remove(lease)
                 lose(lease, reason, &effects)
@@ -252,7 +251,7 @@ package final class LeaseKeeper: Sendable {
         guard !state.isShutDown else { return }
         let key = lease.key ?? .random()
         lease.key = key
-        lease.keyGeneration = state.keyGeneration
+        lease.keyGeneration = lease.performer.credentials.generation
         lease.phase = .attempting
         // The lease may run out during the attempt.
         wait(lease, until: lease.knownEnd, &state)
@@ -275,6 +274,7 @@ package final class LeaseKeeper: Sendable {
         lease.lossMessage = nil
         effects.append(
             .tell(
+                lease,
                 .leaseExtended(
                     LeaseExtension(
                         reservationID: lease.reservationID,
@@ -290,7 +290,7 @@ package final class LeaseKeeper: Sendable {
         guard lease.lossMessage == nil else { return }
         let loss = lease.loss(reason)
         lease.lossMessage = loss.message
-        effects.append(.lose(loss, lease.whenLost))
+        effects.append(.lose(lease, loss, lease.whenLost))
         lease.whenLost = nil
     }
 
@@ -317,6 +317,8 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
     }
 
     package let reservationID: ReservationID
+    /// Sends the extensions of the lease, with the present key of its client.
+    let performer: OperationPerformer
     /// The trace of its extensions.
     let trace: TraceParent
 
@@ -339,15 +341,20 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
 
     package init(
         _ reservationID: ReservationID,
+        of performer: OperationPerformer,
         _ schedule: HeartbeatSchedule,
         expiresAtMilliseconds: Int64,
         trace: TraceParent
     ) {
         self.reservationID = reservationID
+        self.performer = performer
         self.schedule = schedule
         self.expiresAtMilliseconds = expiresAtMilliseconds
         self.trace = trace
     }
+
+    /// Whether the API key has changed since the last attempt was sent.
+    fileprivate var hasOutdatedKey: Bool { keyGeneration < performer.credentials.generation }
 
     fileprivate var knownEnd: Duration? { schedule.knownEnd }
 

@@ -1,19 +1,26 @@
 /// The keys of a client, of which the API key may change while it runs, and the header fields made from them.
+///
+/// Clients that were scoped without a key of their own share the object.
 package final class Credentials: Sendable {
     private struct State {
+        let apiKey: Secret
         // The fields of requests by their method: made once, since they cost as much as a small body.
         var get: HTTPHeaders
         var post: HTTPHeaders
         var secrets: [Secret]
         var redactor: Redactor
+        /// The number of changes of the API key.
+        var generation: Int
 
-        init(_ apiKey: String, _ publicHeaders: HTTPHeaders, _ secrets: [Secret]) {
+        init(_ apiKey: String, _ publicHeaders: HTTPHeaders, _ secrets: [Secret], generation: Int) {
+            self.apiKey = Secret(apiKey)
             get = publicHeaders
             get.append(name: "X-Cycles-API-Key", value: apiKey)
             post = get
             post.append(name: "Content-Type", value: "application/json")
             self.secrets = secrets
             redactor = Redactor(secrets.map(\.value))
+            self.generation = generation
         }
     }
 
@@ -24,14 +31,34 @@ package final class Credentials: Sendable {
     package init(_ configuration: CyclesConfiguration, publicHeaders: HTTPHeaders) {
         adminAPIKey = configuration.adminAPIKey.map(Secret.init)
         self.publicHeaders = publicHeaders
-        state = Lock(
-            State(configuration.apiKey, publicHeaders, configuration.secrets.compactMap { $0.map(Secret.init) })
-        )
+        let secrets = configuration.secrets.compactMap { $0.map(Secret.init) }
+        state = Lock(State(configuration.apiKey, publicHeaders, secrets, generation: 0))
     }
 
+    /// The present API key, and the number of changes before it.
+    package var current: (apiKey: Secret, generation: Int) { state.withLock { ($0.apiKey, $0.generation) } }
+
+    /// The number of changes of the API key.
+    package var generation: Int { state.withLock { $0.generation } }
+
     /// The fields of a request that carries the API key.
-    package func headers(for method: HTTPMethod) -> HTTPHeaders {
-        state.withLock { method == .post ? $0.post : $0.get }
+    /// - Throws: ``CyclesError/configuration(_:)`` if there is none.
+    package func headers(for method: HTTPMethod) throws(CyclesError) -> HTTPHeaders {
+        let headers = state.withLock { state in
+            state.apiKey.value.isEmpty ? nil : method == .post ? state.post : state.get
+        }
+        guard let headers else { throw Credentials.missingKey }
+        return headers
+    }
+
+    package static var missingKey: CyclesError {
+        .configuration(
+            ConfigurationIssue(
+                name: "apiKey",
+                message:
+                    "is missing: this client has no key; use a client that was scoped with one, or call updateAPIKey"
+            )
+        )
     }
 
     /// Takes all keys, those of earlier too, out of texts.
@@ -39,7 +66,10 @@ package final class Credentials: Sendable {
 
     /// Uses another API key from now on.
     package func rotate(to apiKey: String) {
-        state.withLock { $0 = State(apiKey, publicHeaders, $0.secrets + [Secret(apiKey)]) }
+        state.withLock { state in
+            let secrets = state.secrets + [Secret(apiKey)]
+            state = State(apiKey, publicHeaders, secrets, generation: state.generation + 1)
+        }
     }
 }
 

@@ -1,11 +1,15 @@
-/// Performs operations over the transport of a client: one request, one answer, and what it means.
+/// Performs the operations of one client over its transport: one request, one answer, and what it means.
 package final class OperationPerformer: Sendable {
     package let time: any TimeSource
+    /// Adds the tenant of the client to its events.
     package let observer: any CyclesObserver
+    private let sharedObserver: any CyclesObserver
     /// A number from 0 up to 1, another one each time.
     package let randomness: @Sendable () -> Double
     let transport: ClientTransport
     private let assembly: RequestAssembly
+    /// Refuses the calls of a client that was shut down. Leases and settlements are not refused.
+    package let gate: ClientGate
     /// Whether events other than warnings have a receiver.
     private let hasObserver: Bool
     /// What to look at when there is no connection.
@@ -15,14 +19,17 @@ package final class OperationPerformer: Sendable {
         _ configuration: CyclesConfiguration,
         transport: ClientTransport,
         time: any TimeSource,
-        randomness: @escaping @Sendable () -> Double
+        randomness: @escaping @Sendable () -> Double,
+        observer: any CyclesObserver
     ) throws(CyclesError) {
         assembly = try RequestAssembly(configuration)
+        gate = ClientGate()
         self.transport = transport
         self.time = time
         self.randomness = randomness
         hasObserver = configuration.observer != nil
-        observer = configuration.observer ?? StandardErrorReporter()
+        sharedObserver = observer
+        self.observer = TenantObserver.make(observer, configuration.tenant)
         connectionAdvice =
             if configuration.unixSocketPath != nil {
                 "check that the server runs and listens there"
@@ -33,16 +40,40 @@ package final class OperationPerformer: Sendable {
             }
     }
 
-    package var redactor: Redactor { assembly.credentials.redactor }
+    /// A performer for a client that was scoped from another.
+    /// - Parameter configuration: The configuration of the client.
+    /// - Parameter hasOwnKey: Whether its key is its own, instead of that of the other client.
+    package init(
+        scoping other: OperationPerformer,
+        below root: ClientGate,
+        _ configuration: CyclesConfiguration,
+        hasOwnKey: Bool
+    ) {
+        var assembly = other.assembly
+        if hasOwnKey {
+            assembly.credentials = Credentials(configuration, publicHeaders: assembly.credentials.publicHeaders)
+        }
+        self.assembly = assembly
+        time = other.time
+        randomness = other.randomness
+        transport = other.transport
+        gate = ClientGate(below: root)
+        sharedObserver = other.sharedObserver
+        observer = TenantObserver.make(sharedObserver, configuration.tenant)
+        hasObserver = other.hasObserver
+        connectionAdvice = other.connectionAdvice
+    }
 
-    /// Uses another API key from now on.
-    package func rotate(to apiKey: String) { assembly.credentials.rotate(to: apiKey) }
+    package var credentials: Credentials { assembly.credentials }
+
+    package var redactor: Redactor { credentials.redactor }
 
     /// Performs an operation within the caller's task, which aborts it when it is cancelled.
     package func perform<Output>(
         _ operation: Operation<Output>,
         _ options: CallOptions
     ) async throws(CyclesError) -> APIResponse<Output> {
+        try gate.check()
         let departure = try prepare(operation, options, trace: .current)
         let transferred = await transport.calls.transfer(departure.request)
         let attempt = finish(operation, departure, transferred, isCancelled: Task.isCancelled)
@@ -54,6 +85,7 @@ package final class OperationPerformer: Sendable {
         _ operation: Operation<Output>,
         _ options: CallOptions
     ) throws(CyclesError) -> APIResponse<Output> {
+        try gate.check()
         let departure = try prepare(operation, options, trace: .current)
         let transferred = blocking { done in transport.calls.start(departure.request, done) }
         return try finish(operation, departure, transferred).result.get()

@@ -1,7 +1,7 @@
 /// Turns operations into requests: the part of a client that does not change from call to call.
 package struct RequestAssembly: Sendable {
     package let base: BaseURL
-    package let credentials: Credentials
+    package var credentials: Credentials
     private let connectTimeout: Duration
     private let timeout: Duration
 
@@ -25,13 +25,11 @@ package struct RequestAssembly: Sendable {
         var headers: HTTPHeaders
         switch operation.authentication {
         case .none: headers = credentials.publicHeaders
-        case .apiKey: headers = credentials.headers(for: operation.method)
-        case .operatorOrAPIKey:
-            headers = credentials.headers(for: operation.method)
-            if let adminAPIKey = credentials.adminAPIKey {
-                headers["X-Cycles-API-Key"] = nil
-                headers.append(name: "X-Admin-API-Key", value: adminAPIKey.value)
-            }
+        case .operatorOrAPIKey where credentials.adminAPIKey != nil:
+            headers = credentials.publicHeaders
+            if operation.method == .post { headers.append(name: "Content-Type", value: "application/json") }
+            credentials.adminAPIKey.map { headers.append(name: "X-Admin-API-Key", value: $0.value) }
+        case .apiKey, .operatorOrAPIKey: headers = try credentials.headers(for: operation.method)
         }
         if let key = operation.idempotencyKey, key.fitsHeader {
             headers.append(name: "X-Idempotency-Key", value: key.rawValue)

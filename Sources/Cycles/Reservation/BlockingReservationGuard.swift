@@ -102,7 +102,7 @@ extension HeldReservation {
     fileprivate func blockForSettlement(
         _ begin: (_ done: @escaping Completion) -> Void
     ) throws(CyclesError) -> Settlement {
-        try latest(blocking(helping: core.time, begin)).get()
+        try latest(blocking(helping: scope.time, begin)).get()
     }
 
     /// Replaces a `queued` answer by the outcome, if the attempt on this thread has settled the reservation since.

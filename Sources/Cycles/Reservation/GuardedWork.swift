@@ -13,7 +13,7 @@ struct GuardedWork {
         self.held = held
         self.whenActualUnknown = whenActualUnknown
         self.whenBodyFails = whenBodyFails
-        began = held.core.time.monotonic
+        began = held.scope.time.monotonic
     }
 
     init(_ held: HeldReservation, _ options: CyclesOptions) {
@@ -46,7 +46,7 @@ struct GuardedWork {
         case .failure(let error):
             problem = "could not be determined: \(error)"
             if !mustLetGo {
-                held.core.observer.observe(
+                held.scope.observer.observe(
                     .valueIgnored(held.reservationID, what: "the actual amount, which \(problem)")
                 )
             }
@@ -86,7 +86,7 @@ struct GuardedWork {
     }
 
     func end(_ ending: Ending, _ completion: HeldReservation.Completion?) {
-        let latency = held.core.time.monotonic - began
+        let latency = held.scope.time.monotonic - began
         switch ending {
         case .settle(let actual): held.settle(actual: actual, latency: latency, completion)
         case .release:

@@ -1,7 +1,8 @@
 /// The state of one held reservation, shared by its guard, its contexts and the background engines.
 package final class HeldReservation: Sendable {
     package let reservationID: ReservationID
-    let core: ClientCore
+    let scope: ClientScope
+    private let identity: SettlementIdentity
     private let subject: Subject
     private let action: Action
     let estimate: Amount
@@ -28,13 +29,15 @@ package final class HeldReservation: Sendable {
     }
 
     init(
-        _ core: ClientCore,
+        _ scope: ClientScope,
+        _ identity: SettlementIdentity,
         _ grant: ReservationGrant,
         _ request: ReservationCreateRequest,
         lease: Lease,
         trace: TraceParent
     ) {
-        self.core = core
+        self.scope = scope
+        self.identity = identity
         reservationID = grant.reservationID
         subject = request.subject
         action = request.action
@@ -56,7 +59,7 @@ package final class HeldReservation: Sendable {
     }
 
     var expiresAtMilliseconds: Int64 {
-        core.keeper.expiry(lease)
+        scope.keeper.expiry(lease)
     }
 
     // MARK: Spend and annotations
@@ -116,15 +119,15 @@ package final class HeldReservation: Sendable {
         }
     }
 
-    private func ignore(_ what: String) { core.observer.observe(.valueIgnored(reservationID, what: what)) }
+    private func ignore(_ what: String) { scope.observer.observe(.valueIgnored(reservationID, what: what)) }
 
     // MARK: The lease
 
     /// The loss of the lease; nil while the lease lasts.
-    var loss: LeaseLoss? { core.keeper.loss(lease) }
+    var loss: LeaseLoss? { scope.keeper.loss(lease) }
 
     func notify(whenLost: @escaping @Sendable (LeaseLoss) -> Void) {
-        core.keeper.notify(lease, whenLost: whenLost)
+        scope.keeper.notify(lease, whenLost: whenLost)
     }
 
     /// Extends the lease once, at the caller's request.
@@ -136,9 +139,9 @@ package final class HeldReservation: Sendable {
             done(.failure(error))
             return
         }
-        core.performer.start(operation, trace: .current, isAwaited: true) { [self] attempt in
+        scope.performer.start(operation, trace: .current, isAwaited: true) { [self] attempt in
             if case .success(let response) = attempt.result {
-                core.keeper.extended(lease, response.value, LeaseReport(response.value, attempt))
+                scope.keeper.extended(lease, response.value, LeaseReport(response.value, attempt))
             }
             done(attempt.result.map { _ in })
         }
@@ -154,9 +157,9 @@ package final class HeldReservation: Sendable {
             return true
         }
         guard isOver else { return false }
-        core.keeper.end(lease)
-        core.engine.endClaim(reservationID)
-        core.observer.observe(.settlementFailed(reservationID, error))
+        scope.keeper.end(lease)
+        scope.engine.endClaim(reservationID, of: identity)
+        scope.observer.observe(.settlementFailed(reservationID, error))
         return true
     }
 
@@ -202,19 +205,20 @@ package final class HeldReservation: Sendable {
             estimate: estimate
         )
         for what in terms.ignored { ignore(what) }
-        core.keeper.beginSettling(lease)
+        scope.keeper.beginSettling(lease)
         let record = SettlementRecord(
             reservationID: reservationID,
-            baseURL: core.baseURL,
+            baseURL: scope.baseURL,
             idempotencyKey: terms.commit.idempotencyKey ?? .random(),
             commit: terms.commit,
             subject: subject,
             action: action,
-            recordedAtMilliseconds: core.time.wallMilliseconds
+            recordedAtMilliseconds: scope.time.wallMilliseconds
         )
-        core.engine.begin(
+        scope.engine.begin(
             .settle(record),
             of: reservationID,
+            for: SettlementOwner(scope.performer, identity),
             trace: currentTrace(completion),
             isAwaited: completion != nil,
             progressed(completion, judgesLoss: true)
@@ -254,11 +258,12 @@ package final class HeldReservation: Sendable {
             ignore("the reason: \(error)")
             request.reason = nil
         }
-        core.keeper.beginSettling(lease)
+        scope.keeper.beginSettling(lease)
         request.idempotencyKey = request.idempotencyKey ?? .random()
-        core.engine.begin(
-            .release(request, leaseEnd: core.keeper.knownEnd(lease)),
+        scope.engine.begin(
+            .release(request, leaseEnd: scope.keeper.knownEnd(lease)),
             of: reservationID,
+            for: SettlementOwner(scope.performer, identity),
             trace: currentTrace(completion),
             isAwaited: completion != nil,
             progressed(completion, judgesLoss: false)
@@ -278,7 +283,7 @@ package final class HeldReservation: Sendable {
             return max(state.spend ?? 0, state.isSpendUnknown ? estimate.amount : 0)
         }
         guard let spent else { return }
-        core.observer.observe(.guardDropped(reservationID, recordedSpend: spent.map { Amount($0, estimate.unit) }))
+        scope.observer.observe(.guardDropped(reservationID, recordedSpend: spent.map { Amount($0, estimate.unit) }))
         release(ReleaseRequest(reason: "the guard was dropped"), nil)
     }
 
@@ -294,8 +299,8 @@ package final class HeldReservation: Sendable {
                 case .finished(let result, let isAwaited): (result, true, isAwaited)
                 }
             // Read now: once it is no longer extended, the lease may still run out without being a loss.
-            let loss = isAwaited && judgesLoss && core.failsLostLeases ? loss : nil
-            core.keeper.end(lease)
+            let loss = isAwaited && judgesLoss && scope.failsLostLeases ? loss : nil
+            scope.keeper.end(lease)
             state.withLock { state in
                 // The final result may arrive before the report that the settlement was queued.
                 if isOver || state.outcome == nil { state.outcome = result }

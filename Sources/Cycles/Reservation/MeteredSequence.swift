@@ -28,7 +28,7 @@ public struct MeteredSequence<Base: AsyncSequence>: AsyncSequence {
 
     fileprivate enum Source {
         /// Each iteration makes a reservation, and then its stream.
-        case reserving(ClientCore, CyclesOptions, @Sendable (CyclesContext) async throws -> Base)
+        case reserving(ClientScope, CyclesOptions, @Sendable (CyclesContext) async throws -> Base)
         /// The first iteration takes the guard.
         case held(GuardBox, UnknownActualPolicy, Base)
     }
@@ -37,12 +37,12 @@ public struct MeteredSequence<Base: AsyncSequence>: AsyncSequence {
     private let usage: @Sendable (Base.Element) -> Usage?
 
     init(
-        _ core: ClientCore,
+        _ scope: ClientScope,
         _ options: CyclesOptions,
         usage: @escaping @Sendable (Base.Element) -> Usage?,
         _ makeStream: @escaping @Sendable (CyclesContext) async throws -> Base
     ) {
-        source = .reserving(core, options, makeStream)
+        source = .reserving(scope, options, makeStream)
         self.usage = usage
     }
 
@@ -150,8 +150,8 @@ private final class Meter<Base: AsyncSequence> {
     private func begin(_ source: MeteredSequence<Base>.Source, isolation: isolated (any Actor)?) async throws {
         state = .ended
         switch source {
-        case .reserving(let core, let options, let makeStream):
-            let work = GuardedWork(try await core.reserve(options.request), options)
+        case .reserving(let scope, let options, let makeStream):
+            let work = GuardedWork(try await scope.reserve(options.request), options)
             let context = CyclesContext(work.held)
             do {
                 let stream = try await CyclesContext.$current.withValue(context) { try await makeStream(context) }
@@ -176,7 +176,7 @@ private final class Meter<Base: AsyncSequence> {
 
 extension GuardedWork {
     /// Whether a lost lease ends the stream at its next element.
-    fileprivate var isCancelledByLoss: Bool { held.core.heartbeat == .cancel }
+    fileprivate var isCancelledByLoss: Bool { held.scope.heartbeat == .cancel }
 
     /// The ending of a stream that finished, or was discarded.
     fileprivate func ending(ofStreamWithElements hasElements: Bool) -> Ending {

@@ -14,22 +14,24 @@ final class Reserving: Sendable {
         var errand: Errand?
     }
 
-    private let core: ClientCore
+    private let scope: ClientScope
+    private let owner: SettlementOwner
     private let request: ReservationCreateRequest
     private let operation: Operation<ReservationCreateResponse>
     private let key: IdempotencyKey?
     private let trace: TraceParent
     private let state: Lock<State>
 
-    init(_ core: ClientCore, _ request: ReservationCreateRequest, trace: TraceParent) throws(CyclesError) {
+    init(_ scope: ClientScope, _ request: ReservationCreateRequest, trace: TraceParent) throws(CyclesError) {
+        owner = try scope.owner()
         var request = request
-        let operation = try core.reserveOperation(&request)
-        self.core = core
+        let operation = try scope.reserveOperation(&request)
+        self.scope = scope
         self.request = request
         self.operation = operation
         self.trace = trace
         key = operation.idempotencyKey
-        state = Lock(State(machine: ReserveStateMachine(key: key, redactor: core.performer.redactor)))
+        state = Lock(State(machine: ReserveStateMachine(key: key, redactor: scope.performer.redactor)))
     }
 
     func start(_ completion: @escaping Completion) {
@@ -44,7 +46,7 @@ final class Reserving: Sendable {
         let completion = state.withLock { state in
             state.isAbandoned = true
             // A completion means that the request was started, so it has to be finished in the background.
-            if state.completion != nil { state.errand = core.engine.beginErrand() }
+            if state.completion != nil { state.errand = scope.engine.beginErrand(of: owner.identity) }
             defer { state.completion = nil }
             return state.completion
         }
@@ -52,11 +54,11 @@ final class Reserving: Sendable {
     }
 
     private func send() {
-        core.performer.start(operation, trace: trace, isAwaited: true) { [self] attempt in
+        scope.performer.start(operation, trace: trace, isAwaited: true) { [self] attempt in
             switch state.withLock({ $0.machine.attempted(attempt) }) {
             case .sendAgain: send()
             case .granted(let grant):
-                if let refusal = core.claim(grant, key: key) {
+                if let refusal = scope.claim(grant, for: owner, key: key) {
                     finish(.failure(refusal))
                 } else {
                     finish(.success(grant))
@@ -64,7 +66,13 @@ final class Reserving: Sendable {
             case .failed(let error, let holding):
                 if let holding {
                     let errand = state.withLock { $0.errand }
-                    core.giveBackUnclaimed(holding, reason: "the answer was not usable", trace: trace, after: errand)
+                    scope.giveBackUnclaimed(
+                        holding,
+                        for: owner,
+                        reason: "the answer was not usable",
+                        trace: trace,
+                        after: errand
+                    )
                 }
                 finish(.failure(error))
             }
@@ -80,17 +88,17 @@ final class Reserving: Sendable {
         }
         switch (result, completion) {
         case (.success(let grant), let completion?):
-            completion(.success(core.hold(grant, request, trace: trace)))
+            completion(.success(scope.hold(grant, for: owner, request, trace: trace)))
         case (.success(let grant), nil):
             let reason = "the reserving task was cancelled"
-            core.giveBack(grant.reservationID, reason: reason, trace: trace, after: errand)
+            scope.giveBack(grant.reservationID, for: owner, reason: reason, trace: trace, after: errand)
         case (.failure(let error), let completion): completion?(.failure(error))
         }
-        if let errand { core.engine.endErrand(errand) }
+        if let errand { scope.engine.endErrand(errand) }
     }
 }
 
-extension ClientCore {
+extension ClientScope {
     /// Reserves budget for the current task. Cancelling the task returns at once.
     func reserve(_ request: ReservationCreateRequest) async throws(CyclesError) -> HeldReservation {
         let reserving = try Reserving(self, request, trace: .current)

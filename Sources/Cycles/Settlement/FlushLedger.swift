@@ -1,6 +1,7 @@
 /// Work that may lead to settlements: reading the journal, or a reserve request whose task was cancelled.
 package struct Errand: Hashable, Sendable {
     fileprivate let number: UInt64
+    fileprivate let identity: Int
 }
 
 /// Counts the jobs and errands that flushes wait for: those in progress when a flush begins, and those that follow from
@@ -14,6 +15,8 @@ struct FlushLedger {
         let deadline: Duration
         let completion: @Sendable (FlushReport) -> Void
         fileprivate let last: UInt64
+        /// The identity whose work is meant; nil for all.
+        fileprivate let identity: Int?
         fileprivate let includesReplays: Bool
         /// The number of jobs and errands that the flush still waits for.
         fileprivate var left: Int
@@ -22,8 +25,8 @@ struct FlushLedger {
 
         var report: FlushReport { FlushReport(settled: ended, stillPending: left) }
 
-        fileprivate func covers(_ number: UInt64, isReplay: Bool) -> Bool {
-            number <= last && (includesReplays || !isReplay)
+        fileprivate func covers(_ item: Item) -> Bool {
+            item.number <= last && (includesReplays || !item.isReplay) && (identity == nil || identity == item.identity)
         }
 
         /// Whether any job or errand of the flush can finish before its deadline.
@@ -32,14 +35,32 @@ struct FlushLedger {
             left > scheduled.count
                 || left
                     > scheduled.all.count {
-                        covers($0.number, isReplay: $0.isReplay) && $0.rests(beyond: deadline)
+                        covers(Item($0)) && $0.rests(beyond: deadline)
                     }
         }
     }
 
+    /// A job or errand.
+    fileprivate struct Item {
+        let number: UInt64
+        let identity: Int
+        let isReplay: Bool
+
+        init(_ job: SettlementJob) {
+            (number, identity, isReplay) = (job.number, job.owner.identity.number, job.isReplay)
+        }
+
+        init(_ errand: Errand) { (number, identity, isReplay) = (errand.number, errand.identity, false) }
+    }
+
+    private struct Count {
+        var live = 0
+        var replays = 0
+    }
+
     private var lastNumber: UInt64 = 0
-    private var live = 0
-    private var liveReplays = 0
+    /// The numbers of live jobs and errands of each identity.
+    private var counts: [Int: Count] = [:]
     private var flushes: [Flush] = []
 
     /// The earliest deadline of a flush.
@@ -50,32 +71,35 @@ struct FlushLedger {
         return lastNumber
     }
 
+    private mutating func count(_ item: Item, by change: Int) {
+        var count = counts[item.identity] ?? Count()
+        count.live += change
+        if item.isReplay { count.replays += change }
+        counts[item.identity] = count.live > 0 ? count : nil
+    }
+
     /// Adds a job.
     mutating func enter(_ job: SettlementJob, after errand: Errand?) {
         job.number = errand?.number ?? nextNumber()
-        live += 1
-        if job.isReplay { liveReplays += 1 }
-        for index in flushes.indices where flushes[index].covers(job.number, isReplay: job.isReplay) {
-            flushes[index].left += 1
-        }
+        let item = Item(job)
+        count(item, by: 1)
+        for index in flushes.indices where flushes[index].covers(item) { flushes[index].left += 1 }
     }
 
     /// Removes a finished job.
-    mutating func leave(_ job: SettlementJob) {
-        leave(job.number, isReplay: job.isReplay, counted: 1)
+    mutating func leave(_ job: SettlementJob) { leave(Item(job), counted: 1) }
+
+    mutating func beginErrand(of identity: Int) -> Errand {
+        let errand = Errand(number: nextNumber(), identity: identity)
+        count(Item(errand), by: 1)
+        return errand
     }
 
-    mutating func beginErrand() -> Errand {
-        live += 1
-        return Errand(number: nextNumber())
-    }
+    mutating func endErrand(_ errand: Errand) { leave(Item(errand), counted: 0) }
 
-    mutating func endErrand(_ errand: Errand) { leave(errand.number, isReplay: false, counted: 0) }
-
-    private mutating func leave(_ number: UInt64, isReplay: Bool, counted: Int) {
-        live -= 1
-        if isReplay { liveReplays -= 1 }
-        for index in flushes.indices where flushes[index].covers(number, isReplay: isReplay) {
+    private mutating func leave(_ item: Item, counted: Int) {
+        count(item, by: -1)
+        for index in flushes.indices where flushes[index].covers(item) {
             flushes[index].left -= 1
             flushes[index].ended += counted
         }
@@ -84,18 +108,20 @@ struct FlushLedger {
     mutating func begin(
         _ id: UInt64,
         _ deadline: Duration,
+        of identity: Int?,
         includesReplays: Bool,
         _ completion: @escaping @Sendable (FlushReport) -> Void
     ) {
-        let left = includesReplays ? live : live - liveReplays
+        let counts = identity.map { [self.counts[$0] ?? Count()] } ?? Array(self.counts.values)
         flushes.append(
             Flush(
                 id: id,
                 deadline: deadline,
                 completion: completion,
                 last: lastNumber,
+                identity: identity,
                 includesReplays: includesReplays,
-                left: left
+                left: counts.reduce(0) { $0 + $1.live - (includesReplays ? 0 : $1.replays) }
             )
         )
     }

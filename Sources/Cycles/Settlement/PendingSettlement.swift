@@ -12,4 +12,6 @@ public struct PendingSettlement: Hashable, Sendable {
     public let nextAttempt: Duration?
     /// The error of the last attempt; nil before the first has failed.
     public let lastError: CyclesError?
+    /// The tenant of the client; nil if none is configured.
+    public let tenant: String?
 }

@@ -1,35 +1,49 @@
-/// The reservations of a client that have a guard, or are being released or settled.
+/// The reservations that have a guard, or are being released or settled.
 ///
 /// A create request with a used idempotency key is answered with the reservation of the first request. Two guards or
 /// settlements of one reservation would lose the spend of one of them.
 struct ReservationClaims {
-    private var jobs: [ReservationID: SettlementJob?] = [:]
+    /// A reservation among those of all identities.
+    struct Key: Hashable {
+        let identity: Int
+        let id: ReservationID
+
+        init(_ id: ReservationID, of identity: Int) {
+            self.identity = identity
+            self.id = id
+        }
+
+        init(_ job: SettlementJob) { self.init(job.reservationID, of: job.owner.identity.number) }
+    }
+
+    private var jobs: [Key: SettlementJob?] = [:]
 
     /// The unfinished settlements.
     var settlements: some Sequence<SettlementJob> { jobs.values.lazy.compactMap { $0 } }
 
-    func isSettling(_ id: ReservationID) -> Bool { jobs[id].flatMap { $0 } != nil }
+    func isSettling(_ key: Key) -> Bool { jobs[key].flatMap { $0 } != nil }
 
     /// Claims a reservation for a guard or a release.
-    mutating func claim(_ id: ReservationID) -> SettlementQueue.Claim {
-        guard let holder = jobs.updateValue(nil, forKey: id) else { return .granted }
-        jobs[id] = .some(holder)
+    mutating func claim(_ key: Key) -> SettlementQueue.Claim {
+        guard let holder = jobs.updateValue(nil, forKey: key) else { return .granted }
+        jobs[key] = .some(holder)
         return holder == nil ? .guarded : .settling
     }
 
     /// Replaces the claim of a guard by its settlement. Returns false if the reservation is being settled already.
     mutating func enter(_ job: SettlementJob) -> Bool {
-        guard let holder = jobs.updateValue(job, forKey: job.reservationID), let holder else { return true }
-        jobs[job.reservationID] = holder
+        let key = Key(job)
+        guard let holder = jobs.updateValue(job, forKey: key), let holder else { return true }
+        jobs[key] = holder
         return false
     }
 
     /// Ends the claim of a guard or release; keeps that of a settlement.
-    mutating func end(_ id: ReservationID) { if !isSettling(id) { jobs[id] = nil } }
+    mutating func end(_ key: Key) { if !isSettling(key) { jobs[key] = nil } }
 
     /// Removes a settlement.
     /// - Parameter isOver: Whether to end the claim; false keeps the reservation from being claimed again.
     mutating func leave(_ job: SettlementJob, isOver: Bool) {
-        if isOver { jobs[job.reservationID] = nil } else { jobs[job.reservationID] = .some(nil) }
+        if isOver { jobs[Key(job)] = nil } else { jobs[Key(job)] = .some(nil) }
     }
 }

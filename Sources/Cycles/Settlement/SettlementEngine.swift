@@ -20,18 +20,29 @@ package final class SettlementEngine: Sendable {
         var waitsForDisk = false
     }
 
-    private let performer: OperationPerformer
-    private let journal: JournalWriter?
+    private let time: any TimeSource
+    private let randomness: @Sendable () -> Double
+    private let blocksCallers: Bool
     private let state: Lock<State>
     private let alarm: any Alarm
 
-    package init(_ performer: OperationPerformer, policy: RetryPolicy, journal: JournalWriter?) {
-        self.performer = performer
-        self.journal = journal
-        state = Lock(State(queue: SettlementQueue(policy, hasJournal: journal != nil)))
+    /// - Parameters:
+    ///   - randomness: Returns random numbers from 0 up to 1, for jitter.
+    ///   - blocksCallers: Whether callers are threads, which may be blocked, rather than tasks.
+    package init(
+        time: any TimeSource,
+        randomness: @escaping @Sendable () -> Double,
+        blocksCallers: Bool,
+        policy: RetryPolicy,
+        hasJournal: Bool
+    ) {
+        self.time = time
+        self.randomness = randomness
+        self.blocksCallers = blocksCallers
+        state = Lock(State(queue: SettlementQueue(policy, hasJournal: hasJournal)))
         // A box, since the alarm is created before the engine.
         let target = WeakBox<SettlementEngine>()
-        alarm = performer.time.makeAlarm { target.value?.attend() }
+        alarm = time.makeAlarm { target.value?.attend() }
         target.value = self
     }
 
@@ -46,40 +57,46 @@ package final class SettlementEngine: Sendable {
     package func begin(
         _ work: SettlementStateMachine.Work,
         of id: ReservationID,
+        for owner: SettlementOwner,
         trace: TraceParent,
         isAwaited: Bool,
         after errand: Errand? = nil,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) {
-        performer.report(.settlementStarted(id))
-        let now = performer.time.monotonic
-        let caller = Caller(isAwaited: isAwaited, waitsForDisk: !isAwaited || performer.transport.blocksCallers)
+        owner.performer.report(.settlementStarted(id))
+        let now = time.monotonic
+        let caller = Caller(isAwaited: isAwaited, waitsForDisk: !isAwaited || blocksCallers)
         change(by: caller) {
-            $0.begin(work, of: id, trace: trace, isAwaited: isAwaited, after: errand, now: now, progress)
+            $0.begin(work, of: id, for: owner, trace: trace, isAwaited: isAwaited, after: errand, now: now, progress)
         }
     }
 
     /// Begins the settlements in a journal, except those of reservations that are being settled.
-    package func replay(_ records: [SettlementRecord], after errand: Errand? = nil) {
-        let (now, wall) = (performer.time.monotonic, performer.time.wallMilliseconds)
-        change { $0.replay(records, after: errand, now: now, wall: wall) }
+    /// - Parameter owner: The first client of the identity.
+    package func replay(_ records: [SettlementRecord], for owner: SettlementOwner, after errand: Errand? = nil) {
+        let (now, wall) = (time.monotonic, time.wallMilliseconds)
+        change { $0.replay(records, for: owner, after: errand, now: now, wall: wall) }
     }
 
-    /// The unfinished settlements.
-    package var pendingSettlements: [PendingSettlement] {
-        let now = performer.time.monotonic
-        return state.withLock { $0.queue.pendingSettlements(now: now) }
+    /// The unfinished settlements of an identity, or of all.
+    package func pendingSettlements(of identity: Int?) -> [PendingSettlement] {
+        let now = time.monotonic
+        return state.withLock { $0.queue.pendingSettlements(of: identity, now: now) }
     }
 
-    /// Claims a reservation for a guard or release: see ``SettlementQueue/claim(_:)``.
-    func claim(_ id: ReservationID) -> SettlementQueue.Claim { state.withLock { $0.queue.claim(id) } }
+    /// Claims a reservation for a guard or release: see ``SettlementQueue/claim(_:of:)``.
+    func claim(_ id: ReservationID, of identity: SettlementIdentity) -> SettlementQueue.Claim {
+        state.withLock { $0.queue.claim(id, of: identity.number) }
+    }
 
-    func endClaim(_ id: ReservationID) { state.withLock { $0.queue.endClaim(id) } }
+    func endClaim(_ id: ReservationID, of identity: SettlementIdentity) {
+        state.withLock { $0.queue.endClaim(id, of: identity.number) }
+    }
 
-    /// Attempts everything with a new API key, which is in use already.
-    package func resumeAfterNewKey() {
-        let now = performer.time.monotonic
-        change { $0.keyChanged(now: now) }
+    /// Attempts all work of clients whose API key was replaced. The new key is in use already.
+    package func resumeAfterNewKey(of credentials: Credentials) {
+        let now = time.monotonic
+        change { $0.keyChanged(of: ObjectIdentifier(credentials), now: now) }
     }
 
     /// Ends all retries. A job that waits for an attempt fails, unless its record is in the journal.
@@ -88,7 +105,9 @@ package final class SettlementEngine: Sendable {
     // MARK: Flushing
 
     /// Begins an errand, for flushes to wait for.
-    package func beginErrand() -> Errand { state.withLock { $0.queue.beginErrand() } }
+    package func beginErrand(of identity: SettlementIdentity) -> Errand {
+        state.withLock { $0.queue.beginErrand(of: identity.number) }
+    }
 
     package func endErrand(_ errand: Errand) { change { $0.endErrand(errand) } }
 
@@ -96,26 +115,28 @@ package final class SettlementEngine: Sendable {
     /// - Returns: The flush, for ``endFlush(_:)``.
     @discardableResult
     private func flush(
+        of identity: Int?,
         atMost limit: Duration,
         includesReplays: Bool,
         _ completion: @escaping @Sendable (FlushReport) -> Void
     ) -> UInt64 {
-        let now = performer.time.monotonic
+        let now = time.monotonic
         let id = state.withLock { state in
             state.flushes += 1
             return state.flushes
         }
-        change { $0.flush(id, until: now + limit, includesReplays: includesReplays, now: now, completion) }
+        change {
+            $0.flush(id, of: identity, until: now + limit, includesReplays: includesReplays, now: now, completion)
+        }
         // A flush without a wait is answered immediately.
         if limit <= .zero { change { $0.endFlush(id) } }
         return id
     }
 
-    /// Waits for the present background work, for a limited time.
-    package func flush(atMost limit: Duration, includesReplays: Bool) async -> FlushReport {
-        let time = performer.time
+    /// Waits for the present background work of an identity, or of all, for a limited time.
+    package func flush(of identity: Int?, atMost limit: Duration, includesReplays: Bool) async -> FlushReport {
         let result = Lock<(report: FlushReport?, waiter: UnsafeContinuation<FlushReport, Never>?)>((nil, nil))
-        flush(atMost: limit, includesReplays: includesReplays) { report in
+        flush(of: identity, atMost: limit, includesReplays: includesReplays) { report in
             let waiter = result.withLock { result in
                 result.report = report
                 return result.waiter
@@ -136,10 +157,12 @@ package final class SettlementEngine: Sendable {
     }
 
     /// The form of `flush` for a thread that may block.
-    package func flushBlocking(atMost limit: Duration, includesReplays: Bool) -> FlushReport {
+    package func flushBlocking(of identity: Int?, atMost limit: Duration, includesReplays: Bool) -> FlushReport {
         let result = WaitableLock<FlushReport?>(nil)
-        let id = flush(atMost: limit, includesReplays: includesReplays) { report in result.withLock { $0 = report } }
-        if let report = result.wait(helping: performer.time, atMost: limit, { $0 }) { return report }
+        let id = flush(of: identity, atMost: limit, includesReplays: includesReplays) { report in
+            result.withLock { $0 = report }
+        }
+        if let report = result.wait(helping: time, atMost: limit, { $0 }) { return report }
         // Ends the flush by the system's clock, since a test's clock may stand still.
         change { $0.endFlush(id) }
         return result.wait { $0 }
@@ -148,7 +171,7 @@ package final class SettlementEngine: Sendable {
     // MARK: Performing
 
     private func attend() {
-        let now = performer.time.monotonic
+        let now = time.monotonic
         change { $0.attend(now: now) }
     }
 
@@ -167,27 +190,31 @@ package final class SettlementEngine: Sendable {
         case .store(let job, let record, let floor): store(job, record, floor: floor, caller)
         case .send(let job, let request): send(job, request, isAwaited: caller.isAwaited)
         case .tell(let job, let progress):
-            performer.observer.observe(CyclesEvent(job.reservationID, progress))
+            job.owner.performer.observer.observe(CyclesEvent(job.reservationID, progress))
             job.progress(progress)
         case .reportRetry(let job, let retry, let leavesLog):
-            if leavesLog { journal?.leaveLog(job.reservationID) }
-            performer.observer.observe(.retryScheduled(retry))
+            if leavesLog { job.owner.identity.journal?.leaveLog(job.reservationID) }
+            job.owner.performer.observer.observe(.retryScheduled(retry))
             change { $0.reported(job) }
         case .forget(let job, .success(let settlement)):
             // A commit that is sent again is answered as the first was. Servers forget the keys of events sooner.
             let mayReturn = if case .committed = settlement.outcome { true } else { false }
-            journal?.remove(job.reservationID, mayReturn: mayReturn) { [self] in change { $0.forgotten(job) } }
+            job.owner.identity.journal?.remove(job.reservationID, mayReturn: mayReturn) { [self] in
+                change { $0.forgotten(job) }
+            }
         case .forget(let job, .failure(let refusal)):
-            journal?.setAside(job.reservationID, reason: "\(refusal)") { [self] in change { $0.forgotten(job) } }
+            job.owner.identity.journal?.setAside(job.reservationID, reason: "\(refusal)") { [self] in
+                change { $0.forgotten(job) }
+            }
         case .endFlush(let report, let completion): completion(report)
         }
     }
 
     private func store(_ job: SettlementJob, _ record: SettlementRecord, floor: Duration?, _ caller: Caller) {
-        guard let journal else { return }
+        guard let journal = job.owner.identity.journal else { return }
         var record = record
         record.notBeforeMilliseconds = floor.map {
-            performer.time.wallMilliseconds + $0.wholeMillisecondsRoundedUp
+            time.wallMilliseconds + $0.wholeMillisecondsRoundedUp
         }
         guard caller.waitsForDisk else {
             journal.write(record) { [self] isWritten in change { $0.stored(job, isWritten: isWritten) } }
@@ -248,7 +275,7 @@ package final class SettlementEngine: Sendable {
         }
         // Settlement never uses the admin key.
         operation.authentication = .apiKey
-        performer.start(operation, trace: job.trace, isAwaited: isAwaited) { [self] attempt in
+        job.owner.performer.start(operation, trace: job.trace, isAwaited: isAwaited) { [self] attempt in
             answered(job, attempt.result.map { answer($0.value) }, at: attempt.received)
         }
     }
@@ -259,7 +286,7 @@ package final class SettlementEngine: Sendable {
         at now: Duration
     ) {
         // Only a failure needs a delay.
-        let randomness = if case .failure = result { performer.randomness() } else { 0.5 }
+        let randomness = if case .failure = result { randomness() } else { 0.5 }
         change { $0.answered(job, result, now: now, randomness: randomness) }
     }
 }

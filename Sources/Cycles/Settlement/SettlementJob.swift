@@ -24,6 +24,7 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     }
 
     package let reservationID: ReservationID
+    package let owner: SettlementOwner
     package let trace: TraceParent
     /// Receives the job's progress, on any thread. `finished` may arrive before `queued`.
     package let progress: @Sendable (Progress) -> Void
@@ -55,12 +56,14 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
 
     package init(
         _ reservationID: ReservationID,
+        of owner: SettlementOwner,
         _ machine: SettlementStateMachine,
         trace: TraceParent = .none,
         isReplay: Bool = false,
         _ progress: @escaping @Sendable (Progress) -> Void
     ) {
         self.reservationID = reservationID
+        self.owner = owner
         self.machine = machine
         self.trace = trace
         self.isReplay = isReplay
@@ -84,10 +87,17 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
                 isEvent: record.mode == .event,
                 recordedAtMilliseconds: record.recordedAtMilliseconds,
                 nextAttempt: nextAttempt.map { max(.zero, $0 - now) },
-                lastError: lastError
+                lastError: lastError,
+                tenant: owner.identity.tenant
             )
         }
     }
+
+    /// Whether the job belongs to an identity; nil stands for all identities.
+    func belongs(to identity: Int?) -> Bool { identity == nil || owner.identity.number == identity }
+
+    /// Whether the API key has changed since the job's last request was sent.
+    var hasOutdatedKey: Bool { keyGeneration < owner.performer.credentials.generation }
 
     /// Whether the job cannot finish before a deadline.
     func rests(beyond deadline: Duration) -> Bool { writes == 0 && (nextAttempt.map { $0 > deadline } ?? false) }

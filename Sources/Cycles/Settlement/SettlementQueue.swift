@@ -1,4 +1,4 @@
-/// Decides for all settlements and releases of a client when to send, store, report and finish them.
+/// Decides for all settlements and releases of clients that share a core when to send, store, report and finish them.
 ///
 /// A value without transport, clock or disk; noncopyable, since it owns its jobs. Its methods take inputs and the time,
 /// and return actions that ``SettlementEngine`` performs in their order.
@@ -12,8 +12,6 @@ package struct SettlementQueue: ~Copyable {
     var scheduled = DeadlineHeap<SettlementJob>()
     private var claims = ReservationClaims()
     private var slowLane = SlowLane()
-    /// The number of changes of the API key.
-    private var keyGeneration = 0
     private var isShutDown = false
     /// The pending time of the alarm; nil once it has passed.
     private var alarm: Duration?
@@ -28,9 +26,9 @@ package struct SettlementQueue: ~Copyable {
     /// Whether no job waits for a deadline or in the slow lane.
     package var isIdle: Bool { scheduled.count == 0 && slowLane.isEmpty }
 
-    /// The unfinished settlements, in the order in which their spend was recorded.
-    package func pendingSettlements(now: Duration) -> [PendingSettlement] {
-        claims.settlements.compactMap { $0.pendingSettlement(now: now) }.sorted {
+    /// The unfinished settlements of an identity, or of all, in the order in which their spend was recorded.
+    package func pendingSettlements(of identity: Int?, now: Duration) -> [PendingSettlement] {
+        claims.settlements.filter { $0.belongs(to: identity) }.compactMap { $0.pendingSettlement(now: now) }.sorted {
             ($0.recordedAtMilliseconds, $0.reservationID.rawValue) < (
                 $1.recordedAtMilliseconds, $1.reservationID.rawValue
             )
@@ -42,10 +40,14 @@ package struct SettlementQueue: ~Copyable {
     package enum Claim { case granted, guarded, settling }
 
     /// Claims a reservation for a guard or release. The claim ends with its settlement or release.
-    package mutating func claim(_ id: ReservationID) -> Claim { claims.claim(id) }
+    package mutating func claim(_ id: ReservationID, of identity: Int) -> Claim {
+        claims.claim(ReservationClaims.Key(id, of: identity))
+    }
 
     /// Ends the claim of a guard whose hold is left to expire.
-    package mutating func endClaim(_ id: ReservationID) { claims.end(id) }
+    package mutating func endClaim(_ id: ReservationID, of identity: Int) {
+        claims.end(ReservationClaims.Key(id, of: identity))
+    }
 
     /// Begins a settlement or release.
     /// - Parameters:
@@ -55,16 +57,17 @@ package struct SettlementQueue: ~Copyable {
     package mutating func begin(
         _ work: SettlementStateMachine.Work,
         of id: ReservationID,
+        for owner: SettlementOwner,
         trace: TraceParent = .none,
         isAwaited: Bool,
         after errand: Errand? = nil,
         now: Duration,
         _ progress: @escaping @Sendable (SettlementJob.Progress) -> Void
     ) -> SettlementActions {
-        let job = SettlementJob(id, SettlementStateMachine(work, policy), trace: trace, progress)
+        let job = SettlementJob(id, of: owner, SettlementStateMachine(work, policy), trace: trace, progress)
         return act { queue, actions in
             // A reservation is settled once, under one key and one record: the first settlement wins.
-            guard job.machine.isSettlement ? queue.claims.enter(job) : !queue.claims.isSettling(id) else {
+            guard job.machine.isSettlement ? queue.claims.enter(job) : !queue.claims.isSettling(.init(job)) else {
                 let refusal = CyclesError.validation(job.machine.alreadySettling(id))
                 actions.append(.tell(job, .finished(.failure(refusal), isAwaited: isAwaited)))
                 return
@@ -82,18 +85,19 @@ package struct SettlementQueue: ~Copyable {
     ///   - wall: The time by the wall clock, in milliseconds since 1970.
     package mutating func replay(
         _ records: [SettlementRecord],
+        for owner: SettlementOwner,
         after errand: Errand? = nil,
         now: Duration,
         wall: Int64
     ) -> SettlementActions {
         act { queue, _ in
             guard !queue.isShutDown else { return }
-            for record in records where !queue.claims.isSettling(record.reservationID) {
+            for record in records {
                 let machine = SettlementStateMachine(.settle(record), queue.policy)
-                let job = SettlementJob(record.reservationID, machine, isReplay: true) { _ in }
+                let job = SettlementJob(record.reservationID, of: owner, machine, isReplay: true) { _ in }
                 job.isDurable = true
                 job.isSlow = true
-                _ = queue.claims.enter(job)
+                guard queue.claims.enter(job) else { continue }
                 queue.ledger.enter(job, after: errand)
                 let wait = record.remainingWait(at: wall)
                 job.floor = now + wait
@@ -149,12 +153,11 @@ package struct SettlementQueue: ~Copyable {
         act { queue, actions in queue.attend(now, &actions) }
     }
 
-    /// Attempts everything with a new API key, which is in use already.
-    package mutating func keyChanged(now: Duration) -> SettlementActions {
+    /// Attempts all work of clients with an API key that was replaced. The new one is in use already.
+    package mutating func keyChanged(of key: ObjectIdentifier, now: Duration) -> SettlementActions {
         act { queue, actions in
-            queue.keyGeneration += 1
-            queue.slowLane.probeAgain()
-            queue.hurry(now, &actions)
+            queue.slowLane.probeAgain(key)
+            queue.hurry(now, &actions) { $0.owner.keyID == key }
         }
     }
 
@@ -171,17 +174,19 @@ package struct SettlementQueue: ~Copyable {
     /// finish before the deadline.
     /// - Parameters:
     ///   - id: Identifies the flush for ``endFlush(_:)``.
+    ///   - identity: The identity whose work is meant; nil for all.
     ///   - includesReplays: Whether to wait for settlements that an earlier process left, too.
     package mutating func flush(
         _ id: UInt64,
+        of identity: Int? = nil,
         until deadline: Duration,
         includesReplays: Bool,
         now: Duration,
         _ completion: @escaping @Sendable (FlushReport) -> Void
     ) -> SettlementActions {
         act { queue, actions in
-            queue.hurry(now, &actions)
-            queue.ledger.begin(id, deadline, includesReplays: includesReplays, completion)
+            queue.hurry(now, &actions) { $0.belongs(to: identity) }
+            queue.ledger.begin(id, deadline, of: identity, includesReplays: includesReplays, completion)
         }
     }
 
@@ -191,7 +196,7 @@ package struct SettlementQueue: ~Copyable {
     }
 
     /// Begins an errand, for flushes to wait for.
-    package mutating func beginErrand() -> Errand { ledger.beginErrand() }
+    package mutating func beginErrand(of identity: Int) -> Errand { ledger.beginErrand(of: identity) }
 
     package mutating func endErrand(_ errand: Errand) -> SettlementActions {
         act { queue, _ in queue.ledger.endErrand(errand) }
@@ -230,9 +235,13 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// Makes all waiting jobs due, except those that the server asked to wait.
-    private mutating func hurry(_ now: Duration, _ actions: inout SettlementActions) {
-        for job in scheduled.all where job.nextAttempt != nil { park(job, until: max(now, job.floor)) }
+    /// Makes the waiting jobs that match due, except those that the server asked to wait.
+    private mutating func hurry(
+        _ now: Duration,
+        _ actions: inout SettlementActions,
+        where matches: (SettlementJob) -> Bool
+    ) {
+        for job in scheduled.all where job.nextAttempt != nil && matches(job) { park(job, until: max(now, job.floor)) }
         attend(now, &actions)
     }
 
@@ -258,7 +267,7 @@ package struct SettlementQueue: ~Copyable {
 
     private mutating func send(_ job: SettlementJob, _ actions: inout SettlementActions) {
         job.phase = .sending
-        job.keyGeneration = keyGeneration
+        job.keyGeneration = job.owner.performer.credentials.generation
         schedule(job)
         actions.append(.send(job, job.machine.request))
     }
@@ -291,7 +300,7 @@ package struct SettlementQueue: ~Copyable {
         _ actions: inout SettlementActions
     ) {
         // A refusal of an earlier key does not delay the present one.
-        let isOutdated = error.isAboutKey && job.keyGeneration < keyGeneration
+        let isOutdated = error.isAboutKey && job.hasOutdatedKey
         let delay = isOutdated ? floor : chosen
         let retry = ScheduledRetry(
             reservationID: job.reservationID,
@@ -318,7 +327,7 @@ package struct SettlementQueue: ~Copyable {
 
     /// Frees the place of a slow job in the slow lane.
     ///
-    /// After a 401 the other jobs in the lane wait as long as this one, since the server would refuse their key as
+    /// After a 401 the other jobs with the key wait as long as this one, since the server would refuse their key as
     /// well.
     /// - Parameter time: The time of the job's next attempt; nil if it has none, or if its key was outdated.
     private mutating func leavePlace(
@@ -328,10 +337,10 @@ package struct SettlementQueue: ~Copyable {
     ) {
         guard slowLane.leave(job) else { return }
         let error: CyclesError? = if case .failure(let error) = result { error } else { nil }
-        if error?.provesKey ?? true, job.keyGeneration == keyGeneration { slowLane.keyIsAccepted() }
+        if error?.provesKey ?? true, !job.hasOutdatedKey { slowLane.isAccepted(job.owner.keyID) }
         guard let error, error.status == 401, let time else { return }
-        slowLane.probeAgain()
-        for other in slowLane.removeAll() {
+        slowLane.probeAgain(job.owner.keyID)
+        for other in slowLane.removeAll(of: job.owner.keyID) {
             other.lastError = error
             park(other, until: max(other.floor, time))
         }
@@ -357,7 +366,7 @@ package struct SettlementQueue: ~Copyable {
         keepsRecord: Bool = false,
         _ actions: inout SettlementActions
     ) {
-        if job.machine.isSettlement { claims.leave(job, isOver: true) } else { claims.end(job.reservationID) }
+        if job.machine.isSettlement { claims.leave(job, isOver: true) } else { claims.end(.init(job)) }
         leavePlace(job, result)
         actions.append(.tell(job, .finished(result, isAwaited: job.awaitedUntil != nil)))
         end(job)

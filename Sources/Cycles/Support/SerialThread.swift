@@ -24,6 +24,21 @@ package final class SerialThread: Sendable {
         repeat { runAll() } while !endsIfIdle()
     }
 
+    /// Runs work on the thread only. Returns false if the system has no thread to give.
+    package func begin(_ work: @escaping @Sendable () -> Void) -> Bool {
+        let needsThread = line.withLock { line in
+            line.work.append(work)
+            defer { line.hasThread = true }
+            return !line.hasThread
+        }
+        guard needsThread, !threads.start(attempts: 1, { self.loop() }) else { return true }
+        line.withLock { line in
+            line.work = []
+            line.hasThread = false
+        }
+        return false
+    }
+
     private func loop() {
         while true {
             runAll()

@@ -4,5 +4,5 @@
 package final class WeakBox<Object: AnyObject & Sendable>: @unchecked Sendable {
     package weak var value: Object?
 
-    package init() {}
+    package init(_ value: Object? = nil) { self.value = value }
 }

@@ -19,7 +19,7 @@ final class FlushFindings: CyclesObserver {
     func observe(_ event: CyclesEvent) {
         state.withLock { state in
             switch event {
-            case .settlementFailed(let id, let error):
+            case .settlementFailed(let id, let error, _):
                 state.refused += 1
                 state.lines.append("\(id) is rejected: \(error)")
             case .recordSetAside(let record):

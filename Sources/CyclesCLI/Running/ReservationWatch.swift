@@ -27,7 +27,7 @@ final class ReservationWatch: CyclesObserver {
                 state.isInDoubt = end.error.map(ReservationWatch.leavesDoubt) ?? false
             case .attemptStarted(let start) where start.operation == "releaseReservation":
                 state.id = state.id ?? start.reservationID
-            case .settled(let id, let settlement) where id == state.id && settlement.outcome == .released:
+            case .settled(let id, let settlement, _) where id == state.id && settlement.outcome == .released:
                 state.isReleased = true
             default: break
             }

@@ -29,7 +29,7 @@ final class RunWarnings: CyclesObserver {
 
     func observe(_ event: CyclesEvent) {
         switch event {
-        case .settlementFailed(let id, let error):
+        case .settlementFailed(let id, let error, _):
             let text = failure(of: id, error)
             state.withLock { $0.failures[id] = text }
             return
@@ -49,12 +49,12 @@ final class RunWarnings: CyclesObserver {
         guard event.severity >= .warning else { return nil }
         switch event {
         case .leaseAttemptFailed(let failure): return ("attempt \(failure.reservationID)", "\(event)")
-        case .leaseStopped(let id, _): return ("stop \(id)", "\(event)")
+        case .leaseStopped(let id, _, _): return ("stop \(id)", "\(event)")
         case .leaseLost(let loss): return ("loss \(loss.reservationID)", "\(event)")
-        case .leaseAtRisk(let id, _): return ("risk \(id)", "\(event)")
+        case .leaseAtRisk(let id, _, _): return ("risk \(id)", "\(event)")
         case .retryScheduled(let retry): return ("retry \(retry.reservationID)", "\(event)")
-        case .guardDropped(let id, _): return ("drop \(id)", "\(event)")
-        case .valueIgnored(let id, _): return ("value \(id)", "\(event)")
+        case .guardDropped(let id, _, _): return ("drop \(id)", "\(event)")
+        case .valueIgnored(let id, _, _): return ("value \(id)", "\(event)")
         case .journalProblem(let problem): return ("journal \(problem.path ?? "")", "\(event)")
         case .systemProblem: return ("system", "\(event)")
         default: return nil

@@ -38,7 +38,7 @@
         @Test func aFailureIsLoggedAtItsSeverityWithItsCode() {
             let observer = LoggingObserver(logger: logger(.info))
             let error = CyclesError.validation(ValidationIssue(field: "actual", message: "has to be 0 or more"))
-            observer.observe(.settlementFailed("rsv_1", error))
+            observer.observe(.settlementFailed("rsv_1", error, tenant: "acme"))
             #expect(handler.entries.map(\.level) == [.error])
             #expect(handler.entries.first?.metadata["cycles.error"] == "VALIDATION")
             #expect(handler.entries.first?.metadata["cycles.reservation_id"] == "rsv_1")

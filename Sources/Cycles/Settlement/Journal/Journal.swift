@@ -27,27 +27,41 @@ final class Journal: Sendable {
     private let rounds: Lock<JournalRounds>
     /// Runs the completions and observers of clients that have no thread of their own.
     private let delivery: SerialThread
+    /// Derives the names of folders, one after another.
+    private let naming: SerialThread
 
     init(_ files: any FileSystem, base: String?, threads: ThreadSource) {
         folder = base.map { LogFolder(files, base: $0) }
         self.threads = threads
         rounds = Lock(JournalRounds(files, base: base))
         delivery = SerialThread(threads)
+        naming = SerialThread(threads)
     }
 
     /// Adds a client.
     func enter(
         _ store: sending RecordStore,
         _ observer: any CyclesObserver,
+        _ audience: JournalAudience,
         run: @escaping JournalClient.Run
     ) -> JournalClient {
         let number = line.withLock { line, _ in
             line.lastClient += 1
             return line.lastClient
         }
-        let client = JournalClient(number, store, observer, run: run)
+        let client = JournalClient(number, store, observer, audience, run: run)
         perform { $0.enter(client) }
         return client
+    }
+
+    /// Derives the name of an identity's folder, then performs the calls that wait for it. Without a thread, the name is
+    /// derived when it is needed.
+    func deriveName(of identity: JournalIdentity, for calls: NamedCalls) {
+        let isBegun = naming.begin {
+            _ = JournalNames.folder(identity)
+            calls.performAll()
+        }
+        if !isBegun { calls.performAll() }
     }
 
     /// Carries out a call in the next round.

@@ -1,4 +1,4 @@
-/// One client among those that share a journal: its record files, and what it is told.
+/// One identity among those that share a journal: its record files, and its observer.
 final class JournalClient: Sendable {
     /// Runs work on a thread of the client. False if it has none.
     typealias Run = @Sendable (_ work: [@Sendable () -> Void]) -> Bool
@@ -13,13 +13,21 @@ final class JournalClient: Sendable {
     /// Names the client in the log's keys.
     let number: Int
     let observer: any CyclesObserver
+    let audience: JournalAudience
     /// Runs the client's completions and its observer.
     let run: Run
     let store: Lock<RecordStore>
     private let state = Lock(State())
 
-    init(_ number: Int, _ store: sending RecordStore, _ observer: any CyclesObserver, run: @escaping Run) {
+    init(
+        _ number: Int,
+        _ store: sending RecordStore,
+        _ observer: any CyclesObserver,
+        _ audience: JournalAudience,
+        run: @escaping Run
+    ) {
         self.number = number
+        self.audience = audience
         self.store = Lock(store)
         self.observer = observer
         self.run = run

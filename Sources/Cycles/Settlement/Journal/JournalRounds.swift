@@ -53,6 +53,8 @@ struct JournalRounds: Sendable {
     /// Nil without a home directory.
     private var logs: LogKeeper?
     private var clients: [Int: JournalClient] = [:]
+    /// The folders of clients that have left.
+    private var formerFolders: Set<String> = []
     /// Records that wait for their way from the log to their files.
     private var leaving: [CommitLog.Key] = []
 
@@ -142,7 +144,11 @@ struct JournalRounds: Sendable {
     mutating func leave(_ id: ReservationID, of client: JournalClient) { leaving.append(client.key(id)) }
 
     /// Takes over the logs of processes that are gone, and reads the client's record files.
-    mutating func load(_ client: JournalClient, _ completion: @escaping @Sendable ([SettlementRecord]) -> Void) {
+    /// - Parameter completion: Takes the records, and whether there are folders of other identities.
+    mutating func load(
+        _ client: JournalClient,
+        _ completion: @escaping @Sendable (_ records: [SettlementRecord], _ hasSiblings: Bool) -> Void
+    ) {
         var held: Set<LogTakeOver.Held> = []
         if let base, let logs {
             var takeOver = LogTakeOver(files, base: base)
@@ -156,12 +162,14 @@ struct JournalRounds: Sendable {
             records.removeAll { held.contains(LogTakeOver.Held(fingerprint: fingerprint, id: $0.reservationID)) }
         }
         client.addFiles(records.map(\.reservationID))
-        wait(client) { [records] in completion(records) }
+        let hasSiblings = touch(client) { $0.hasSiblings }
+        wait(client) { [records] in completion(records, hasSiblings) }
     }
 
     /// Uses another API key from now on: see ``RecordStore/changeKey(_:)``.
     mutating func changeKey(_ key: Secret, of client: JournalClient, _ completion: @escaping @Sendable () -> Void) {
         if client.store.withLock({ $0.isIdentifiedByKey }) { moveAllToFiles(of: client) }
+        leaveFolder(of: client)
         touch(client) { $0.changeKey(key) }
         needsSync = true
         wait(client, completion)
@@ -171,9 +179,24 @@ struct JournalRounds: Sendable {
     mutating func close(_ client: JournalClient, _ completion: @escaping @Sendable () -> Void) {
         client.close()
         moveAllToFiles(of: client)
+        let isLast = !clients.values.contains { $0.number != client.number && $0.audience === client.audience }
+        if isLast { reportSiblings(to: client) }
+        leaveFolder(of: client)
         clients[client.number] = nil
         needsSync = true
         wait(client, completion)
+    }
+
+    /// Reports records of other identities that no client of this process has had, once to each audience.
+    mutating func reportSiblings(to client: JournalClient) {
+        guard client.audience.beginReportOfSiblings() else { return }
+        let folders = clients.values.compactMap { $0.store.withLock { $0.knownFingerprint } }
+        let known = formerFolders.union(folders)
+        touch(client) { $0.reportSiblings(except: known) }
+    }
+
+    private mutating func leaveFolder(of client: JournalClient) {
+        if let folder = client.store.withLock({ $0.knownFingerprint }) { formerFolders.insert(folder) }
     }
 
     /// Takes a log that was made to follow the present one.
@@ -252,11 +275,18 @@ struct JournalRounds: Sendable {
         let spilled = logs?.commit(needsSync: needsSync, hasPuts: hasPuts, at: now, isHurried: isHurried) ?? [:]
         store(spilled)
         // The clients share the logs, and so the problems.
-        for problem in logs?.takeProblems() ?? [] {
-            events += clients.values.map { ($0, .journalProblem(problem)) }
-        }
+        let problems = logs?.takeProblems() ?? []
+        if !problems.isEmpty { report(problems) }
         defer { (waiters, events, unsyncedClients, lost, needsSync, hasPuts) = ([], [], [], [], false, false) }
         return outcome()
+    }
+
+    /// Reports problems of the logs, once to each audience.
+    private mutating func report(_ problems: [JournalProblem]) {
+        var told: Set<ObjectIdentifier> = []
+        for client in clients.values where told.insert(ObjectIdentifier(client.audience)).inserted {
+            events += problems.map { (client, .journalProblem($0)) }
+        }
     }
 
     private mutating func outcome() -> Outcome {

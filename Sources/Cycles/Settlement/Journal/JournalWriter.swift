@@ -1,4 +1,4 @@
-/// The journal as one client sees it: stores, reads and removes the records of its settlements, in the order of the calls.
+/// The journal of one identity: stores, reads and removes the records of its settlements, in the order of the calls.
 package final class JournalWriter: Sendable {
     /// The client's place among those of its process.
     private struct Membership: Sendable {
@@ -8,6 +8,9 @@ package final class JournalWriter: Sendable {
     }
 
     private let files: any FileSystem
+    /// The directory of all identities; nil without a home directory.
+    private let base: String?
+    private let calls = NamedCalls()
     private let join: @Sendable () -> Membership
     private let current: Lock<Membership>
 
@@ -19,6 +22,7 @@ package final class JournalWriter: Sendable {
         directory: String?,
         identity: JournalIdentity,
         observer: any CyclesObserver,
+        audience: JournalAudience = JournalAudience(),
         threads: ThreadSource = .system,
         transport: (any CallbackTransport)? = nil
     ) {
@@ -29,14 +33,16 @@ package final class JournalWriter: Sendable {
                     files.registry.object(for: base, in: files) { Journal(files, base: base, threads: threads) }
                 } ?? Journal(files, base: nil, threads: threads)
             let store = RecordStore(files: files, base: base, identity: identity)
-            let client = journal.enter(store, observer) { transport?.run($0) ?? false }
+            let client = journal.enter(store, observer, audience) { transport?.run($0) ?? false }
             return Membership(process: files.processID, journal: journal, client: client)
         }
         self.files = files
+        self.base = base
         self.join = join
-        current = Lock(join())
+        let first = join()
+        current = Lock(first)
         // The name of the folder takes long to derive: the first commit shall find it done.
-        if base != nil { _ = threads.start(attempts: 1) { _ = JournalNames.folder(identity) } }
+        if base == nil { calls.performAll() } else { first.journal.deriveName(of: identity, for: calls) }
     }
 
     deinit { close {} }
@@ -44,10 +50,13 @@ package final class JournalWriter: Sendable {
     /// The membership in this process. A process that was forked has no thread that works for its parent's.
     private var member: Membership {
         let process = files.processID
-        return current.withLock { current in
-            if current.process != process { current = join() }
-            return current
+        let (member, isNew) = current.withLock { current in
+            let isNew = current.process != process
+            if isNew { current = join() }
+            return (current, isNew)
         }
+        if isNew { calls.performAll() }
+        return member
     }
 
     private func perform(
@@ -55,7 +64,7 @@ package final class JournalWriter: Sendable {
         _ call: @escaping @Sendable (inout JournalRounds, JournalClient) -> Void
     ) {
         let member = member
-        member.journal.perform(isUrgent: isUrgent) { call(&$0, member.client) }
+        calls.perform { member.journal.perform(isUrgent: isUrgent) { call(&$0, member.client) } }
     }
 
     /// Stores a record in place of one for the same reservation. `completion` takes whether it is on disk.
@@ -66,6 +75,7 @@ package final class JournalWriter: Sendable {
     /// The same for a thread that waits.
     package func writeBlocking(_ record: SettlementRecord) -> Bool {
         let member = member
+        calls.wait()
         return member.journal.performBlocking { $0.put(record, of: member.client, .direct, $1) }
     }
 
@@ -93,9 +103,19 @@ package final class JournalWriter: Sendable {
     }
 
     /// Takes over the records of processes that are gone, reads all, and tidies up.
-    package func load(_ completion: @escaping @Sendable ([SettlementRecord]) -> Void) {
-        perform { $0.load($1, completion) }
+    /// - Parameter completion: Takes the records, and whether there are folders of other identities.
+    package func load(_ completion: @escaping @Sendable (_ records: [SettlementRecord], _ hasSiblings: Bool) -> Void) {
+        // An empty directory is read without the name.
+        guard let base, (try? files.list(base))?.isEmpty == true else {
+            perform { $0.load($1, completion) }
+            return
+        }
+        let member = member
+        member.journal.perform { $0.load(member.client, completion) }
     }
+
+    /// Reports records of other identities that no client of this process has had.
+    package func reportSiblings() { perform { $0.reportSiblings(to: $1) } }
 
     /// Uses another API key from now on: see ``RecordStore/changeKey(_:)``.
     package func changeKey(_ key: Secret, _ completion: @escaping @Sendable () -> Void) {

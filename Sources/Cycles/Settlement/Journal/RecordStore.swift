@@ -7,7 +7,7 @@ package struct RecordStore: Sendable {
     private let base: String?
     private var identity: JournalIdentity
     /// The name of the identity's folder, once it is known; to derive it is slow.
-    private var knownFingerprint: String?
+    private(set) var knownFingerprint: String?
     /// Whether the folder was made, or was found and may be used.
     private var isPrepared = false
     private var hasReportedBase = false
@@ -75,9 +75,16 @@ package struct RecordStore: Sendable {
 
     package mutating func load() -> [SettlementRecord] {
         guard let folder = existingFolder() else { return [] }
-        let records = load(from: folder)
-        reportSiblings(of: folder)
-        return records
+        return load(from: folder)
+    }
+
+    /// Whether there are folders of other identities.
+    package var hasSiblings: Bool {
+        mutating get {
+            guard let base, let folder = existingFolder() else { return false }
+            let names = (try? files.list(base)) ?? []
+            return names.contains { JournalNames.isFolder($0) && "\(base)/\($0)" != folder }
+        }
     }
 
     /// Goes by another API key from now on. Without a tenant that is another identity: its records move to the folder of
@@ -270,9 +277,10 @@ package struct RecordStore: Sendable {
     // MARK: Reports
 
     /// Reports records of other identities, which a change of the configuration may have left behind.
-    private mutating func reportSiblings(of folder: String) {
+    /// - Parameter known: The folders of clients of this process.
+    package mutating func reportSiblings(except known: Set<String>) {
         guard let base else { return }
-        for sibling in ((try? files.list(base)) ?? []).sorted() where "\(base)/\(sibling)" != folder {
+        for sibling in ((try? files.list(base)) ?? []).sorted() where !known.contains(sibling) {
             let count = ((try? files.list("\(base)/\(sibling)")) ?? []).count(where: JournalNames.isRecord)
             guard count > 0 else { continue }
             report(

@@ -1,0 +1,40 @@
+/// Holds the calls of one identity until the name of its folder is derived, so that the thread of the journal does not
+/// wait for the name while other identities have records to write.
+final class NamedCalls: Sendable {
+    private struct Line {
+        var calls: [@Sendable () -> Void] = []
+        var isNamed = false
+        /// The thread that performs the calls that waited.
+        var worker: SystemThread?
+    }
+
+    private let line = WaitableLock(Line())
+
+    /// Performs a call at once if the name is derived and no earlier call waits, else later.
+    func perform(_ call: @escaping @Sendable () -> Void) {
+        let isNow = line.withLock { line, _ in
+            if !line.isNamed { line.calls.append(call) }
+            return line.isNamed
+        }
+        if isNow { call() }
+    }
+
+    /// Waits until the name is derived and all earlier calls were performed.
+    func wait() {
+        _ = line.wait { $0.isNamed || $0.worker == SystemThread.current ? true : nil }
+    }
+
+    /// Performs the calls that wait, in their order.
+    func performAll() {
+        while true {
+            let calls = line.withLock { line in
+                line.worker = line.calls.isEmpty ? nil : SystemThread.current
+                line.isNamed = line.calls.isEmpty
+                defer { line.calls = [] }
+                return line.calls
+            }
+            if calls.isEmpty { return }
+            for call in calls { call() }
+        }
+    }
+}
