@@ -72,10 +72,18 @@ struct World {
 
     func file(_ id: ReservationID) -> String { identityFolder + "/" + JournalNames.file(id) }
 
-    func plant(_ name: String, _ contents: String) throws {
+    /// - Parameter time: The time of the last attempt, in milliseconds since 1970; 0 for none.
+    func plant(_ name: String, _ contents: String, attemptedAt time: Int64 = 0) throws {
         let files = SystemFileSystem()
         try files.prepareDirectory(identityFolder)
         try files.createFile(identityFolder + "/" + name, Array(contents.utf8))
+        guard JournalNames.isRecord(name) else { return }
+        try files.openDirectory(identityFolder).open(name)?.setModified(atMilliseconds: time)
+    }
+
+    /// The time of the last attempt by the file of a reservation, in milliseconds since 1970.
+    func attemptTime(_ id: ReservationID) throws -> Int64? {
+        try SystemFileSystem().openDirectory(identityFolder).status(of: JournalNames.file(id))?.modifiedAtMilliseconds
     }
 
     var problems: [JournalProblem] {
@@ -137,6 +145,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let failures = world.bench.events { if case .settlementFailed = $0 { true } else { nil } }
         #expect(failures.isEmpty)
 
+        world.bench.clock.advance(by: .seconds(5))
         let client = try world.restarted()
         #expect(world.bench.figures == [99_580, 0, 420] && world.folder.files.isEmpty)
         #expect(await client.pendingSettlements().isEmpty)
@@ -154,7 +163,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let reservation = try await world.bench.client.reserve(world.bench.request())
         try await reservation.commit(actual.amount)
         await world.bench.client.shutdown(timeout: .zero)
-        if isLate { world.bench.clock.advance(by: .seconds(3_600)) }
+        world.bench.clock.advance(by: .seconds(isLate ? 3_600 : 5))
         world.bench.observer.forget()
 
         _ = try world.restarted()
@@ -171,6 +180,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         world.bench.wire.loseRequest("commit")
         #expect(try await guarded.commit(.tokens(5)).outcome == .queued(isDurable: true))
         #expect(world.folder.files.count == 1)
+        world.bench.clock.advance(by: .seconds(5))
         _ = try world.restarted()
         #expect(world.bench.figures == [99_995, 0, 5] && world.folder.files.isEmpty)
     }
@@ -229,7 +239,8 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let body = #"{"version":1,"reservation_id":"rsv_x","base_url":"http://authority.test","commit_body":{},"#
         try world.plant(
             JournalNames.file("rsv_x"),
-            body + #""recorded_at_ms":0,"not_before_ms":\#(world.bench.clock.nowMilliseconds + 1_000_000_000)}"#
+            body + #""recorded_at_ms":0,"not_before_ms":\#(world.bench.clock.nowMilliseconds + 1_000_000_000)}"#,
+            attemptedAt: world.bench.clock.nowMilliseconds
         )
         _ = try world.restarted()
         world.bench.clock.advance(by: .seconds(3_599))
@@ -258,6 +269,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         await world.bench.client.shutdown(timeout: .zero)
 
         world.bench.wire.forgetPlans()
+        world.bench.clock.advance(by: .seconds(30))
         _ = try world.restarted()
         let operations = world.bench.operations
         #expect(operations.filter { $0 == "commit" }.count == 1 && operations.last == "event")
@@ -359,6 +371,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         )
         try world.plant("v2-33.json", String(repeating: " ", count: 1_024 * 1_024 + 1))
 
+        world.bench.clock.advance(by: .seconds(5))
         _ = try world.restarted()
         #expect(world.bench.figures == [99_580, 0, 420])
         // A newer client can still settle its own, and one that cannot be read may be readable later.
@@ -792,28 +805,6 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         #expect(answers == 6)
         #expect(await client.pendingSettlements().isEmpty)
     }
-
-    @Test func twoThatReplayTheSameRecordChargeOnce() async throws {
-        let world = try World()
-        for _ in 0..<2 { world.bench.wire.answer("commit", status: 401, unauthorized) }
-        let guarded = try await world.bench.client.reserve(world.bench.request())
-        #expect(try await guarded.commit(.tokens(420)).outcome == .queued(isDurable: true))
-        await world.bench.client.shutdown(timeout: .zero)
-        let gate = CountingTransport(world.bench.authority)
-        var clients: [CyclesClient] = []
-        for _ in 0..<2 {
-            clients.append(
-                try CyclesClient(
-                    configuration: world.bench.client.configuration,
-                    environment: .testing(.tasks(gate), world.bench.clock)
-                )
-            )
-        }
-        #expect(gate.waiting == 2)
-        while gate.answerOne() {}
-        #expect(world.bench.figures == [99_580, 0, 420] && world.folder.files.isEmpty)
-        for client in clients { #expect(await client.pendingSettlements().isEmpty) }
-    }
 }
 
 /// A client whose files are not those of the system, in virtual time.
@@ -848,6 +839,7 @@ private func client(
         #expect(files.notes == ["written", "written", "shut down"])
         _ = try? await work.value
         // What could not be sent any more is found by the next client.
+        world.bench.clock.advance(by: .seconds(5))
         _ = try world.restarted()
         #expect(world.bench.figures == [99_993, 0, 7] && world.folder.files.isEmpty)
     }
@@ -925,6 +917,292 @@ private func client(
     }
 }
 
+/// Record files that several processes find.
+@Suite struct SharedRecordTests {
+    /// A world in which an attempt of a commit has failed and its process has ended.
+    private func worldWithARecord() async throws -> (world: World, id: ReservationID) {
+        let world = try World()
+        for _ in 0..<2 { world.bench.wire.answer("commit", status: 401, unauthorized) }
+        let guarded = try await world.bench.client.reserve(world.bench.request())
+        let id = guarded.reservationID
+        #expect(try await guarded.commit(.tokens(420)).outcome == .queued(isDurable: true))
+        await world.bench.client.shutdown(timeout: .zero)
+        return (world, id)
+    }
+
+    private func client(_ world: World, _ gate: CountingTransport) throws -> CyclesClient {
+        try CyclesClient(
+            configuration: world.bench.client.configuration,
+            environment: .testing(.tasks(gate), world.bench.clock)
+        )
+    }
+
+    /// A client on a disk in memory.
+    private static func simulated(_ world: World, files: any FileSystem) throws -> CyclesClient {
+        let transport = ClientTransport.tasks(InlineCallbackTransport(world.bench.wire))
+        return try CyclesClient(
+            configuration: world.bench.client.configuration,
+            environment: .testing(transport, world.bench.clock, files: files)
+        )
+    }
+
+    @Test func eachAttemptSetsTheTimeOfTheFile() async throws {
+        let (world, id) = try await worldWithARecord()
+        #expect(try world.attemptTime(id) == world.bench.clock.nowMilliseconds)
+        world.bench.clock.advance(by: .seconds(30))
+        let gate = CountingTransport(world.bench.authority)
+        let client = try client(world, gate)
+        #expect(gate.waiting == 1)
+        #expect(try world.attemptTime(id) == world.bench.clock.nowMilliseconds)
+        _ = client
+    }
+
+    @Test func theBackOffSurvivesARestart() async throws {
+        let (world, _) = try await worldWithARecord()
+        let attempts = world.bench.operations.count
+        let client = try world.restarted()
+        world.bench.clock.advance(by: .milliseconds(4_999))
+        #expect(world.bench.operations.count == attempts)
+        #expect(await client.pendingSettlements().count == 1)
+        world.bench.clock.advance(by: .milliseconds(1))
+        #expect(world.bench.operations.count == attempts + 1)
+        #expect(world.bench.figures == [99_580, 0, 420] && world.folder.files.isEmpty)
+    }
+
+    @Test func aFlushDoesNotWaitForTheBackOff() async throws {
+        let (world, _) = try await worldWithARecord()
+        let client = try world.restarted()
+        await client.flush(timeout: .zero)
+        #expect(world.bench.figures == [99_580, 0, 420] && world.folder.files.isEmpty)
+    }
+
+    @Test func ofTwoProcessesOneSendsARecord() async throws {
+        let (world, _) = try await worldWithARecord()
+        world.bench.clock.advance(by: .seconds(5))
+        let gate = CountingTransport(world.bench.authority)
+        let clients = try [client(world, gate), client(world, gate)]
+        #expect(gate.waiting == 1)
+        // However urgent it is to the other.
+        await clients[1].flush(timeout: .zero)
+        #expect(gate.waiting == 1)
+        while gate.answerOne() {}
+        #expect(world.bench.figures == [99_580, 0, 420] && world.folder.files.isEmpty)
+        // The other finds nothing, and says nothing.
+        world.bench.observer.forget()
+        world.bench.clock.advance(by: .seconds(30))
+        #expect(gate.waiting == 0 && world.bench.observer.events.isEmpty)
+        for client in clients { #expect(await client.pendingSettlements().isEmpty) }
+    }
+
+    @Test func anAttemptOfAnotherProcessPutsOffTheNext() async throws {
+        let (world, id) = try await worldWithARecord()
+        let attempts = world.bench.operations.count
+        _ = try world.restarted()
+        world.bench.clock.advance(by: .seconds(3))
+        // Another process makes one.
+        let file = try SystemFileSystem().openDirectory(world.identityFolder).open(JournalNames.file(id))
+        try file?.setModified(atMilliseconds: world.bench.clock.nowMilliseconds)
+        world.bench.clock.advance(by: .milliseconds(4_999))
+        #expect(world.bench.operations.count == attempts)
+        world.bench.clock.advance(by: .milliseconds(1))
+        #expect(world.bench.operations.count == attempts + 1 && world.folder.files.isEmpty)
+    }
+
+    @Test func anEventWhoseLastAttemptIsTooOldIsSetAsideAndReported() async throws {
+        let world = try World()
+        let name = JournalNames.file("rsv_1")
+        try world.plant(
+            name,
+            record("rsv_1", mode: "event"),
+            attemptedAt: world.bench.clock.nowMilliseconds - 6 * 86_400_000 - 1
+        )
+        let client = try world.restarted()
+        #expect(world.bench.operations.isEmpty && world.folder.files == [name + ".rejected"])
+        #expect(await client.pendingSettlements().isEmpty)
+        let reported = try #require(world.setAside.first)
+        #expect(reported.reservationID == "rsv_1" && reported.reason.contains("6 days"))
+        let entry = try #require(SettlementJournal(client.configuration).identities().first?.entries.first)
+        #expect(entry.rejection == reported.reason)
+    }
+
+    @Test func aRecordThatIsBeingSentIsNotDiscarded() async throws {
+        let (world, id) = try await worldWithARecord()
+        world.bench.clock.advance(by: .seconds(5))
+        let gate = CountingTransport(world.bench.authority)
+        let client = try client(world, gate)
+        let journal = SettlementJournal(client.configuration)
+        let entry = try #require(journal.identities().first?.entries.first)
+        #expect(entry.reservationID == id)
+        #expect(throws: JournalProblem.self) { try journal.discard(entry) }
+        #expect(world.folder.files.count == 1)
+        while gate.answerOne() {}
+        #expect(world.folder.files.isEmpty)
+    }
+
+    @Test func aMoveToANewKeyKeepsTheTimeAndTheLock() async throws {
+        let world = try World { $0.tenant = nil }
+        let old =
+            world.folder.path + "/"
+            + JournalNames.folder(baseURL: "http://authority.test", apiKey: "key-1", tenant: nil)
+        let new =
+            world.folder.path + "/"
+            + JournalNames.folder(baseURL: "http://authority.test", apiKey: "key-2", tenant: nil)
+        let files = SystemFileSystem(registry: DirectoryRegistry())
+        try files.prepareDirectory(old)
+        let time = world.bench.clock.nowMilliseconds
+        for id in ["rsv_1", "rsv_2"] as [ReservationID] {
+            try files.writeRecord(
+                Array(record(id.rawValue).utf8),
+                to: "\(old)/\(JournalNames.file(id))",
+                attemptedAt: id == "rsv_1" ? 0 : time,
+                isLocked: false
+            )
+        }
+        let gate = CountingTransport(world.bench.authority)
+        let client = try client(world, gate)
+        #expect(gate.waiting == 1)
+        try await client.updateAPIKey("key-2")
+        let directory = try files.openDirectory(new)
+        #expect(try files.list(old).isEmpty && directory.list().count == 2)
+        #expect(directory.status(of: JournalNames.file("rsv_2"))?.modifiedAtMilliseconds == time)
+        let sent = try #require(try directory.open(JournalNames.file("rsv_1")))
+        #expect(try !sent.lock(isShared: false))
+    }
+
+    @Test func theLogsOfProcessesThatEndAreTakenOverLater() async throws {
+        let world = try World()
+        let disk = SimulatedDisk()
+        let other = JournalWriter(
+            disk.process(1),
+            directory: world.folder.path,
+            identity: JournalIdentity(baseURL: "http://authority.test", apiKey: Secret("k"), tenant: "acme"),
+            observer: RecordingObserver(),
+            threads: .none
+        )
+        #expect(other.writeBlocking(try SettlementRecord(parsing: Array(record("rsv_other").utf8))))
+        let client = try Self.simulated(world, files: disk.process(2))
+        #expect(await client.pendingSettlements().isEmpty)
+        disk.kill(1)
+        // Its own settlement is slow: the rounds look for the others.
+        world.bench.wire.answer("commit", status: 401, unauthorized)
+        let guarded = try await client.reserve(world.bench.request())
+        _ = try await guarded.commit(.tokens(1))
+        world.bench.clock.advance(by: .seconds(60))
+        let commits = world.bench.wire.requests.filter { $0.operationName == "commit" }
+        #expect(commits.contains { $0.url.contains("rsv_other") })
+        #expect(disk.paths.filter { $0.hasSuffix(".log") }.allSatisfy { $0.contains("/2-") })
+        withExtendedLifetime(other) {}
+    }
+
+    /// A journal of a process on a simulated disk, and its claims.
+    private func journal(_ disk: SimulatedDisk, _ process: Int32) -> JournalWriter {
+        JournalWriter(
+            disk.process(process),
+            directory: "/journal",
+            identity: JournalIdentity(baseURL: "http://authority.test", apiKey: Secret("k"), tenant: "acme"),
+            observer: RecordingObserver(),
+            threads: .none
+        )
+    }
+
+    private func claim(_ journal: JournalWriter, _ id: ReservationID, at wall: Int64 = 1_000_000) -> RecordClaim? {
+        let result = Lock<RecordClaim?>(nil)
+        journal.claim(id, ignoresBackOff: true, at: wall) { claim in result.withLock { $0 = claim } }
+        return result.withLock { $0 }
+    }
+
+    private func describe(_ claim: RecordClaim?) -> String {
+        switch claim {
+        case .granted: "granted"
+        case .notDue: "not due"
+        case .busy: "busy"
+        case .gone: "gone"
+        case .rejected: "rejected"
+        case nil: "none yet"
+        }
+    }
+
+    @Test func aRewriteKeepsTheClaimUntilTheAttemptEnds() throws {
+        let disk = SimulatedDisk()
+        let (first, second) = (journal(disk, 1), journal(disk, 2))
+        var record = try SettlementRecord(parsing: Array(record("rsv_1").utf8))
+        first.write(record) { #expect($0) }
+        first.leaveLog("rsv_1")
+        #expect(describe(claim(first, "rsv_1")) == "granted" && describe(claim(second, "rsv_1")) == "busy")
+        // It becomes an event, and its attempt goes on.
+        _ = record.becomeEvent()
+        first.write(record, sentAt: 1_000_100) { #expect($0) }
+        #expect(!first.needsClaim("rsv_1") && describe(claim(second, "rsv_1")) == "busy")
+        // The attempt ends with what the server asks for.
+        record.notBeforeMilliseconds = 5
+        first.write(record) { #expect($0) }
+        #expect(first.needsClaim("rsv_1"))
+        guard case .granted(let found?)? = claim(second, "rsv_1") else {
+            Issue.record("the claim was not released")
+            return
+        }
+        #expect(found.mode == .event && found.notBeforeMilliseconds == 5)
+        second.setAside("rsv_1", reason: "no") {}
+        #expect(describe(claim(first, "rsv_1")) == "rejected")
+    }
+
+    @Test func aClaimEndsWithItsAttemptItsProcessOrItsClient() throws {
+        let disk = SimulatedDisk()
+        let (first, second) = (journal(disk, 1), journal(disk, 2))
+        first.write(try SettlementRecord(parsing: Array(record("rsv_1").utf8))) { #expect($0) }
+        first.leaveLog("rsv_1")
+        _ = claim(first, "rsv_1")
+        first.endAttempt("rsv_1", at: 1_000_000)
+        #expect(describe(claim(second, "rsv_1")) == "granted" && describe(claim(first, "rsv_1")) == "busy")
+        second.close {}
+        #expect(describe(claim(first, "rsv_1")) == "granted")
+        disk.kill(1)
+        #expect(describe(claim(journal(disk, 3), "rsv_1")) == "granted")
+        disk.kill(3)
+        let last = journal(disk, 4)
+        _ = claim(last, "rsv_1")
+        last.remove("rsv_1", mayReturn: true) {}
+        #expect(describe(claim(last, "rsv_1")) == "gone")
+    }
+
+    @Test func aProcessClaimsAFewFilesAtATime() throws {
+        let disk = SimulatedDisk()
+        let journal = journal(disk, 1)
+        let ids = (0..<60).map { ReservationID("rsv_\($0)") }
+        for id in ids {
+            journal.write(try SettlementRecord(parsing: Array(record(id.rawValue).utf8))) { #expect($0) }
+            journal.leaveLog(id)
+        }
+        let granted = Lock(0)
+        for id in ids {
+            journal.claim(id, ignoresBackOff: false, at: 1_000_000) { _ in granted.withLock { $0 += 1 } }
+        }
+        #expect(granted.withLock { $0 } == 48)
+        journal.endAttempt(ids[0], at: 1_000_000)
+        #expect(granted.withLock { $0 } == 49)
+        for id in ids { journal.remove(id, mayReturn: true) {} }
+        #expect(granted.withLock { $0 } == 60)
+    }
+
+    @Test func aRecordFromALogHasTheTimeOfItsLastAttempt() throws {
+        let disk = SimulatedDisk()
+        let first = journal(disk, 1)
+        for (id, time) in [("rsv_0", 0), ("rsv_1", 77_000)] as [(String, Int64)] {
+            var record = try SettlementRecord(parsing: Array(record(id).utf8))
+            record.attemptedAtMilliseconds = time
+            first.write(record) { #expect($0) }
+        }
+        disk.kill(1)
+        let times = Lock([String: Int64]())
+        journal(disk, 2).load { records, _ in
+            for record in records {
+                times.withLock { $0[record.reservationID.rawValue] = record.attemptedAtMilliseconds }
+            }
+        }
+        #expect(times.withLock { $0 } == ["rsv_0": 0, "rsv_1": 77_000])
+    }
+}
+
 @Suite struct KeyRotationTests {
     @Test func aKeyThatChangesWhileARefusalIsHandledIsUsedAtOnce() async throws {
         let rotator = Rotator()
@@ -962,6 +1240,7 @@ private func client(
         await world.bench.client.shutdown(timeout: .zero)
         #expect(!world.folder.contents.contains("key-1"))
         world.bench.authority.addAPIKey("key-2", tenant: "acme")
+        world.bench.clock.advance(by: .seconds(5))
         _ = try world.restarted { $0.apiKey = "key-2" }
         #expect(world.bench.figures == [99_580, 0, 420])
     }
@@ -1232,6 +1511,9 @@ private final class CheckedDirectory: OpenDirectory {
         func status() throws(FileError) -> FileStatus { try inner.status() }
         func write(_ bytes: [UInt8], at offset: Int) throws(FileError) { try inner.write(bytes, at: offset) }
         func read(limit: Int) throws(FileError) -> [UInt8] { try inner.read(limit: limit) }
+        func setModified(atMilliseconds time: Int64) throws(FileError) {
+            try inner.setModified(atMilliseconds: time)
+        }
         func sync() throws(FileError) {
             try check(.sync, name)
             try inner.sync()

@@ -53,6 +53,7 @@ import Testing
         await world.bench.client.shutdown(timeout: .zero)
         #expect(world.folder.files.count == 1 && world.bench.figures == [100_000, 0, 0])
 
+        world.bench.clock.advance(by: .seconds(5))
         let client = try world.restarted()
         #expect(world.bench.figures == [99_580, 0, 420] && world.folder.files.isEmpty)
         #expect(await client.pendingSettlements().isEmpty)

@@ -411,6 +411,7 @@ private func refusal<Value: ~Copyable>(_ body: () async throws(CyclesError) -> V
         #expect(await root.pendingSettlements().isEmpty)
         // A tenant's work is settled once the tenant has a client, with the key of the first.
         let clients = try names.dropLast().map { try tenants.client($0, of: root) }
+        tenants.bench.clock.advance(by: .seconds(5))
         #expect(names.map { tenants.spent($0) } == [1, 2, 0])
         let keys = tenants.bench.wire.requests[sent...].map { $0.headers["X-Cycles-API-Key"] }
         #expect(keys == ["key-a", "key-b"])
@@ -427,6 +428,7 @@ private func refusal<Value: ~Copyable>(_ body: () async throws(CyclesError) -> V
         let root = try tenants.restarted()
         tenants.bench.wire.answer("commit", status: 401, #"{"error":"UNAUTHORIZED","message":"m","request_id":"r"}"#)
         let (a, b) = (try tenants.client("a", of: root), try tenants.client("b", of: root))
+        tenants.bench.clock.advance(by: .seconds(5))
         #expect(await b.pendingSettlements().isEmpty)
         #expect(await a.pendingSettlements().map(\.tenant) == ["a"])
         #expect(await b.flush() == FlushReport(settled: 0, stillPending: 0))

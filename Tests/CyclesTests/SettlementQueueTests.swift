@@ -11,6 +11,10 @@ private final class QueueBench {
     /// By their reservations.
     private var jobs: [String: SettlementJob] = [:]
     var now = Duration.zero
+    /// The claim of the last attempt of each reservation.
+    private(set) var fileClaims: [String: SettlementAction.FileClaim] = [:]
+    /// The reservations whose attempts have ended without a write, with the times at which they began.
+    private(set) var endedAttempts: [String] = []
     /// Happens while an observer is told of a retry.
     var whileReporting: (() -> [String])?
 
@@ -71,14 +75,34 @@ private final class QueueBench {
         _ ids: [String],
         for other: SettlementOwner? = nil,
         notBefore: Int64? = nil,
+        attemptedAt: Int64 = 0,
+        isEvent: Bool = false,
         after errand: Errand? = nil
     ) -> [String] {
-        let records = ids.map { id in
-            var record = record(id)
-            record.notBeforeMilliseconds = notBefore
-            return record
-        }
-        return text(queue.replay(records, for: other ?? owner, after: errand, now: now, wall: now.wholeMilliseconds))
+        let records = ids.map { fileRecord($0, notBefore: notBefore, attemptedAt: attemptedAt, isEvent: isEvent) }
+        let wall = now.wholeMilliseconds
+        return text(
+            queue.replay(records, for: other ?? owner, after: errand, now: now, wall: wall, randomness: { 0.5 })
+        )
+    }
+
+    func fileRecord(
+        _ id: String,
+        notBefore: Int64? = nil,
+        attemptedAt: Int64 = 0,
+        isEvent: Bool = false
+    ) -> SettlementRecord {
+        var record = record(id)
+        record.notBeforeMilliseconds = notBefore
+        record.attemptedAtMilliseconds = attemptedAt
+        if isEvent { _ = record.becomeEvent() }
+        return record
+    }
+
+    func claimed(_ id: String, _ claim: RecordClaim) -> [String] {
+        job(id).map {
+            text(queue.claimed($0, claim, now: now, wall: now.wholeMilliseconds, randomness: 0.5))
+        } ?? []
     }
 
     func stored(_ id: String, _ isWritten: Bool = true) -> [String] {
@@ -86,7 +110,8 @@ private final class QueueBench {
     }
 
     func answer(_ id: String, _ result: Result<SettlementStateMachine.Answer, CyclesError>) -> [String] {
-        job(id).map { text(queue.answered($0, result, now: now, randomness: 0.5)) } ?? []
+        let wall = now.wholeMilliseconds
+        return job(id).map { text(queue.answered($0, result, now: now, randomness: 0.5, attemptedAt: wall)) } ?? []
     }
 
     func succeed(_ id: String) -> [String] { answer(id, .success(.settled(.alreadySettled))) }
@@ -119,7 +144,7 @@ private final class QueueBench {
         text(queue.flush(id, of: identity, until: deadline, includesReplays: includesReplays, now: now) { _ in })
     }
     func endFlush(_ id: UInt64 = 1) -> [String] { text(queue.endFlush(id)) }
-    func beginErrand() -> Errand { queue.beginErrand(of: 1) }
+    func beginErrand(isReplay: Bool = false) -> Errand { queue.beginErrand(of: 1, isReplay: isReplay) }
     func endErrand(_ errand: Errand) -> [String] { text(queue.endErrand(errand)) }
     func claim(_ id: String) -> SettlementQueue.Claim { queue.claim(ReservationID(id), of: 1) }
     func endClaim(_ id: String) { queue.endClaim(ReservationID(id), of: 1) }
@@ -139,10 +164,14 @@ private final class QueueBench {
         var lines: [String] = []
         actions.forEach { action in
             switch action {
-            case .store(let job, let record, let floor):
+            case .store(let job, let record, let floor, _):
                 let wait = floor.map { ", not before \($0.readable)" } ?? ""
                 lines.append("store \(name(job)) as \(record.mode)\(wait)")
-            case .send(let job, let request): lines.append("send \(request.operation) \(name(job))")
+            case .send(let job, let request, let claim):
+                fileClaims[name(job)] = claim
+                lines.append("send \(request.operation) \(name(job))")
+            case .endAttempt(let job, let time): endedAttempts.append("\(name(job)) at \(time)")
+            case .sweep: lines.append("sweep")
             case .tell(let job, .queued(let settlement)):
                 let isDurable = settlement.outcome == .queued(isDurable: true)
                 lines.append("tell \(name(job)) queued\(isDurable ? " on disk" : "")")
@@ -620,6 +649,126 @@ private final class QueueBench {
         #expect(bench.settle("r", for: QueueBench.owner(2, tenant: "b")) == ["send commitReservation r"])
         #expect(bench.pending.count == 2)
         #expect(bench.pending(of: 2).map(\.tenant) == ["b"] && bench.pending(of: 3).isEmpty)
+    }
+}
+
+@Suite struct SettlementFileTests {
+    @Test func aRecordThatAnotherProcessAttemptedWaitsForItsBackOff() {
+        let bench = QueueBench()
+        bench.now = .seconds(100)
+        // Recorded 100 s before that attempt.
+        #expect(bench.replay(["a"], attemptedAt: 100_000) == ["alarm at 200 s"])
+        #expect(bench.attend(at: .seconds(200)) == ["send commitReservation a"] && bench.fileClaims["a"] == .whenDue)
+    }
+
+    @Test func aFlushIgnoresBackOffs() {
+        let bench = QueueBench()
+        bench.now = .seconds(100)
+        _ = bench.replay(["a"], attemptedAt: 100_000)
+        _ = bench.replay(["b"], notBefore: 130_000, attemptedAt: 100_000)
+        #expect(bench.flush(until: .seconds(110)).dropAlarm == ["send commitReservation a"])
+        #expect(bench.fileClaims == ["a": .atOnce])
+    }
+
+    @Test func aFlushThatWaitsForTheJournalIgnoresTheirBackOffsToo() {
+        let bench = QueueBench()
+        bench.now = .seconds(100)
+        let errand = bench.beginErrand(isReplay: true)
+        _ = bench.flush(until: .seconds(110))
+        #expect(bench.replay(["a"], attemptedAt: 100_000, after: errand).dropAlarm == ["send commitReservation a"])
+        #expect(bench.fileClaims == ["a": .atOnce])
+    }
+
+    @Test func aFlushOfOwnWorkNeitherHurriesNorAwaitsThatOfOthers() {
+        let bench = QueueBench()
+        bench.now = .seconds(100)
+        let errand = bench.beginErrand(isReplay: true)
+        _ = bench.replay(["a"], attemptedAt: 100_000, after: errand)
+        #expect(bench.flush(until: .seconds(110), includesReplays: false) == ["flushed 0, left 0"])
+        #expect(bench.pending.first?.nextAttempt == .seconds(100))
+    }
+
+    @Test func aFileThatIsGoneIsForgottenSilently() {
+        let bench = QueueBench(hasJournal: true)
+        #expect(bench.replay(["a", "b"]) == ["send commitReservation a"])
+        #expect(bench.claimed("a", .gone) == ["send commitReservation b"])
+        #expect(bench.pending.map(\.reservationID) == ["b"] && bench.claim("a") == .granted)
+    }
+
+    @Test func aFileThatAnotherProcessSetAsideIsRejectedAndLeftThere() {
+        let bench = QueueBench(hasJournal: true)
+        _ = bench.replay(["a"])
+        #expect(bench.claimed("a", .rejected("no")) == ["tell a failed"] && bench.pending.isEmpty)
+    }
+
+    @Test(arguments: [true, false]) func theSpendOfThisProcessIsSentThoughItsFileIsGone(isRejected: Bool) {
+        let bench = QueueBench(hasJournal: true)
+        _ = bench.settle("a") + bench.stored("a") + bench.fail("a", 401)
+        #expect(bench.endedAttempts == ["a at 0"])
+        #expect(bench.attend(at: .seconds(60)) == ["sweep", "send commitReservation a"])
+        #expect(bench.claimed("a", isRejected ? .rejected(nil) : .gone) == ["send commitReservation a"])
+        #expect(bench.fileClaims == ["a": .done])
+        #expect(bench.succeed("a") == ["tell a already settled", "forget a"])
+    }
+
+    @Test func aFileThatIsBusyHoldsUpNoOther() {
+        let bench = QueueBench()
+        _ = bench.replay(["a", "b"])
+        #expect(bench.claimed("a", .busy(nil)) == ["send commitReservation b", "alarm at 5 s"])
+        _ = bench.succeed("b")
+        #expect(bench.attend(at: .seconds(5)) == ["send commitReservation a"])
+    }
+
+    @Test func whatAnotherProcessWroteIntoAFileCounts() {
+        let bench = QueueBench()
+        bench.now = .seconds(100)
+        _ = bench.replay(["a"])
+        let waiting = bench.fileRecord("a", notBefore: 130_000, attemptedAt: 100_000, isEvent: true)
+        #expect(bench.claimed("a", .notDue(waiting)) == ["alarm at 200 s"])
+        // A flush ignores the back-off, though not the wait that the server asked for.
+        #expect(bench.flush(until: .seconds(150)) == ["alarm at 130 s"])
+        #expect(bench.attend(at: .seconds(130)).dropAlarm == ["send createEvent a"])
+    }
+
+    @Test func aFileThatHasBecomeAnEventIsSentAsOne() {
+        let bench = QueueBench(hasJournal: true)
+        _ = bench.settle("a") + bench.stored("a") + bench.fail("a", 401)
+        _ = bench.attend(at: .seconds(60))
+        #expect(bench.claimed("a", .granted(bench.fileRecord("a", isEvent: true))) == ["send createEvent a"])
+        // The switch is not undone by a file that is older.
+        _ = bench.fail("a", 503)
+        _ = bench.attend(at: .seconds(300))
+        #expect(bench.claimed("a", .granted(bench.fileRecord("a"))) == ["send createEvent a"])
+    }
+
+    @Test func anEventWhoseKeyTheServerMayHaveForgottenIsSetAside() {
+        let bench = QueueBench(hasJournal: true)
+        let sixDays: Int64 = 6 * 86_400_000
+        bench.now = .milliseconds(sixDays + 1_001)
+        #expect(
+            bench.replay(["a"], attemptedAt: 1_000, isEvent: true) == ["tell a failed", "set aside a for 0"]
+        )
+        // A commit, an event that was never sent, and one of six days are sent.
+        #expect(bench.replay(["b"], attemptedAt: 1_000) == ["send commitReservation b"])
+        #expect(bench.succeed("b").contains("forget b"))
+        #expect(bench.replay(["c"], isEvent: true).contains("send createEvent c"))
+        _ = bench.succeed("c")
+        #expect(bench.replay(["d"], attemptedAt: 1_001, isEvent: true).contains("send createEvent d"))
+        // As long may pass while this process sleeps.
+        let old = bench.fileRecord("d", attemptedAt: 1_000, isEvent: true)
+        #expect(bench.claimed("d", .granted(old)) == ["tell d failed", "set aside d for 0"])
+    }
+
+    @Test func slowRoundsLookForTheRecordsOfOthersOnceAMinute() {
+        let bench = QueueBench(hasJournal: true, RetryPolicy(isEnabled: false))
+        for id in ["a", "b"] { _ = bench.settle(id) + bench.stored(id) }
+        _ = bench.fail("a", 503)
+        bench.now = .seconds(1)
+        _ = bench.fail("b", 503)
+        #expect(bench.attend(at: .seconds(60)).contains("sweep"))
+        _ = bench.fail("a", 503)
+        #expect(!bench.attend(at: .seconds(61)).contains("sweep"))
+        #expect(bench.attend(at: .seconds(180)).contains("sweep"))
     }
 }
 

@@ -193,8 +193,49 @@ import Testing
             )
         )
         record.notBeforeMilliseconds = notBefore
-        record.age = .milliseconds(age)
+        record.attemptedAtMilliseconds = now - age
         #expect(record.remainingWait(at: now) == .milliseconds(expected))
+    }
+
+    // MARK: Attempts of several processes
+
+    /// Milliseconds, all of them: the time now, that of the record, that of the last attempt, the random number, and the
+    /// time to wait.
+    @Test(
+        arguments: [
+            // It was never attempted.
+            (10_000_000, 0, 0, 0.5, 0),
+            // As long as the settlement takes already, though five seconds at least and 15 minutes at most.
+            (10_000_000, 9_900_000, 10_000_000, 0.5, 100_000), (10_000_000, 9_900_000, 9_970_000, 0.5, 40_000),
+            (10_000_000, 10_000_000, 10_000_000, 0.5, 5_000), (10_000_000, 0, 10_000_000, 0.5, 900_000),
+            (10_000_000, 0, 9_100_000, 0.5, 0), (10_000_000, 99_000_000, 9_999_000, 0.5, 4_000),
+            // A fifth more or less, and never more than 15 minutes from now.
+            (10_000_000, 9_900_000, 10_000_000, 0, 80_000), (10_000_000, 9_900_000, 10_000_000, 0.75, 110_000),
+            (10_000_000, 0, 10_000_000, 0.75, 900_000),
+            // The future counts as now.
+            (10_000_000, 9_900_000, 99_000_000, 0.5, 100_000), (10_000_000, 9_900_000, .max, 0.5, 100_000),
+            (10_000_000, .max, .max, 0.5, 5_000), (10_000_000, 0, .min, 0.5, 0),
+        ] as [(Int64, Int64, Int64, Double, Int64)]
+    )
+    func aRecordIsDueByItsLastAttempt(
+        now: Int64,
+        recordedAt: Int64,
+        attemptedAt: Int64,
+        randomness: Double,
+        expected: Int64
+    ) throws {
+        var record = try #require(
+            SettlementRecord(
+                reservationID: "r",
+                baseURL: "",
+                mode: .commit,
+                commit: .object([]),
+                event: nil,
+                recordedAtMilliseconds: recordedAt
+            )
+        )
+        record.attemptedAtMilliseconds = attemptedAt
+        #expect(record.remainingBackOff(at: now, randomness: randomness) == .milliseconds(expected))
     }
 
     @Test func filesAreNamedByTheHashOfTheIdentifier() {

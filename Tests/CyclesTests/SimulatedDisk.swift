@@ -30,6 +30,7 @@ final class SimulatedDisk: Sendable {
             var cached: [UInt8] = []
             var unsynced: [Write] = []
             var links = 0
+            var modified: Int64 = 0
             /// The openings that have a lock.
             var lockHolders: Set<Int> = []
             var isLockShared = false
@@ -99,7 +100,8 @@ final class SimulatedDisk: Sendable {
                 after.files[number] = File(
                     durable: contents,
                     cached: contents,
-                    links: after.names.values.count { $0 == number }
+                    links: after.names.values.count { $0 == number },
+                    modified: file.modified
                 )
             }
             return SimulatedDisk(after)
@@ -373,6 +375,10 @@ private final class SimulatedFile: OpenFile {
         try call("read", isChange: false) { (file) throws(FileError) in file.cached }
     }
 
+    func setModified(atMilliseconds time: Int64) throws(FileError) {
+        try call("set the time of", isChange: false) { (file) throws(FileError) in file.modified = time }
+    }
+
     func sync() throws(FileError) {
         try call("sync", fault: .sync) { (file) throws(FileError) in
             for write in file.unsynced { file.durable.overwrite(with: write.bytes[...], at: write.offset) }
@@ -392,7 +398,8 @@ extension FileStatus {
             identity: FileIdentity(device: 1, number: UInt64(number)),
             isOwn: true,
             links: file.links,
-            size: file.cached.count
+            size: file.cached.count,
+            modifiedAtMilliseconds: file.modified
         )
     }
 }

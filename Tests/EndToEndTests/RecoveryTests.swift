@@ -72,7 +72,7 @@ import Testing
         #expect(try #require(world.gate.times("commit").last) >= notBefore)
     }
 
-    @Test func twoProcessesThatReplayTheSameRecordChargeOnce() async throws {
+    @Test func ofTwoProcessesThatFindARecordOneSendsIt() async throws {
         let world = try RecoveryWorld()
         world.gate.hold("commit", .beforeHandling)
         let process = try world.start(1, "first")
@@ -80,10 +80,15 @@ import Testing
         kill(process)
         world.gate.open(dropping: true)
         world.gate.hold("commit", .beforeHandling)
-        let workers = try [world.start(0, "a"), world.start(0, "b")]
-        await until { world.gate.held >= 2 }
+        let sender = try world.start(0, "a")
+        await until { world.gate.held >= 1 }
+        // Longer than another process leaves a record alone that is being sent.
+        let other = try world.start(0, "b")
+        try await Task.sleep(for: .seconds(7))
+        #expect(world.gate.held == 1)
         world.gate.open()
-        for worker in workers { worker.waitUntilExit() }
+        for worker in [sender, other] { worker.waitUntilExit() }
+        #expect(world.gate.requests("commit").count == 2)
         #expect(world.spent == 3 && world.files.isEmpty)
     }
 

@@ -57,12 +57,12 @@ package final class ClientCore: Sendable {
     }
 
     /// Returns the identity of a client's work. The first client of an identity resumes the settlements that an earlier
-    /// process left; every flush waits until they have been read.
+    /// process left; a flush that includes these waits until they have been read.
     func identity(_ name: ClientIdentities.Name, of performer: OperationPerformer) -> SettlementIdentity {
         let (identity, isNew) = identities.join(name, performer)
         guard isNew, let journal = identity.journal else { return identity }
         let owner = SettlementOwner(performer, identity)
-        let errand = engine.beginErrand(of: identity)
+        let errand = engine.beginErrand(of: identity, isReplay: true)
         journal.load { [engine, time, siblingsAlarm] records, hasSiblings in
             engine.replay(records, for: owner, after: errand)
             engine.endErrand(errand)

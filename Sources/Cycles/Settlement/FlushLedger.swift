@@ -2,6 +2,8 @@
 package struct Errand: Hashable, Sendable {
     fileprivate let number: UInt64
     fileprivate let identity: Int
+    /// Whether it leads to settlements that an earlier process left.
+    fileprivate let isReplay: Bool
 }
 
 /// Counts the jobs and errands that flushes wait for: those in progress when a flush begins, and those that follow from
@@ -50,7 +52,9 @@ struct FlushLedger {
             (number, identity, isReplay) = (job.number, job.owner.identity.number, job.isReplay)
         }
 
-        init(_ errand: Errand) { (number, identity, isReplay) = (errand.number, errand.identity, false) }
+        init(_ errand: Errand) {
+            (number, identity, isReplay) = (errand.number, errand.identity, errand.isReplay)
+        }
     }
 
     private struct Count {
@@ -89,13 +93,16 @@ struct FlushLedger {
     /// Removes a finished job.
     mutating func leave(_ job: SettlementJob) { leave(Item(job), counted: 1) }
 
-    mutating func beginErrand(of identity: Int) -> Errand {
-        let errand = Errand(number: nextNumber(), identity: identity)
+    mutating func beginErrand(of identity: Int, isReplay: Bool) -> Errand {
+        let errand = Errand(number: nextNumber(), identity: identity, isReplay: isReplay)
         count(Item(errand), by: 1)
         return errand
     }
 
     mutating func endErrand(_ errand: Errand) { leave(Item(errand), counted: 0) }
+
+    /// Whether a flush waits for a job.
+    func isAwaited(_ job: SettlementJob) -> Bool { flushes.contains { $0.covers(Item(job)) } }
 
     private mutating func leave(_ item: Item, counted: Int) {
         count(item, by: -1)

@@ -1,10 +1,26 @@
 /// An action that ``SettlementEngine`` performs for ``SettlementQueue``.
 package enum SettlementAction: Sendable {
+    /// The claim on a record file that an attempt needs.
+    package enum FileClaim: Sendable {
+        /// One that is granted when the record is due by the attempts of all processes.
+        case whenDue
+        /// One that is granted even if another process has made an attempt recently.
+        case atOnce
+        /// None: the file is claimed, or cannot be.
+        case done
+    }
+
     /// Write the record, then call ``SettlementQueue/stored(_:isWritten:)``. `floor` is the wait that the server asked
-    /// for, stored in the record.
-    indirect case store(SettlementJob, SettlementRecord, floor: Duration?)
-    /// Send the request, then call ``SettlementQueue/answered(_:_:now:randomness:)``.
-    case send(SettlementJob, SettlementStateMachine.Request)
+    /// for, stored in the record. `isSentNext` says whether an attempt follows the write; otherwise the write ends one.
+    indirect case store(SettlementJob, SettlementRecord, floor: Duration?, isSentNext: Bool)
+    /// Send the request, then call ``SettlementQueue/answered(_:_:now:randomness:attemptedAt:)``. If the record is in a
+    /// file that is not locked for this attempt, claim the file instead, unless that is done, and call
+    /// ``SettlementQueue/claimed(_:_:now:wall:randomness:)``.
+    case send(SettlementJob, SettlementStateMachine.Request, FileClaim)
+    /// Release the lock on the record file. `at` is the time at which the attempt began.
+    case endAttempt(SettlementJob, at: Int64)
+    /// Take over the logs of processes that have ended, and replay the records of the owner's identity.
+    case sweep(SettlementOwner)
     case tell(SettlementJob, SettlementJob.Progress)
     /// Report the retry to the observer, then call ``SettlementQueue/reported(_:)``. `leavesLog` says whether the next
     /// attempt lies beyond the inline budget, so that the record belongs in a file that other processes find.

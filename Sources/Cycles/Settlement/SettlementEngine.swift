@@ -75,7 +75,7 @@ package final class SettlementEngine: Sendable {
     /// - Parameter owner: The first client of the identity.
     package func replay(_ records: [SettlementRecord], for owner: SettlementOwner, after errand: Errand? = nil) {
         let (now, wall) = (time.monotonic, time.wallMilliseconds)
-        change { $0.replay(records, for: owner, after: errand, now: now, wall: wall) }
+        change { $0.replay(records, for: owner, after: errand, now: now, wall: wall, randomness: randomness) }
     }
 
     /// The unfinished settlements of an identity, or of all.
@@ -105,8 +105,9 @@ package final class SettlementEngine: Sendable {
     // MARK: Flushing
 
     /// Begins an errand, for flushes to wait for.
-    package func beginErrand(of identity: SettlementIdentity) -> Errand {
-        state.withLock { $0.queue.beginErrand(of: identity.number) }
+    /// - Parameter isReplay: Whether it leads to settlements that an earlier process left.
+    package func beginErrand(of identity: SettlementIdentity, isReplay: Bool = false) -> Errand {
+        state.withLock { $0.queue.beginErrand(of: identity.number, isReplay: isReplay) }
     }
 
     package func endErrand(_ errand: Errand) { change { $0.endErrand(errand) } }
@@ -187,8 +188,17 @@ package final class SettlementEngine: Sendable {
 
     private func perform(_ action: SettlementAction, _ caller: Caller) {
         switch action {
-        case .store(let job, let record, let floor): store(job, record, floor: floor, caller)
-        case .send(let job, let request): send(job, request, isAwaited: caller.isAwaited)
+        case .store(let job, let record, let floor, let isSentNext):
+            store(job, record, floor: floor, isSentNext: isSentNext, caller)
+        case .send(let job, let request, let claim):
+            if claim != .done, request.isSettlement, job.owner.identity.journal?.needsClaim(job.reservationID) ?? false
+            {
+                claimFile(job, ignoresBackOff: claim == .atOnce)
+            } else {
+                send(job, request, isAwaited: caller.isAwaited)
+            }
+        case .endAttempt(let job, let time): job.owner.identity.journal?.endAttempt(job.reservationID, at: time)
+        case .sweep(let owner): owner.identity.journal?.load { [self] records, _ in replay(records, for: owner) }
         case .tell(let job, let progress):
             job.owner.performer.observer.observe(CyclesEvent(job.reservationID, progress))
             job.progress(progress)
@@ -203,25 +213,45 @@ package final class SettlementEngine: Sendable {
                 change { $0.forgotten(job) }
             }
         case .forget(let job, .failure(let refusal)):
-            job.owner.identity.journal?.setAside(job.reservationID, reason: "\(refusal)") { [self] in
+            let isRefused = refusal.status != nil
+            job.owner.identity.journal?.setAside(job.reservationID, reason: "\(refusal)", isRefused: isRefused) {
+                [self] in
                 change { $0.forgotten(job) }
             }
         case .endFlush(let report, let completion): completion(report)
         }
     }
 
-    private func store(_ job: SettlementJob, _ record: SettlementRecord, floor: Duration?, _ caller: Caller) {
+    private func store(
+        _ job: SettlementJob,
+        _ record: SettlementRecord,
+        floor: Duration?,
+        isSentNext: Bool,
+        _ caller: Caller
+    ) {
         guard let journal = job.owner.identity.journal else { return }
         var record = record
-        record.notBeforeMilliseconds = floor.map {
-            time.wallMilliseconds + $0.wholeMillisecondsRoundedUp
-        }
+        let wall = time.wallMilliseconds
+        record.notBeforeMilliseconds = floor.map { wall + $0.wholeMillisecondsRoundedUp }
+        let sendTime = isSentNext ? wall : nil
         guard caller.waitsForDisk else {
-            journal.write(record) { [self] isWritten in change { $0.stored(job, isWritten: isWritten) } }
+            journal.write(record, sentAt: sendTime) { [self] isWritten in
+                change { $0.stored(job, isWritten: isWritten) }
+            }
             return
         }
-        let isWritten = journal.writeBlocking(record)
+        let isWritten = journal.writeBlocking(record, sentAt: sendTime)
         change(by: caller) { $0.stored(job, isWritten: isWritten) }
+    }
+
+    /// Claims the record file of a job for an attempt.
+    private func claimFile(_ job: SettlementJob, ignoresBackOff: Bool) {
+        let wall = time.wallMilliseconds
+        job.owner.identity.journal?.claim(job.reservationID, ignoresBackOff: ignoresBackOff, at: wall) { [self] claim in
+            let (now, wall) = (time.monotonic, time.wallMilliseconds)
+            let randomness = randomness()
+            change { $0.claimed(job, claim, now: now, wall: wall, randomness: randomness) }
+        }
     }
 
     private func send(
@@ -270,24 +300,26 @@ package final class SettlementEngine: Sendable {
         do throws(CyclesError) {
             operation = try make()
         } catch {
-            answered(job, .failure(error), at: .zero)
+            answered(job, .failure(error), at: .zero, attemptedAt: 0)
             return
         }
         // Settlement never uses the admin key.
         operation.authentication = .apiKey
+        let wall = time.wallMilliseconds
         job.owner.performer.start(operation, trace: job.trace, isAwaited: isAwaited) { [self] attempt in
-            answered(job, attempt.result.map { answer($0.value) }, at: attempt.received)
+            answered(job, attempt.result.map { answer($0.value) }, at: attempt.received, attemptedAt: wall)
         }
     }
 
     private func answered(
         _ job: SettlementJob,
         _ result: Result<SettlementStateMachine.Answer, CyclesError>,
-        at now: Duration
+        at now: Duration,
+        attemptedAt wall: Int64
     ) {
         // Only a failure needs a delay.
         let randomness = if case .failure = result { randomness() } else { 0.5 }
-        change { $0.answered(job, result, now: now, randomness: randomness) }
+        change { $0.answered(job, result, now: now, randomness: randomness, attemptedAt: wall) }
     }
 }
 

@@ -38,6 +38,10 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     var inlineUntil = Duration.zero
     /// The earliest time of the next attempt, as the server asked.
     var floor = Duration.zero
+    /// Whether the next attempt does not wait for the back-off after attempts of other processes.
+    var isHurried = false
+    /// The time at which the last attempt began, in milliseconds since 1970; 0 if there was none.
+    var attemptedAtMilliseconds: Int64 = 0
     /// Whether the record is on disk.
     var isDurable = false
     /// The number of unfinished writes of the record.

@@ -5,14 +5,18 @@
 ///
 /// Settlements whose fast retries are used up, and those that an earlier process left, are slow: see ``SlowLane``.
 package struct SettlementQueue: ~Copyable {
-    private let policy: RetryPolicy
+    let policy: RetryPolicy
     /// Whether records are stored.
     private let hasJournal: Bool
+    /// The shortest time between two searches for records of processes that have ended.
+    private static let sweepInterval = Duration.seconds(60)
     /// The jobs with a deadline: their next attempt, or the end of their caller's wait.
     var scheduled = DeadlineHeap<SettlementJob>()
-    private var claims = ReservationClaims()
-    private var slowLane = SlowLane()
-    private var isShutDown = false
+    var claims = ReservationClaims()
+    var slowLane = SlowLane()
+    private(set) var isShutDown = false
+    /// The time of the last sweep.
+    private var lastSweep: Duration?
     /// The pending time of the alarm; nil once it has passed.
     private var alarm: Duration?
     /// The jobs and errands that flushes wait for.
@@ -79,33 +83,6 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// Begins the settlements in a journal, except those of reservations that are being settled.
-    /// - Parameters:
-    ///   - errand: The errand that loaded the records.
-    ///   - wall: The time by the wall clock, in milliseconds since 1970.
-    package mutating func replay(
-        _ records: [SettlementRecord],
-        for owner: SettlementOwner,
-        after errand: Errand? = nil,
-        now: Duration,
-        wall: Int64
-    ) -> SettlementActions {
-        act { queue, _ in
-            guard !queue.isShutDown else { return }
-            for record in records {
-                let machine = SettlementStateMachine(.settle(record), queue.policy)
-                let job = SettlementJob(record.reservationID, of: owner, machine, isReplay: true) { _ in }
-                job.isDurable = true
-                job.isSlow = true
-                guard queue.claims.enter(job) else { continue }
-                queue.ledger.enter(job, after: errand)
-                let wait = record.remainingWait(at: wall)
-                job.floor = now + wait
-                if wait > .zero { queue.park(job, until: job.floor) } else { queue.putInLine(job) }
-            }
-        }
-    }
-
     /// Takes the end of a write of a job's record.
     package mutating func stored(_ job: SettlementJob, isWritten: Bool) -> SettlementActions {
         act { queue, actions in
@@ -124,14 +101,18 @@ package struct SettlementQueue: ~Copyable {
     }
 
     /// Takes the result of a job's request.
-    /// - Parameter randomness: From 0 up to 1; used after a failure only.
+    /// - Parameters:
+    ///   - randomness: From 0 up to 1; used after a failure only.
+    ///   - wall: The time at which the request was sent, in milliseconds since 1970.
     package mutating func answered(
         _ job: SettlementJob,
         _ result: Result<SettlementStateMachine.Answer, CyclesError>,
         now: Duration,
-        randomness: Double
+        randomness: Double,
+        attemptedAt wall: Int64
     ) -> SettlementActions {
         act { queue, actions in
+            job.attemptedAtMilliseconds = wall
             if case .failure(let error) = result { job.lastError = error }
             switch job.machine.answered(result, now: now, randomness: randomness) {
             case .send: queue.send(job, &actions)
@@ -175,7 +156,7 @@ package struct SettlementQueue: ~Copyable {
     /// - Parameters:
     ///   - id: Identifies the flush for ``endFlush(_:)``.
     ///   - identity: The identity whose work is meant; nil for all.
-    ///   - includesReplays: Whether to wait for settlements that an earlier process left, too.
+    ///   - includesReplays: Whether to attempt and wait for settlements that an earlier process left, too.
     package mutating func flush(
         _ id: UInt64,
         of identity: Int? = nil,
@@ -185,7 +166,7 @@ package struct SettlementQueue: ~Copyable {
         _ completion: @escaping @Sendable (FlushReport) -> Void
     ) -> SettlementActions {
         act { queue, actions in
-            queue.hurry(now, &actions) { $0.belongs(to: identity) }
+            queue.hurry(now, &actions) { $0.belongs(to: identity) && (includesReplays || !$0.isReplay) }
             queue.ledger.begin(id, deadline, of: identity, includesReplays: includesReplays, completion)
         }
     }
@@ -196,7 +177,10 @@ package struct SettlementQueue: ~Copyable {
     }
 
     /// Begins an errand, for flushes to wait for.
-    package mutating func beginErrand(of identity: Int) -> Errand { ledger.beginErrand(of: identity) }
+    /// - Parameter isReplay: Whether it leads to settlements that an earlier process left.
+    package mutating func beginErrand(of identity: Int, isReplay: Bool = false) -> Errand {
+        ledger.beginErrand(of: identity, isReplay: isReplay)
+    }
 
     package mutating func endErrand(_ errand: Errand) -> SettlementActions {
         act { queue, _ in queue.ledger.endErrand(errand) }
@@ -204,7 +188,7 @@ package struct SettlementQueue: ~Copyable {
 
     // MARK: Steps
 
-    private mutating func act(_ body: (inout SettlementQueue, inout SettlementActions) -> Void) -> SettlementActions {
+    mutating func act(_ body: (inout SettlementQueue, inout SettlementActions) -> Void) -> SettlementActions {
         var actions = SettlementActions()
         body(&self, &actions)
         while let job = slowLane.next() { send(job, &actions) }
@@ -233,6 +217,19 @@ package struct SettlementQueue: ~Copyable {
         for job in due {
             if job.isSlow { putInLine(job) } else { send(job, &actions) }
         }
+        sweepIfDue(due, now, &actions)
+    }
+
+    /// Looks for records of processes that have ended, with the slow settlements that are due.
+    private mutating func sweepIfDue(_ due: [SettlementJob], _ now: Duration, _ actions: inout SettlementActions) {
+        guard hasJournal, !isShutDown, due.contains(where: \.isSlow),
+            lastSweep.map({ now - $0 >= SettlementQueue.sweepInterval }) ?? true
+        else { return }
+        lastSweep = now
+        var identities: Set<Int> = []
+        for job in due where job.isSlow && identities.insert(job.owner.identity.number).inserted {
+            actions.append(.sweep(job.owner))
+        }
     }
 
     /// Makes the waiting jobs that match due, except those that the server asked to wait.
@@ -241,7 +238,10 @@ package struct SettlementQueue: ~Copyable {
         _ actions: inout SettlementActions,
         where matches: (SettlementJob) -> Bool
     ) {
-        for job in scheduled.all where job.nextAttempt != nil && matches(job) { park(job, until: max(now, job.floor)) }
+        for job in scheduled.all where job.nextAttempt != nil && matches(job) {
+            job.isHurried = true
+            park(job, until: max(now, job.floor))
+        }
         attend(now, &actions)
     }
 
@@ -252,24 +252,27 @@ package struct SettlementQueue: ~Copyable {
         }
         job.phase = .storing
         schedule(job)
-        store(job, record, floor: nil, &actions)
+        store(job, record, floor: nil, isSentNext: true, &actions)
     }
 
     private func store(
         _ job: SettlementJob,
         _ record: SettlementRecord,
         floor: Duration?,
+        isSentNext: Bool,
         _ actions: inout SettlementActions
     ) {
         job.writes += 1
-        actions.append(.store(job, record, floor: floor))
+        var record = record
+        record.attemptedAtMilliseconds = job.attemptedAtMilliseconds
+        actions.append(.store(job, record, floor: floor, isSentNext: isSentNext))
     }
 
     private mutating func send(_ job: SettlementJob, _ actions: inout SettlementActions) {
         job.phase = .sending
         job.keyGeneration = job.owner.performer.credentials.generation
         schedule(job)
-        actions.append(.send(job, job.machine.request))
+        actions.append(.send(job, job.machine.request, job.isHurried ? .atOnce : .whenDue))
     }
 
     /// Moves a job to the deadline of its next event.
@@ -280,12 +283,12 @@ package struct SettlementQueue: ~Copyable {
         if let time { scheduled.insert(job, until: time) }
     }
 
-    private mutating func park(_ job: SettlementJob, until time: Duration) {
+    mutating func park(_ job: SettlementJob, until time: Duration) {
         job.phase = .waiting(until: time)
         schedule(job)
     }
 
-    private mutating func putInLine(_ job: SettlementJob) {
+    mutating func putInLine(_ job: SettlementJob) {
         job.phase = .inLine
         schedule(job)
         slowLane.append(job)
@@ -310,11 +313,16 @@ package struct SettlementQueue: ~Copyable {
         )
         let isLogged = hasJournal && !job.isReplay && job.machine.isSettlement
         let leavesLog = isLogged && now + delay > job.inlineUntil
-        actions.append(.reportRetry(job, retry, leavesLog: leavesLog))
-        if hasJournal, floor > .zero || !job.isDurable, let record = job.machine.record {
-            // Stores the wait that the server asked for, which holds after a restart too, or repeats a failed write.
-            store(job, record, floor: floor > .zero ? floor : nil, &actions)
+        let isStored = hasJournal && (floor > .zero || !job.isDurable)
+        if hasJournal, job.machine.isSettlement, !isStored {
+            actions.append(.endAttempt(job, at: job.attemptedAtMilliseconds))
         }
+        actions.append(.reportRetry(job, retry, leavesLog: leavesLog))
+        if isStored, let record = job.machine.record {
+            // Stores the wait that the server asked for, which holds after a restart too, or repeats a failed write.
+            store(job, record, floor: floor > .zero ? floor : nil, isSentNext: false, &actions)
+        }
+        job.isHurried = false
         leavePlace(job, .failure(error), holdsUp: isOutdated ? nil : now + delay)
         if isShutDown {
             strand(job, &actions)
@@ -347,7 +355,7 @@ package struct SettlementQueue: ~Copyable {
     }
 
     /// Tells a waiting caller that the next attempt comes too late, once the outcome of the journal write is known.
-    private mutating func tellIfLate(_ job: SettlementJob, _ actions: inout SettlementActions) {
+    mutating func tellIfLate(_ job: SettlementJob, _ actions: inout SettlementActions) {
         guard let awaitedUntil = job.awaitedUntil, let nextAttempt = job.nextAttempt, awaitedUntil < nextAttempt,
             job.isDurable || job.writes == 0
         else { return }
@@ -360,7 +368,7 @@ package struct SettlementQueue: ~Copyable {
         actions.append(.tell(job, .queued(job.machine.settlement(.queued(isDurable: job.isDurable)))))
     }
 
-    private mutating func finish(
+    mutating func finish(
         _ job: SettlementJob,
         _ result: Result<Settlement, CyclesError>,
         keepsRecord: Bool = false,
@@ -379,7 +387,7 @@ package struct SettlementQueue: ~Copyable {
     }
 
     /// Ends a job without a further attempt.
-    private mutating func strand(_ job: SettlementJob, _ actions: inout SettlementActions) {
+    mutating func strand(_ job: SettlementJob, _ actions: inout SettlementActions) {
         guard job.isDurable else {
             // The server did not refuse it: a file that exists despite a reported write error stays.
             finish(job, .failure(job.lastError ?? .cancelled), keepsRecord: true, &actions)
@@ -392,7 +400,7 @@ package struct SettlementQueue: ~Copyable {
         ledger.leave(job)
     }
 
-    private mutating func end(_ job: SettlementJob) {
+    mutating func end(_ job: SettlementJob) {
         job.phase = .over
         job.awaitedUntil = nil
         schedule(job)

@@ -50,10 +50,8 @@ package struct SettlementRecord: Sendable {
     package let recordedAtMilliseconds: Int64
     /// The earliest time of the next attempt, as the server asked, in milliseconds since 1970.
     package var notBeforeMilliseconds: Int64?
-    /// The time since the last change of the file, negative if that lies in the future; nil for a record of this
-    /// process.
-    package var age: Duration?
-    /// When the last attempt began, in milliseconds since 1970; 0 if there was none.
+    /// The time at which the last attempt began, in milliseconds since 1970, which is the time of its file; 0 if there was
+    /// none.
     package var attemptedAtMilliseconds: Int64 = 0
     package var unknown: [UnknownMember] = []
     /// The body of the request in the present mode.
@@ -195,16 +193,40 @@ package struct SettlementRecord: Sendable {
 
     /// The remaining wait that the server asked for.
     ///
-    /// The wait ends at most one hour after the time of the file, so that restarts do not prolong it. A file with a
-    /// time in the future was written with a wrong clock: the hour then counts from ``recordedAtMilliseconds``, by that
-    /// clock.
+    /// The wait ends at most one hour after the last attempt, so that restarts do not prolong it. An attempt in the future
+    /// was stamped by a wrong clock: the hour then counts from ``recordedAtMilliseconds``, by that clock.
     /// - Parameter wall: The present time, in milliseconds since 1970.
     package func remainingWait(at wall: Int64) -> Duration {
         guard let notBeforeMilliseconds else { return .zero }
-        let age = (age ?? .zero).wholeMilliseconds
-        let written = age >= 0 ? wall.saturatingSubtracting(age) : recordedAtMilliseconds
+        let written = attemptedAtMilliseconds <= wall ? attemptedAtMilliseconds : recordedAtMilliseconds
         let limit = RetryDelays.longestFloor.wholeMilliseconds
         let end = min(notBeforeMilliseconds, written.saturatingAdding(limit))
         return .milliseconds(max(0, end.saturatingSubtracting(max(wall, written))))
     }
+
+    /// The remaining time until the next attempt of whichever process finds the record in a file.
+    ///
+    /// It grows with the time that the settlement already takes: from 5 seconds after the last attempt to 15 minutes, give
+    /// or take a fifth. An attempt in the future, by a clock that was wrong, counts as one of now.
+    /// - Parameters:
+    ///   - wall: The present time, in milliseconds since 1970.
+    ///   - randomness: From 0 up to 1.
+    package func remainingBackOff(at wall: Int64, randomness: Double) -> Duration {
+        guard attemptedAtMilliseconds != 0 else { return .zero }
+        let attempt = min(attemptedAtMilliseconds, wall)
+        let span = min(max(attempt.saturatingSubtracting(recordedAtMilliseconds), 5_000), 900_000)
+        let due = attempt.saturatingAdding(Int64(Double(span) * (0.8 + 0.4 * randomness)))
+        return .milliseconds(min(max(due.saturatingSubtracting(wall), 0), 900_000))
+    }
+
+    /// Whether the server may have forgotten the key of an event that an earlier attempt has charged already. Deployed
+    /// servers remember such keys for 7 days.
+    /// - Parameter wall: The present time, in milliseconds since 1970.
+    package func isOutdatedEvent(at wall: Int64) -> Bool {
+        mode == .event && attemptedAtMilliseconds != 0
+            && wall.saturatingSubtracting(attemptedAtMilliseconds) > SettlementRecord.longestEventPause
+    }
+
+    /// Six days, in milliseconds.
+    private static let longestEventPause: Int64 = 6 * 86_400_000
 }

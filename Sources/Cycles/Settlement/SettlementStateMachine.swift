@@ -16,6 +16,9 @@ package struct SettlementStateMachine: Sendable {
         case lookUp
         case release(ReleaseRequest)
 
+        /// Whether it belongs to a settlement.
+        package var isSettlement: Bool { if case .release = self { false } else { true } }
+
         /// The operation of the specification.
         package var operation: String {
             switch self {
@@ -75,6 +78,19 @@ package struct SettlementStateMachine: Sendable {
 
     /// The record of a settlement; nil for a release.
     package var record: SettlementRecord? { if case .settle(let record) = work { record } else { nil } }
+
+    /// Takes the record as its file has it: another process may have switched it to an event.
+    /// - Parameter isReplay: Whether the record came from a file in the first place, so that nothing is known beyond it.
+    package mutating func reload(_ found: SettlementRecord, isReplay: Bool) {
+        guard case .settle(let record) = work else { return }
+        switch (record.mode, found.mode) {
+        // The switch could not be written. It is not undone.
+        case (.event, .commit): return
+        case (.commit, .event): doubt = nil
+        case (.commit, .commit), (.event, .event): guard isReplay else { return }
+        }
+        work = .settle(found)
+    }
 
     package var isSettlement: Bool { if case .settle = work { true } else { false } }
 

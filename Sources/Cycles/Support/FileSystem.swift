@@ -53,12 +53,21 @@ package struct FileStatus: Hashable, Sendable {
     /// The number of names that it has.
     package let links: Int
     package let size: Int
+    /// The time of the last change, in milliseconds since 1970.
+    package let modifiedAtMilliseconds: Int64
 
-    package init(identity: FileIdentity, isOwn: Bool, links: Int, size: Int) {
+    package init(
+        identity: FileIdentity,
+        isOwn: Bool,
+        links: Int,
+        size: Int,
+        modifiedAtMilliseconds: Int64
+    ) {
         self.identity = identity
         self.isOwn = isOwn
         self.links = links
         self.size = size
+        self.modifiedAtMilliseconds = modifiedAtMilliseconds
     }
 }
 
@@ -89,6 +98,8 @@ package protocol OpenFile: AnyObject, Sendable {
     func write(_ bytes: [UInt8], at offset: Int) throws(FileError)
     /// - Parameter limit: The most bytes that are read; a larger file is an error.
     func read(limit: Int) throws(FileError) -> [UInt8]
+    /// Sets the time of the last change, in milliseconds since 1970.
+    func setModified(atMilliseconds time: Int64) throws(FileError)
     /// Sees to it that everything that was written is on disk.
     func sync() throws(FileError)
     func close()

@@ -206,6 +206,16 @@ private final class SystemOpenFile: OpenFile {
         return contents
     }
 
+    func setModified(atMilliseconds time: Int64) throws(FileError) {
+        let descriptor = open
+        // The times of the last access and of the last change.
+        let times = [SystemTime](repeating: SystemTime(.milliseconds(time)), count: 2)
+        let result = times.withUnsafeBytes {
+            futimens(descriptor, $0.assumingMemoryBound(to: timespec.self).baseAddress)
+        }
+        guard result == 0 else { throw SystemFileSystem.failure("set the time of", path) }
+    }
+
     func sync() throws(FileError) {
         #if canImport(Darwin)
             let result = fcntl(open, F_FULLFSYNC)
@@ -228,7 +238,8 @@ extension FileStatus {
             identity: FileIdentity(status),
             isOwn: status.st_mode & S_IFMT == S_IFREG && status.st_uid == geteuid(),
             links: Int(status.st_nlink),
-            size: Int(status.st_size)
+            size: Int(status.st_size),
+            modifiedAtMilliseconds: SystemTime(modificationOf: status).duration.wholeMilliseconds
         )
     }
 }

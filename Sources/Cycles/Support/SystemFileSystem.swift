@@ -164,12 +164,7 @@ package struct SystemFileSystem: FileSystem {
     package func age(of path: String) -> Duration? {
         var status = stat()
         guard lstat(path, &status) == 0 else { return nil }
-        #if canImport(Darwin)
-            let changed = SystemTime(status.st_mtimespec)
-        #else
-            let changed = SystemTime(status.st_mtim)
-        #endif
-        return SystemTime.wall.duration - changed.duration
+        return SystemTime.wall.duration - SystemTime(modificationOf: status).duration
     }
 
     package func identity(of path: String) -> FileIdentity? {

@@ -24,6 +24,15 @@ package struct SystemTime: Sendable {
     /// The same time.
     init(_ time: timespec) { self = unsafeBitCast(time, to: SystemTime.self) }
 
+    /// The time of the last change of a file.
+    init(modificationOf status: stat) {
+        #if canImport(Darwin)
+            self.init(status.st_mtimespec)
+        #else
+            self.init(status.st_mtim)
+        #endif
+    }
+
     /// The time of the clock that nobody sets.
     package static var monotonic: SystemTime { SystemTime(CLOCK_MONOTONIC) }
 

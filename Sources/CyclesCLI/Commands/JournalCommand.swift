@@ -147,6 +147,9 @@ enum JournalCommand {
         name: "flush",
         summary: "Settles the pending records of this configuration.",
         discussion: """
+            Attempts them now, whenever another process has attempted them last, but not before a time that the server
+            asked for. A record that a running process is sending is left to that process.
+
             The status is 65 if a file was set aside: a settlement that the server refused for good, or a corrupt file.
             It is 75 if settlements are still pending.
             """,

@@ -22,6 +22,8 @@ final class Journal: Sendable {
     private static let delayOfDrops = Duration.milliseconds(100)
 
     private let folder: LogFolder?
+    /// The take-over of other processes' logs, before it has begun.
+    private let takeOver: LogTakeOver?
     private let threads: ThreadSource
     private let line = WaitableLock(Line())
     private let rounds: Lock<JournalRounds>
@@ -32,6 +34,7 @@ final class Journal: Sendable {
 
     init(_ files: any FileSystem, base: String?, threads: ThreadSource) {
         folder = base.map { LogFolder(files, base: $0) }
+        takeOver = base.map { LogTakeOver(files, base: $0) }
         self.threads = threads
         rounds = Lock(JournalRounds(files, base: base))
         delivery = SerialThread(threads)
@@ -150,6 +153,22 @@ final class Journal: Sendable {
         for completion in outcome.direct { completion() }
         for (client, work) in outcome.apart where !client.run(work) { delivery.run(work) }
         if outcome.needsSuccessor { prepareSuccessor() }
+        if let own = outcome.needsTakeOver { takeOverLogs(except: own) }
+    }
+
+    /// Takes over the logs of processes that have ended, apart from the thread that others wait for: there may be
+    /// thousands of records.
+    private func takeOverLogs(except own: Set<String>) {
+        let work: @Sendable () -> Void = {
+            let result = self.takeOver.map { takeOver in
+                var takeOver = takeOver
+                takeOver.run(except: own)
+                return takeOver
+            }
+            self.perform { $0.tookOver(result) }
+        }
+        let isShort = takeOver.map { !$0.isNeeded(except: own) } ?? true
+        if isShort || !threads.start(attempts: 1, work) { work() }
     }
 
     /// Makes the next log while this one still has room, apart from the thread that others wait for.

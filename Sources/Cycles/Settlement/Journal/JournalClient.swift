@@ -3,9 +3,18 @@ final class JournalClient: Sendable {
     /// Runs work on a thread of the client. False if it has none.
     typealias Run = @Sendable (_ work: [@Sendable () -> Void]) -> Bool
 
+    private struct Entry {
+        /// Whether the reservation may have a record file; its record no longer goes to the log.
+        var isFiled = false
+        /// Whether the file is locked for an attempt of this client.
+        var isLocked = false
+        /// The time at which the last attempt of this client began, in milliseconds since 1970; 0 if there was none.
+        var attemptedAt: Int64 = 0
+    }
+
     private struct State {
-        /// Reservations that may have a record file; their records no longer go to the log.
-        var filed: Set<ReservationID> = []
+        /// The reservations that have a file or were attempted in vain.
+        var entries: [ReservationID: Entry] = [:]
         /// Whether the client has shut down: what it still writes is for another process.
         var isClosed = false
     }
@@ -35,13 +44,55 @@ final class JournalClient: Sendable {
 
     func key(_ id: ReservationID) -> CommitLog.Key { CommitLog.Key(client: number, id: id) }
 
-    func mayHaveFile(_ id: ReservationID) -> Bool { state.withLock { $0.filed.contains(id) } }
+    func mayHaveFile(_ id: ReservationID) -> Bool { state.withLock { $0.entries[id]?.isFiled ?? false } }
 
     /// Whether a record goes to its file rather than to the log.
-    func usesFile(_ id: ReservationID) -> Bool { state.withLock { $0.isClosed || $0.filed.contains(id) } }
+    func usesFile(_ id: ReservationID) -> Bool {
+        state.withLock { $0.isClosed || ($0.entries[id]?.isFiled ?? false) }
+    }
 
-    func addFile(_ id: ReservationID) { state.withLock { _ = $0.filed.insert(id) } }
-    func addFiles(_ ids: some Sequence<ReservationID>) { state.withLock { $0.filed.formUnion(ids) } }
-    func removeFile(_ id: ReservationID) { state.withLock { _ = $0.filed.remove(id) } }
+    /// Whether an attempt has to claim the reservation's file first.
+    func needsClaim(_ id: ReservationID) -> Bool {
+        state.withLock { state in state.entries[id].map { $0.isFiled && !$0.isLocked } ?? false }
+    }
+
+    /// The reservations that have files.
+    var filed: Set<ReservationID> { state.withLock { Set($0.entries.lazy.filter { $0.value.isFiled }.map(\.key)) } }
+
+    func addFile(_ id: ReservationID, isLocked: Bool = false) {
+        state.withLock {
+            $0.entries[id, default: Entry()].isFiled = true
+            $0.entries[id]?.isLocked = isLocked
+        }
+    }
+
+    /// The time at which the last attempt began, in milliseconds since 1970; nil if this client knows of none.
+    func attemptTime(of id: ReservationID) -> Int64? { state.withLock { $0.entries[id]?.attemptedAt } }
+
+    /// Takes note of the end of an attempt.
+    /// - Returns: Whether a file is to be unlocked.
+    func endAttempt(_ id: ReservationID, at time: Int64) -> Bool {
+        state.withLock { state in
+            state.entries[id, default: Entry()].attemptedAt = time
+            return state.entries[id]?.isLocked ?? false
+        }
+    }
+
+    /// Forgets a reservation that is settled or has no file any more.
+    func forget(_ id: ReservationID) { state.withLock { $0.entries[id] = nil } }
+
+    /// Forgets a reservation unless it may have a file.
+    /// - Returns: Whether it is forgotten.
+    func forgetUnlessFiled(_ id: ReservationID) -> Bool {
+        state.withLock { state in
+            guard let entry = state.entries[id] else { return true }
+            if !entry.isFiled { state.entries[id] = nil }
+            return !entry.isFiled
+        }
+    }
+
     func close() { state.withLock { $0.isClosed = true } }
+
+    /// Whether the client has shut down.
+    var isClosed: Bool { state.withLock { $0.isClosed } }
 }

@@ -79,6 +79,12 @@ package enum JournalNames {
     /// Where the folders of all identities are unless configured otherwise; nil without a home.
     package static func base(inHome home: String?) -> String? { home.map { $0 + "/.runcycles/commit-journal" } }
 
+    /// The folder and the name of a file.
+    package static func parts(of path: String) -> (folder: String, name: String) {
+        guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+        return (String(path[..<slash]), String(path[path.index(after: slash)...]))
+    }
+
     /// Whether a folder is an identity's, by its name.
     package static func isFolder(_ name: String) -> Bool {
         name.utf8.count == 16 && name.utf8.allSatisfy { $0 &- 0x30 < 10 || $0 &- 0x61 < 6 }

@@ -28,6 +28,8 @@ struct JournalRounds: Sendable {
         var hasSeveral = false
         /// Whether a successor of the log is to be prepared.
         var needsSuccessor = false
+        /// The own logs, if those of other processes are to be taken over, with ``JournalRounds/tookOver(_:)`` after that.
+        var needsTakeOver: Set<String>?
 
         mutating func add(_ client: JournalClient, _ work: @escaping @Sendable () -> Void) {
             if apart.last?.client !== client { apart.append((client, [])) }
@@ -57,6 +59,8 @@ struct JournalRounds: Sendable {
     private var formerFolders: Set<String> = []
     /// Records that wait for their way from the log to their files.
     private var leaving: [CommitLog.Key] = []
+    private var claims = RecordClaims()
+    private var takeOver = TakeOverLine()
 
     // The properties below last for a round.
     private var waiters: [Waiter] = []
@@ -81,8 +85,10 @@ struct JournalRounds: Sendable {
     mutating func enter(_ client: JournalClient) { clients[client.number] = client }
 
     /// Stores a record in place of one for the same reservation: in the log, or in its file if it has one.
+    /// - Parameter sendTime: The time at which an attempt follows, in milliseconds since 1970; nil if none does.
     mutating func put(
         _ record: SettlementRecord,
+        sentAt sendTime: Int64?,
         of client: JournalClient,
         _ delivery: Delivery,
         _ completion: @escaping Completion
@@ -99,7 +105,10 @@ struct JournalRounds: Sendable {
             (needsSync, hasPuts) = (true, true)
             waiters.append(Waiter(client: client, place: .log(key), delivery: delivery, completion: completion))
         } else {
-            let place = writeFile(contents, key, client) ? Waiter.Place.file : .nowhere
+            let isLocked = sendTime != nil && !client.isClosed
+            let time = sendTime ?? record.attemptedAtMilliseconds
+            let isWritten = writeFile(contents, key, client, attemptedAt: time, isLocked: isLocked)
+            let place = isWritten ? Waiter.Place.file : .nowhere
             waiters.append(Waiter(client: client, place: place, delivery: delivery, completion: completion))
         }
     }
@@ -119,51 +128,69 @@ struct JournalRounds: Sendable {
         needsSync = true
         if client.mayHaveFile(id) {
             touch(client) { $0.remove(id, mayReturn: mayReturn) }
-            client.removeFile(id)
         }
+        client.forget(id)
         wait(client, completion)
     }
 
-    /// Keeps the record of a settlement that the server refuses for good, with the reason, for an operator.
+    /// Keeps the record of a settlement that is given up, with the reason, for an operator.
     mutating func setAside(
         _ id: ReservationID,
         of client: JournalClient,
         reason: String,
+        isRefused: Bool,
         _ completion: @escaping @Sendable () -> Void
     ) {
         moveToFile(client.key(id), client)
         needsSync = true
         if client.mayHaveFile(id) {
-            touch(client) { $0.setAside(id, reason: reason) }
-            client.removeFile(id)
+            let report = isRefused ? "the server refuses it for good: \(reason)" : reason
+            touch(client) { $0.setAside(id, rejection: reason, report: report) }
         }
+        client.forget(id)
         wait(client, completion)
     }
 
     /// Moves a record from the log to its file before long.
     mutating func leave(_ id: ReservationID, of client: JournalClient) { leaving.append(client.key(id)) }
 
-    /// Takes over the logs of processes that are gone, and reads the client's record files.
+    /// Claims a record file for one attempt, as soon as few enough are claimed.
+    mutating func claim(_ call: RecordClaims.Call) { claims.append(call) }
+
+    /// Releases the claim on a record file.
+    mutating func release(_ id: ReservationID, of client: JournalClient) {
+        client.store.withLock { $0.locks.release(id) }
+        if client.mayHaveFile(id) { client.addFile(id) }
+    }
+
+    /// Takes over the logs of processes that have ended, and then reads the client's record files.
     /// - Parameter completion: Takes the records, and whether there are folders of other identities.
     mutating func load(
         _ client: JournalClient,
         _ completion: @escaping @Sendable (_ records: [SettlementRecord], _ hasSiblings: Bool) -> Void
     ) {
-        var held: Set<LogTakeOver.Held> = []
-        if let base, let logs {
-            var takeOver = LogTakeOver(files, base: base)
-            takeOver.run(except: logs.names)
-            events += takeOver.events.map { (client, $0) }
-            held = takeOver.held
+        takeOver.append(client, completion)
+    }
+
+    /// Takes the end of a take-over that an ``Outcome`` asked for.
+    mutating func tookOver(_ result: LogTakeOver?) {
+        for (index, (client, completion)) in takeOver.end().enumerated() {
+            if index == 0 { events += result?.events.map { (client, $0) } ?? [] }
+            let records = load(client, except: result?.held ?? [])
+            let hasSiblings = touch(client) { $0.hasSiblings }
+            wait(client) { completion(records, hasSiblings) }
         }
-        var records = touch(client) { $0.load() }
+    }
+
+    private mutating func load(_ client: JournalClient, except held: Set<LogTakeOver.Held>) -> [SettlementRecord] {
+        let known = client.filed
+        var records = touch(client) { $0.load(except: known) }
         if !held.isEmpty {
             let fingerprint = client.store.withLock { $0.fingerprint }
             records.removeAll { held.contains(LogTakeOver.Held(fingerprint: fingerprint, id: $0.reservationID)) }
         }
-        client.addFiles(records.map(\.reservationID))
-        let hasSiblings = touch(client) { $0.hasSiblings }
-        wait(client) { [records] in completion(records, hasSiblings) }
+        for record in records { client.addFile(record.reservationID) }
+        return records
     }
 
     /// Uses another API key from now on: see ``RecordStore/changeKey(_:)``.
@@ -179,6 +206,7 @@ struct JournalRounds: Sendable {
     mutating func close(_ client: JournalClient, _ completion: @escaping @Sendable () -> Void) {
         client.close()
         moveAllToFiles(of: client)
+        client.store.withLock { $0.locks.releaseAll() }
         let isLast = !clients.values.contains { $0.number != client.number && $0.audience === client.audience }
         if isLast { reportSiblings(to: client) }
         leaveFolder(of: client)
@@ -217,14 +245,36 @@ struct JournalRounds: Sendable {
         return client.store.withLock { body(&$0) }
     }
 
-    private mutating func writeFile(_ contents: [UInt8], _ key: CommitLog.Key, _ client: JournalClient) -> Bool {
+    private mutating func writeFile(
+        _ contents: [UInt8],
+        _ key: CommitLog.Key,
+        _ client: JournalClient,
+        attemptedAt time: Int64,
+        isLocked: Bool
+    ) -> Bool {
+        let isWritten = touch(client) { $0.write(contents, of: key.id, attemptedAt: time, isLocked: isLocked) }
         // A file that could not be synced may be there all the same.
-        client.addFile(key.id)
-        return touch(client) { $0.write(contents, of: key.id) }
+        client.addFile(key.id, isLocked: isWritten && isLocked)
+        return isWritten
+    }
+
+    private mutating func writeFile(
+        _ record: CommitLog.Record,
+        _ key: CommitLog.Key,
+        _ client: JournalClient
+    ) -> Bool {
+        let time = client.attemptTime(of: key.id) ?? 0
+        return writeFile(
+            record.contents,
+            key,
+            client,
+            attemptedAt: max(time, record.attemptedAtMilliseconds),
+            isLocked: false
+        )
     }
 
     private mutating func moveToFile(_ key: CommitLog.Key, _ client: JournalClient) {
-        guard let record = logs?.record(key), writeFile(record.contents, key, client) else { return }
+        guard let record = logs?.record(key), writeFile(record, key, client) else { return }
         moved.append((client, key))
     }
 
@@ -254,7 +304,7 @@ struct JournalRounds: Sendable {
     /// Stores records that no log can hold.
     private mutating func store(_ records: LogKeeper.Records) {
         for (key, record) in records {
-            guard let client = clients[key.client], writeFile(record.contents, key, client) else {
+            guard let client = clients[key.client], writeFile(record, key, client) else {
                 lost.insert(key)
                 continue
             }
@@ -270,6 +320,17 @@ struct JournalRounds: Sendable {
     /// - Parameter isHurried: Whether drops are written at once, since there is no thread to do so later.
     mutating func end(at now: ContinuousClock.Instant, isHurried: Bool) -> Outcome {
         moveSome()
+        for call in claims.takeNext(clients.values) {
+            let (claim, isLocked) = touch(call.client) { store in
+                let claim = store.claim(call.id, ignoresBackOff: call.ignoresBackOff, at: call.wall)
+                return (claim, store.locks.isHeld(call.id))
+            }
+            switch claim {
+            case .granted, .notDue, .busy: call.client.addFile(call.id, isLocked: isLocked)
+            case .gone, .rejected: call.client.forget(call.id)
+            }
+            wait(call.client) { call.completion(claim) }
+        }
         syncFolders()
         if clients.isEmpty { logs?.end() }
         let spilled = logs?.commit(needsSync: needsSync, hasPuts: hasPuts, at: now, isHurried: isHurried) ?? [:]
@@ -307,6 +368,7 @@ struct JournalRounds: Sendable {
             }
         }
         outcome.hasMore = !leaving.isEmpty
+        if takeOver.begin() { outcome.needsTakeOver = logs?.names ?? [] }
         outcome.deadline = logs?.deadline
         outcome.expectsDrops = hasPuts
         outcome.hasSeveral = logs?.hasSeveral ?? false

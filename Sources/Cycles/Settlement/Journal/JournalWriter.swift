@@ -67,16 +67,47 @@ package final class JournalWriter: Sendable {
         calls.perform { member.journal.perform(isUrgent: isUrgent) { call(&$0, member.client) } }
     }
 
-    /// Stores a record in place of one for the same reservation. `completion` takes whether it is on disk.
-    package func write(_ record: SettlementRecord, _ completion: @escaping @Sendable (Bool) -> Void) {
-        perform { $0.put(record, of: $1, .apart, completion) }
+    /// Stores a record in place of one for the same reservation.
+    /// - Parameters:
+    ///   - sendTime: The time at which an attempt follows, in milliseconds since 1970. If the record is stored in a file,
+    ///     the file is locked for the attempt. Nil if no attempt follows; the lock is then released.
+    ///   - completion: Takes whether the record is on disk.
+    package func write(
+        _ record: SettlementRecord,
+        sentAt sendTime: Int64? = nil,
+        _ completion: @escaping @Sendable (Bool) -> Void
+    ) {
+        perform { $0.put(record, sentAt: sendTime, of: $1, .apart, completion) }
     }
 
     /// The same for a thread that waits.
-    package func writeBlocking(_ record: SettlementRecord) -> Bool {
+    package func writeBlocking(_ record: SettlementRecord, sentAt sendTime: Int64? = nil) -> Bool {
         let member = member
         calls.wait()
-        return member.journal.performBlocking { $0.put(record, of: member.client, .direct, $1) }
+        return member.journal.performBlocking { $0.put(record, sentAt: sendTime, of: member.client, .direct, $1) }
+    }
+
+    /// Whether an attempt has to ``claim(_:ignoresBackOff:at:_:)`` the file of its record first.
+    package func needsClaim(_ id: ReservationID) -> Bool { member.client.needsClaim(id) }
+
+    /// Locks the file of a record for one attempt, among all processes: see ``RecordClaim``.
+    /// - Parameters:
+    ///   - ignoresBackOff: Whether an attempt that another process has made meanwhile is no reason to wait.
+    ///   - wall: The present time, in milliseconds since 1970.
+    package func claim(
+        _ id: ReservationID,
+        ignoresBackOff: Bool,
+        at wall: Int64,
+        _ completion: @escaping @Sendable (RecordClaim) -> Void
+    ) {
+        perform { $0.claim(RecordClaims.Call(id, $1, ignoresBackOff: ignoresBackOff, wall: wall, completion)) }
+    }
+
+    /// Ends an attempt that has failed, and releases the claim on its file.
+    /// - Parameter time: The time at which the attempt began, in milliseconds since 1970.
+    package func endAttempt(_ id: ReservationID, at time: Int64) {
+        guard member.client.endAttempt(id, at: time) else { return }
+        perform { $0.release(id, of: $1) }
     }
 
     /// Makes a record file of a settlement that goes on for long, for other processes to find if this one ends.
@@ -89,7 +120,7 @@ package final class JournalWriter: Sendable {
     ///   once then, unless there is a file to remove.
     package func remove(_ id: ReservationID, mayReturn: Bool, _ completion: @escaping @Sendable () -> Void) {
         let member = member
-        if mayReturn, !member.client.mayHaveFile(id) {
+        if mayReturn, member.client.forgetUnlessFiled(id) {
             member.journal.perform(isUrgent: false) { $0.drop(id, of: member.client) }
             completion()
         } else {
@@ -97,12 +128,19 @@ package final class JournalWriter: Sendable {
         }
     }
 
-    /// Keeps the record of a settlement that the server refuses for good, with the reason, for an operator.
-    package func setAside(_ id: ReservationID, reason: String, _ completion: @escaping @Sendable () -> Void) {
-        perform { $0.setAside(id, of: $1, reason: reason, completion) }
+    /// Keeps the record of a settlement that is given up, with the reason, for an operator.
+    /// - Parameter isRefused: Whether the server has refused it.
+    package func setAside(
+        _ id: ReservationID,
+        reason: String,
+        isRefused: Bool = true,
+        _ completion: @escaping @Sendable () -> Void
+    ) {
+        perform { $0.setAside(id, of: $1, reason: reason, isRefused: isRefused, completion) }
     }
 
-    /// Takes over the records of processes that are gone, reads all, and tidies up.
+    /// Takes over the records of processes that have ended, reads those that this client does not know, and removes old
+    /// temporary files. The logs are taken over on a thread of their own, so that no write waits for that.
     /// - Parameter completion: Takes the records, and whether there are folders of other identities.
     package func load(_ completion: @escaping @Sendable (_ records: [SettlementRecord], _ hasSiblings: Bool) -> Void) {
         // An empty directory is read without the name.

@@ -22,8 +22,16 @@ package struct LogTakeOver {
         folder = LogFolder(files, base: base)
     }
 
+    /// Whether there may be logs to take over.
+    /// - Parameter own: The logs of this process.
+    package func isNeeded(except own: Set<String>) -> Bool {
+        guard files.identity(of: folder.path) != nil else { return false }
+        guard let names = try? files.list(folder.path) else { return true }
+        return !own.isSuperset(of: names)
+    }
+
     /// Takes over all logs whose lock is free.
-    /// - Parameter own: The logs of this process, which are never opened again.
+    /// - Parameter own: The logs of this process, which are never opened again. Those that it makes meanwhile are locked.
     package mutating func run(except own: Set<String>) {
         do throws(FileError) {
             guard let directory = try folder.open(isMade: false), directory.hasLocks else { return }
@@ -135,7 +143,12 @@ package struct LogTakeOver {
                 let path = "\(folder)/\(JournalNames.file(entry.reservationID))"
                 // A file was written later than the log, and a rejection is final.
                 guard files.age(of: path) == nil, files.age(of: path + ".rejected") == nil else { continue }
-                try files.writeRecord(entry.record, to: path)
+                try files.writeRecord(
+                    entry.record,
+                    to: path,
+                    attemptedAt: entry.attemptedAtMilliseconds,
+                    isLocked: false
+                )
             }
             // Files that were there may come from a take-over that ended before it synced them.
             for folder in folders.sorted() { try files.syncDirectory(folder) }
@@ -152,19 +165,5 @@ package struct LogTakeOver {
 
     private mutating func report(_ path: String?, _ message: String) {
         events.append(.journalProblem(JournalProblem(path: path, message: message)))
-    }
-}
-
-extension FileSystem {
-    /// Writes a record file in place of one that is there.
-    func writeRecord(_ contents: [UInt8], to path: String) throws(FileError) {
-        let temporary = "\(path).\(processID).\(JournalNames.randomMark()).tmp"
-        try createFile(temporary, contents)
-        do throws(FileError) {
-            try rename(temporary, to: path)
-        } catch {
-            try? remove(temporary)
-            throw error
-        }
     }
 }

@@ -2,7 +2,7 @@
 ///
 /// The directory is shared with the other clients of the protocol. Folders are made when there is something to write.
 package struct RecordStore: Sendable {
-    private let files: any FileSystem
+    let files: any FileSystem
     /// The directory of all identities; nil if there is no home directory.
     private let base: String?
     private var identity: JournalIdentity
@@ -13,6 +13,11 @@ package struct RecordStore: Sendable {
     private var hasReportedBase = false
     /// Folders of earlier keys, in which records may have been left that are settled now.
     private var previous: [String] = []
+    /// The locks for the attempts that are in progress.
+    var locks = RecordLocks()
+    /// Files of other servers and newer clients, which are looked at once.
+    private var leftAlone: Set<String> = []
+    var hasReportedLock = false
 
     // The properties below last for a batch.
     /// The folder, or nil if there is none that can be used; nil before it is looked for.
@@ -50,9 +55,19 @@ package struct RecordStore: Sendable {
     }
 
     /// Writes a record, which is certain to be on disk after the batch.
+    /// - Parameters:
+    ///   - time: The time of the last attempt, in milliseconds since 1970.
+    ///   - isLocked: Whether an attempt follows, so that the file is locked for it.
     /// - Returns: Whether that worked.
-    package mutating func write(_ contents: [UInt8], of id: ReservationID) -> Bool {
-        guard let folder = preparedFolder(), write(contents, of: id, in: folder) else { return false }
+    package mutating func write(
+        _ contents: [UInt8],
+        of id: ReservationID,
+        attemptedAt time: Int64,
+        isLocked: Bool
+    ) -> Bool {
+        guard let folder = preparedFolder(),
+            write(contents, of: id, in: folder, attemptedAt: time, isLocked: isLocked)
+        else { return false }
         needsSync = true
         return true
     }
@@ -60,22 +75,29 @@ package struct RecordStore: Sendable {
     /// - Parameter mayReturn: Whether it does no harm if a crash of the machine brings the record back.
     package mutating func remove(_ id: ReservationID, mayReturn: Bool) {
         for path in paths(of: id) { attempt { (files) throws(FileError) in try files.remove(path) } }
+        locks.forget(id)
         if !mayReturn { needsSync = true }
     }
 
-    package mutating func setAside(_ id: ReservationID, reason: String) {
+    /// - Parameters:
+    ///   - rejection: The reason, which is kept in the file.
+    ///   - report: The reason as the observer is told.
+    package mutating func setAside(_ id: ReservationID, rejection: String, report: String) {
+        defer { locks.forget(id) }
         for path in paths(of: id) {
-            addRejection(reason, to: path)
+            addRejection(rejection, to: path)
             let other = path + ".rejected"
             needsSync = true
             guard attempt({ (files) throws(FileError) in try files.rename(path, to: other) }) else { continue }
-            reportSetAside(other, id, "the server refuses it for good: \(reason)")
+            reportSetAside(other, id, report)
         }
     }
 
-    package mutating func load() -> [SettlementRecord] {
+    /// Reads all records.
+    /// - Parameter known: Reservations whose records were read before.
+    package mutating func load(except known: Set<ReservationID>) -> [SettlementRecord] {
         guard let folder = existingFolder() else { return [] }
-        return load(from: folder)
+        return load(from: folder, except: Set(known.map(JournalNames.file)))
     }
 
     /// Whether there are folders of other identities.
@@ -109,7 +131,7 @@ package struct RecordStore: Sendable {
     // MARK: Folders
 
     /// The folder of the identity, which is made if it is missing; nil if there is none that can be used.
-    private mutating func preparedFolder() -> String? {
+    mutating func preparedFolder() -> String? {
         if let usableFolder { return usableFolder }
         let found = findFolder()
         usableFolder = .some(found)
@@ -154,24 +176,44 @@ package struct RecordStore: Sendable {
     }
 
     /// The files of a reservation: one, unless it could not be moved when the key changed.
-    private mutating func paths(of id: ReservationID) -> [String] {
+    mutating func paths(of id: ReservationID) -> [String] {
         let folders = [preparedFolder()].compactMap { $0 } + previous
         return folders.map { "\($0)/\(JournalNames.file(id))" }.filter { files.age(of: $0) != nil }
     }
 
     private mutating func move(from old: String, to new: String) {
-        var moved: [String] = []
-        for record in load(from: old) where write(record.encoded, of: record.reservationID, in: new) {
-            moved.append(JournalNames.file(record.reservationID))
+        var moved: [(name: String, lock: (any OpenFile)?)] = []
+        for record in load(from: old, except: []) {
+            let (id, name) = (record.reservationID, JournalNames.file(record.reservationID))
+            // Another process that makes an attempt goes on with the file where it is.
+            guard let lock = lockToMove(id, "\(old)/\(name)"),
+                write(
+                    record.encoded,
+                    of: id,
+                    in: new,
+                    attemptedAt: record.attemptedAtMilliseconds,
+                    isLocked: locks.isHeld(id)
+                )
+            else { continue }
+            moved.append((name, lock))
         }
         // The old ones go once the new ones are certain to be there.
         guard attempt({ (files) throws(FileError) in try files.syncDirectory(new) }) else { return }
-        for name in moved { attempt { (files) throws(FileError) in try files.remove("\(old)/\(name)") } }
+        for (name, lock) in moved {
+            attempt { (files) throws(FileError) in try files.remove("\(old)/\(name)") }
+            lock?.close()
+        }
     }
 
     // MARK: Writing
 
-    private mutating func write(_ contents: [UInt8], of id: ReservationID, in folder: String) -> Bool {
+    private mutating func write(
+        _ contents: [UInt8],
+        of id: ReservationID,
+        in folder: String,
+        attemptedAt time: Int64,
+        isLocked: Bool
+    ) -> Bool {
         let path = "\(folder)/\(JournalNames.file(id))"
         guard contents.count <= SettlementRecord.maxBytes else {
             report(
@@ -181,23 +223,36 @@ package struct RecordStore: Sendable {
             )
             return false
         }
-        return attempt { (files) throws(FileError) in try files.writeRecord(contents, to: path) }
+        var file: (any OpenFile)?
+        let isWritten = attempt { (files) throws(FileError) in
+            file = try files.writeRecord(contents, to: path, attemptedAt: time, isLocked: isLocked)
+        }
+        guard isWritten else { return false }
+        locks.know(id, modifiedAt: (try? file?.status().modifiedAtMilliseconds) ?? time)
+        if isLocked, let file { locks.hold(id, file) } else { locks.release(id) }
+        return true
     }
 
     /// Adds the reason for which a record is set aside, as far as there is room. Without it the record is set aside all
     /// the same.
     private mutating func addRejection(_ reason: String, to path: String) {
         guard let contents = try? files.read(path, limit: SettlementRecord.maxBytes),
-            var record = try? SettlementRecord(parsing: contents), let end = path.lastIndex(of: "/")
+            var record = try? SettlementRecord(parsing: contents)
         else { return }
         record.rejection = reason.count <= 2_000 ? reason : reason.prefix(1_999) + "…"
         guard record.encoded.count <= SettlementRecord.maxBytes else { return }
-        _ = write(record.encoded, of: record.reservationID, in: String(path[..<end]))
+        _ = write(
+            record.encoded,
+            of: record.reservationID,
+            in: JournalNames.parts(of: path).folder,
+            attemptedAt: record.attemptedAtMilliseconds,
+            isLocked: locks.isHeld(record.reservationID)
+        )
     }
 
     // MARK: Reading
 
-    private mutating func load(from folder: String) -> [SettlementRecord] {
+    private mutating func load(from folder: String, except known: Set<String>) -> [SettlementRecord] {
         var names: [String] = []
         attempt { (files) throws(FileError) in names = try files.list(folder).sorted() }
         // A process that was killed may have left names that are not on disk yet.
@@ -211,20 +266,20 @@ package struct RecordStore: Sendable {
                 if let age = files.age(of: path), age > .seconds(3_600) {
                     attempt { (files) throws(FileError) in try files.remove(path) }
                 }
-            } else if JournalNames.isRecord(name) {
+            } else if JournalNames.isRecord(name), !known.contains(name), !leftAlone.contains(path) {
                 switch inspect(path, name) {
                 case .standard(let record): records.append(record)
                 case .legacy(let record): legacy.append((name, record))
                 case .quarantined: present.remove(name)
-                case .leftAlone: break
+                case .leftAlone: leftAlone.insert(path)
                 }
             }
         }
         // Records under standard names were written later than those under legacy names.
-        let known = Set(records.map(\.reservationID))
+        let standardOnes = Set(records.map(\.reservationID))
         for (name, record) in legacy {
             let standard = JournalNames.file(record.reservationID)
-            if known.contains(record.reservationID) {
+            if standardOnes.contains(record.reservationID) {
                 attempt { (files) throws(FileError) in try files.remove("\(folder)/\(name)") }
             } else if present.contains(standard) {
                 report("\(folder)/\(name)", "it was left alone, since \(standard) is there and is not this client's")
@@ -257,7 +312,8 @@ package struct RecordStore: Sendable {
         guard isRead else { return .leftAlone }
         do throws(SettlementRecord.Defect) {
             var record = try SettlementRecord(parsing: contents)
-            record.age = files.age(of: path)
+            record.attemptedAtMilliseconds = modificationTime(of: path)
+            locks.know(record.reservationID, modifiedAt: record.attemptedAtMilliseconds)
             guard record.baseURL == identity.baseURL else { return .leftAlone }
             if name == JournalNames.file(record.reservationID) { return .standard(record) }
             if JournalNames.legacyFiles(record.reservationID).contains(name) { return .legacy(record) }
@@ -272,6 +328,12 @@ package struct RecordStore: Sendable {
             reportSetAside(other, nil, "\(error)")
             return .quarantined
         }
+    }
+
+    /// The time of the last attempt, in milliseconds since 1970; 0 if it cannot be told.
+    private func modificationTime(of path: String) -> Int64 {
+        let (folder, name) = JournalNames.parts(of: path)
+        return (try? files.openDirectory(folder))?.status(of: name)?.modifiedAtMilliseconds ?? 0
     }
 
     // MARK: Reports
@@ -306,7 +368,7 @@ package struct RecordStore: Sendable {
         events.append(.recordSetAside(SetAsideRecord(path: path, reservationID: id, reason: reason)))
     }
 
-    private mutating func report(_ path: String?, _ message: String) {
+    mutating func report(_ path: String?, _ message: String) {
         events.append(.journalProblem(JournalProblem(path: path, message: message)))
     }
 }

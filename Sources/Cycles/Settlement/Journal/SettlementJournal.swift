@@ -164,7 +164,7 @@ public struct SettlementJournal: Sendable {
     }
 
     /// Removes a file for good. A pending one's spend will not reach the ledger, unless a client has it in hand already.
-    /// - Throws: ``JournalProblem`` if it cannot be removed.
+    /// - Throws: ``JournalProblem`` if it cannot be removed, or if a client of this library is sending it.
     public func discard(_ entry: Entry) throws(JournalProblem) {
         if entry.isLogged, let directory {
             // Its log goes first: with the log, the record would come back.
@@ -172,7 +172,27 @@ public struct SettlementJournal: Sendable {
             takeOver.run(except: [])
             for case .journalProblem(let problem) in takeOver.events { throw problem }
         }
-        try at(entry.path) { () throws(FileError) in try files.remove(entry.path) }
+        try at(entry.path) { () throws(FileError) in
+            let lock = entry.state == .pending ? try lock(entry.path) : nil
+            defer { lock?.close() }
+            try files.remove(entry.path)
+        }
+    }
+
+    /// Locks a record, so that no client sends it meanwhile; nil if it is gone or cannot be locked.
+    private func lock(_ path: String) throws(FileError) -> (any OpenFile)? {
+        let (folder, name) = JournalNames.parts(of: path)
+        guard files.age(of: path) != nil else { return nil }
+        let directory = try files.openDirectory(folder)
+        guard directory.hasLocks, let file = try directory.open(name) else { return nil }
+        guard try file.lock(isShared: false) else {
+            throw FileError(
+                action: "remove",
+                path: path,
+                reason: "a client is sending it at this moment; see cycles journal list whether it is settled"
+            )
+        }
+        return file
     }
 
     private func list(_ path: String) throws(JournalProblem) -> [String] {

@@ -1,0 +1,79 @@
+/// The claims of attempts on record files.
+extension RecordStore {
+    /// The number of times that a file is looked for which others replace meanwhile.
+    private static let claimAttempts = 3
+
+    /// Claims a reservation's file for one attempt. See ``RecordLocks/release(_:)``.
+    /// - Parameters:
+    ///   - ignoresBackOff: Whether an attempt that another process has made meanwhile is no reason to wait.
+    ///   - wall: The present time, in milliseconds since 1970, which becomes the time of the file.
+    mutating func claim(_ id: ReservationID, ignoresBackOff: Bool, at wall: Int64) -> RecordClaim {
+        if locks.isHeld(id) { return .granted(nil) }
+        guard let path = paths(of: id).first else { return missing(id) }
+        do throws(FileError) {
+            for _ in 0..<RecordStore.claimAttempts {
+                if let claim = try claim(id, path, ignoresBackOff: ignoresBackOff, at: wall) { return claim }
+            }
+            return .busy(nil)
+        } catch {
+            if !hasReportedLock {
+                report(error.path, "\(error); its settlement may be attempted by several processes at once")
+            }
+            hasReportedLock = true
+            return .granted(nil)
+        }
+    }
+
+    /// - Returns: Nil if the name stands for another file by now.
+    private mutating func claim(
+        _ id: ReservationID,
+        _ path: String,
+        ignoresBackOff: Bool,
+        at wall: Int64
+    ) throws(FileError) -> RecordClaim? {
+        let (folder, name) = JournalNames.parts(of: path)
+        let directory = try files.openDirectory(folder)
+        guard let file = try directory.open(name) else { return missing(id) }
+        let isLocked = directory.hasLocks ? try file.lock(isShared: false) : true
+        let status = try file.status()
+        // Whoever had the lock may have settled the record or replaced its file.
+        guard let named = directory.status(of: name) else { return missing(id) }
+        guard named.identity == status.identity else { return nil }
+        var record = try? SettlementRecord(parsing: file.read(limit: SettlementRecord.maxBytes))
+        record?.attemptedAtMilliseconds = status.modifiedAtMilliseconds
+        let isUntouched = locks.time(of: id) == status.modifiedAtMilliseconds
+        locks.know(id, modifiedAt: status.modifiedAtMilliseconds)
+        guard isLocked else { return .busy(record) }
+        if let record {
+            let backOff =
+                isUntouched || ignoresBackOff ? .zero : record.remainingBackOff(at: wall, randomness: 0.5)
+            if max(backOff, record.remainingWait(at: wall)) > .zero { return .notDue(record) }
+        }
+        try? file.setModified(atMilliseconds: wall)
+        locks.know(id, modifiedAt: try file.status().modifiedAtMilliseconds)
+        locks.hold(id, file)
+        return .granted(record)
+    }
+
+    /// The claim on a file that is not there.
+    private mutating func missing(_ id: ReservationID) -> RecordClaim {
+        locks.forget(id)
+        guard let folder = preparedFolder() else { return .gone }
+        let path = "\(folder)/\(JournalNames.file(id)).rejected"
+        guard files.age(of: path) != nil else { return .gone }
+        let contents = try? files.read(path, limit: SettlementRecord.maxBytes)
+        return .rejected(contents.flatMap { try? SettlementRecord(parsing: $0).rejection })
+    }
+
+    /// Locks a file that is to be moved, unless that is done.
+    /// - Returns: The locked file, or nil in the optional if it cannot be locked; nil if another process has the lock.
+    func lockToMove(_ id: ReservationID, _ path: String) -> (any OpenFile)?? {
+        if let file = locks.file(of: id) { return .some(file) }
+        let (folder, name) = JournalNames.parts(of: path)
+        guard let directory = try? files.openDirectory(folder), directory.hasLocks,
+            let file = try? directory.open(name)
+        else { return .some(nil) }
+        guard (try? file.lock(isShared: false)) ?? true else { return nil }
+        return .some(file)
+    }
+}

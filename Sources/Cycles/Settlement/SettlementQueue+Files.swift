@@ -1,0 +1,152 @@
+/// Settlements whose records are in files, which several processes find.
+extension SettlementQueue {
+    /// The pause while another process makes an attempt, give or take a fifth.
+    private static let pauseWhileBusy = Duration.seconds(5)
+
+    /// Begins the settlements in a journal, except those of reservations that are being settled.
+    /// - Parameters:
+    ///   - owner: The first client of the identity.
+    ///   - errand: The errand that loaded the records.
+    ///   - wall: The time by the wall clock, in milliseconds since 1970.
+    ///   - randomness: Returns numbers from 0 up to 1.
+    package mutating func replay(
+        _ records: [SettlementRecord],
+        for owner: SettlementOwner,
+        after errand: Errand? = nil,
+        now: Duration,
+        wall: Int64,
+        randomness: () -> Double
+    ) -> SettlementActions {
+        act { queue, actions in
+            guard !queue.isShutDown else { return }
+            for record in records {
+                let machine = SettlementStateMachine(.settle(record), queue.policy)
+                let job = SettlementJob(record.reservationID, of: owner, machine, isReplay: true) { _ in }
+                guard !queue.claims.isSettling(ReservationClaims.Key(job)) else { continue }
+                job.isDurable = true
+                job.isSlow = true
+                _ = queue.claims.enter(job)
+                queue.ledger.enter(job, after: errand)
+                job.isHurried = queue.ledger.isAwaited(job)
+                if queue.refuseOutdated(record, job, at: wall, &actions) { continue }
+                queue.rest(job, record, now: now, wall: wall, randomness: randomness())
+            }
+        }
+    }
+
+    /// Takes the answer to the claim on a job's record file.
+    /// - Parameters:
+    ///   - wall: The time by the wall clock, in milliseconds since 1970.
+    ///   - randomness: From 0 up to 1.
+    package mutating func claimed(
+        _ job: SettlementJob,
+        _ claim: RecordClaim,
+        now: Duration,
+        wall: Int64,
+        randomness: Double
+    ) -> SettlementActions {
+        act { queue, actions in
+            switch claim {
+            case .granted(let record):
+                if let record {
+                    job.machine.reload(record, isReplay: job.isReplay)
+                    if queue.refuseOutdated(record, job, at: wall, &actions) { return }
+                }
+                actions.append(.send(job, job.machine.request, .done))
+            case .notDue(let record):
+                queue.postpone(job, record, pause: .zero, now: now, wall: wall, randomness: randomness, &actions)
+            case .busy(let record):
+                let pause = SettlementQueue.pauseWhileBusy * (0.8 + 0.4 * randomness)
+                queue.postpone(job, record, pause: pause, now: now, wall: wall, randomness: randomness, &actions)
+            case .gone, .rejected:
+                guard job.isReplay else {
+                    // The spend of this process: the server decides, whatever became of the file.
+                    actions.append(.send(job, job.machine.request, .done))
+                    return
+                }
+                queue.vanish(job, claim, &actions)
+            }
+        }
+    }
+
+    /// Lets a job wait for the attempts of other processes.
+    /// - Parameter pause: The shortest wait.
+    private mutating func postpone(
+        _ job: SettlementJob,
+        _ record: SettlementRecord?,
+        pause: Duration,
+        now: Duration,
+        wall: Int64,
+        randomness: Double,
+        _ actions: inout SettlementActions
+    ) {
+        _ = slowLane.leave(job)
+        if let record { job.machine.reload(record, isReplay: job.isReplay) }
+        if isShutDown {
+            strand(job, &actions)
+        } else {
+            rest(job, record, atLeast: pause, now: now, wall: wall, randomness: randomness)
+            tellIfLate(job, &actions)
+        }
+    }
+
+    /// Schedules the attempt of a record in a file.
+    private mutating func rest(
+        _ job: SettlementJob,
+        _ record: SettlementRecord?,
+        atLeast pause: Duration = .zero,
+        now: Duration,
+        wall: Int64,
+        randomness: Double
+    ) {
+        let floor = record?.remainingWait(at: wall) ?? .zero
+        job.floor = now + floor
+        let backOff =
+            job.isHurried ? .zero : record?.remainingBackOff(at: wall, randomness: randomness) ?? .zero
+        let delay = max(floor, backOff, pause)
+        if delay > .zero || !job.isSlow { park(job, until: now + delay) } else { putInLine(job) }
+    }
+
+    /// Ends a replay whose file is gone.
+    private mutating func vanish(_ job: SettlementJob, _ claim: RecordClaim, _ actions: inout SettlementActions) {
+        if case .rejected(let reason) = claim {
+            let refusal = CyclesError.validation(.rejected(job.reservationID, reason))
+            finish(job, .failure(refusal), keepsRecord: true, &actions)
+            return
+        }
+        _ = slowLane.leave(job)
+        claims.leave(job, isOver: true)
+        end(job)
+        ledger.leave(job)
+    }
+
+    /// Gives up an event that the server might charge twice.
+    /// - Returns: Whether the record is one.
+    private mutating func refuseOutdated(
+        _ record: SettlementRecord,
+        _ job: SettlementJob,
+        at wall: Int64,
+        _ actions: inout SettlementActions
+    ) -> Bool {
+        guard record.isOutdatedEvent(at: wall) else { return false }
+        finish(job, .failure(.validation(.outdatedEvent(job.reservationID))), &actions)
+        return true
+    }
+}
+
+extension ValidationIssue {
+    fileprivate static func outdatedEvent(_ id: ReservationID) -> ValidationIssue {
+        ValidationIssue(
+            field: "reservationID",
+            message: "is \(id), whose event was sent more than 6 days ago without an answer: the server may have "
+                + "charged it and forgotten its idempotency key since; compare the ledger, and settle it by hand"
+        )
+    }
+
+    fileprivate static func rejected(_ id: ReservationID, _ reason: String?) -> ValidationIssue {
+        ValidationIssue(
+            field: "reservationID",
+            message: "is \(id), which another process has set aside: \(reason ?? "it did not write down why")"
+        )
+    }
+}
