@@ -82,9 +82,9 @@ import Testing
         world.gate.hold("commit", .beforeHandling)
         let sender = try world.start(0, "a")
         await until { world.gate.held >= 1 }
-        // Longer than another process leaves a record alone that is being sent.
+        // Long enough for another process to find the record, and shorter than the time limit of the attempt.
         let other = try world.start(0, "b")
-        try await Task.sleep(for: .seconds(7))
+        try await Task.sleep(for: .seconds(4))
         #expect(world.gate.held == 1)
         world.gate.open()
         for worker in [sender, other] { worker.waitUntilExit() }

@@ -52,7 +52,10 @@ final class RunWarnings: CyclesObserver {
         case .leaseStopped(let id, _, _): return ("stop \(id)", "\(event)")
         case .leaseLost(let loss): return ("loss \(loss.reservationID)", "\(event)")
         case .leaseAtRisk(let id, _, _): return ("risk \(id)", "\(event)")
-        case .retryScheduled(let retry): return ("retry \(retry.reservationID)", "\(event)")
+        case .retryScheduled(let retry):
+            // Each run attempts the settlements of earlier ones that are due, and none of them is this run's concern.
+            guard state.withLock({ $0.own }) == retry.reservationID else { return nil }
+            return ("retry \(retry.reservationID)", "\(event)")
         case .guardDropped(let id, _, _): return ("drop \(id)", "\(event)")
         case .valueIgnored(let id, _, _): return ("value \(id)", "\(event)")
         case .journalProblem(let problem): return ("journal \(problem.path ?? "")", "\(event)")
