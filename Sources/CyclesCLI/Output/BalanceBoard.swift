@@ -51,10 +51,15 @@ enum BalanceBoard {
             name + String(repeating: " ", count: widest - name.terminalColumns + 2) + figures(balance).joined()
         }
         let fit = lines.allSatisfy { $0.terminalColumns <= columns }
+        // Short names are aligned in a column on narrow screens too; long ones are split into their levels.
+        let isColumn = balances.allSatisfy { balance in
+            widest + 2 + (figures(balance).first?.terminalColumns ?? 0) <= columns
+        }
         return zip(zip(names, lines), balances).map { text, balance in
             let (name, line) = text
-            let levels = name.split(separator: "/")
-            let path = levels.dropLast().map { "\($0)/" } + levels.suffix(1).map { "\($0)  " }
+            let padding = String(repeating: " ", count: isColumn ? widest - name.terminalColumns + 2 : 2)
+            let levels = isColumn ? [name[...]] : name.split(separator: "/")
+            let path = levels.dropLast().map { "\($0)/" } + levels.suffix(1).map { $0 + padding }
             let figures = fit ? [line] : wrapped(path + figures(balance), to: columns)
             return figures + [bar(balance, width: columns, style)]
         }
