@@ -8,7 +8,7 @@
     /// ```
     ///
     /// The message is the event's description. The metadata name the values of the event: `cycles.reservation_id`,
-    /// `cycles.operation`, `cycles.idempotency_key`, `cycles.status`, `cycles.request_id`, `cycles.trace_id`,
+    /// `cycles.tenant`, `cycles.operation`, `cycles.idempotency_key`, `cycles.status`, `cycles.request_id`, `cycles.trace_id`,
     /// `cycles.error`, `cycles.duration_ms` and `cycles.path`, each where the event has it. No entry contains an API
     /// key.
     public struct LoggingObserver: CyclesObserver {
@@ -48,6 +48,7 @@
                 set("trace_id", error.traceID)
             }
             set("reservation_id", event.reservationID)
+            set("tenant", event.tenant)
             switch event {
             case .attemptStarted(let attempt): set(attempt)
             case .attemptFinished(let end):
