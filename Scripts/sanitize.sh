@@ -17,10 +17,12 @@ run_tests() {
     echo "== $sanitizer sanitizer"
     swift build --build-tests --sanitize="$sanitizer" --scratch-path "$scratch" "$@"
     # Tests that hold leases of seconds run separately: among a thousand slowed tests the leases would run out.
+    # At most eight tests run at once: with a thousand slowed tests in progress, connections would idle for minutes
+    # between the steps of one test, and libcurl closes those.
     local choice
     for choice in --skip --filter; do
         env "${environment[@]}" swift test --skip-build --sanitize="$sanitizer" --scratch-path "$scratch" "$@" \
-            "$choice" ThreadShortageTests
+            --experimental-maximum-parallelization-width 8 "$choice" ThreadShortageTests
     done
 }
 

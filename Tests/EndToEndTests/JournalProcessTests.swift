@@ -81,7 +81,7 @@ import Testing
         #expect(world.gate.acceptedKeys.count == 64 * 20)
         // Only the logs themselves are made and removed.
         #expect(calls.creations <= 8 && calls.renames <= 8 && calls.removals <= 8, "\(calls)")
-        #expect((1...64 * 20 / 4).contains(calls.syncs), "\(calls)")
+        #expect((1...64 * 20 / 2).contains(calls.syncs), "\(calls)")
     }
 
     @Test(.enabled(if: Programs.hasStrace)) func oneSettlementCostsThreeSyncs() throws {

@@ -134,6 +134,16 @@ extension SettlementQueue {
     }
 }
 
+extension SettlementJob {
+    /// The delay after an attempt of a record that an earlier process left; nil for any other work, and after a failure
+    /// that allows slow rounds only. Fast retries would be repeated by each process that starts.
+    func backOff(at wall: Int64, randomness: Double) -> Duration? {
+        guard isReplay, !machine.isSlow, var record = machine.record else { return nil }
+        record.attemptedAtMilliseconds = wall
+        return record.remainingBackOff(at: wall, randomness: randomness)
+    }
+}
+
 extension ValidationIssue {
     fileprivate static func outdatedEvent(_ id: ReservationID) -> ValidationIssue {
         ValidationIssue(

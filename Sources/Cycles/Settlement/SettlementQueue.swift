@@ -118,6 +118,8 @@ package struct SettlementQueue: ~Copyable {
             case .send: queue.send(job, &actions)
             case .storeAndSend: queue.storeAndSend(job, &actions)
             case .wait(let delay, let floor, let error):
+                let backOff = floor > .zero ? nil : job.backOff(at: wall, randomness: randomness)
+                let delay = backOff ?? delay
                 queue.wait(job, delay: delay, floor: floor, because: error, now, &actions)
             case .finished(let result): queue.finish(job, result, &actions)
             }

@@ -236,7 +236,8 @@ enum RunCommand {
                 "cycles run: \(lost) settlement(s) are still pending, not in a journal, and end with this process"
             )
         }
-        await client.shutdown(timeout: .zero)
+        // Settlements of other runs keep their back-off: many runs that end would multiply the attempts.
+        await client.shutdown(timeout: .zero, includesReplays: false)
     }
 
     /// Waits for settlements, for a limited time.
