@@ -166,6 +166,9 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
 
     @Test func theThreadOfTheTransportKeepsLeasesAndRetries() async throws {
         try await served(failures: 2) { authority, configuration in
+            // The retries take place, however long a busy machine delays them.
+            var configuration = configuration
+            configuration.retry.inlineBudget = .seconds(60)
             let client = try client(configuration, alarm: Threads(0), transfers: Threads(1))
             let guarded = try await client.reserve(request)
             await until { observer.events.contains { if case .leaseExtended = $0 { true } else { false } } }
@@ -190,6 +193,8 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
 
     @Test func theThreadsOfTasksStandInWhereTheTransportHasNone() async throws {
         try await served(failures: 2) { authority, configuration in
+            var configuration = configuration
+            configuration.retry.inlineBudget = .seconds(60)
             let none = Threads(0)
             let client = try CyclesClient(
                 configuration: configuration,
@@ -220,6 +225,8 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
 
     @Test func aBlockingClientNeedsNoThreadAtAll() async throws {
         try await served(failures: 2) { authority, configuration in
+            var configuration = configuration
+            configuration.retry.inlineBudget = .seconds(60)
             let none = Threads(0)
             func work() throws -> Settlement {
                 let curl = CurlTransport(configuration: configuration, threads: none.source)
