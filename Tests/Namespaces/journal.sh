@@ -89,7 +89,7 @@ start_owner() {
 takers() {
     local number running=()
     for number in $(seq "$1"); do
-        (container "$program" journal flush --timeout 0s) > "$work/taker-$number.said" 2>&1 &
+        (container "$program" journal flush --timeout 5s) > "$work/taker-$number.said" 2>&1 &
         running+=($!)
     done
     wait "${running[@]}" || true
