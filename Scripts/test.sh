@@ -17,4 +17,6 @@ echo "== build"
 swift build --build-tests -Xswiftc -warnings-as-errors
 
 echo "== tests"
-swift test --skip-build -Xswiftc -warnings-as-errors "$@"
+# Tests that hold leases of seconds run separately: a thousand other tests would keep them from the threads of tasks.
+swift test --skip-build -Xswiftc -warnings-as-errors --skip ThreadShortageTests "$@"
+if [ $# -eq 0 ]; then swift test --skip-build -Xswiftc -warnings-as-errors --filter ThreadShortageTests; fi
