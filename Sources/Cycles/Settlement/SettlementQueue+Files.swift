@@ -3,6 +3,9 @@ extension SettlementQueue {
     /// The pause while another process makes an attempt, give or take a fifth.
     private static let pauseWhileBusy = Duration.seconds(5)
 
+    /// The shortest time between two searches for records of processes that have ended.
+    private static let sweepInterval = Duration.seconds(60)
+
     /// Begins the settlements in a journal, except those of reservations that are being settled.
     /// - Parameters:
     ///   - owner: The first client of the identity.
@@ -105,6 +108,18 @@ extension SettlementQueue {
             job.isHurried ? .zero : record?.remainingBackOff(at: wall, randomness: randomness) ?? .zero
         let delay = max(floor, backOff, pause)
         if delay > .zero || !job.isSlow { park(job, until: now + delay) } else { putInLine(job) }
+    }
+
+    /// Looks for records of processes that have ended, with the slow settlements that are due.
+    mutating func sweepIfDue(_ due: [SettlementJob], _ now: Duration, _ actions: inout SettlementActions) {
+        guard hasJournal, !isShutDown, due.contains(where: \.isSlow),
+            lastSweep.map({ now - $0 >= SettlementQueue.sweepInterval }) ?? true
+        else { return }
+        lastSweep = now
+        var identities: Set<Int> = []
+        for job in due where job.isSlow && identities.insert(job.owner.identity.number).inserted {
+            actions.append(.sweep(job.owner))
+        }
     }
 
     /// Ends a replay whose file is gone.

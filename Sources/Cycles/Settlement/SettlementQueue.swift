@@ -7,16 +7,14 @@
 package struct SettlementQueue: ~Copyable {
     let policy: RetryPolicy
     /// Whether records are stored.
-    private let hasJournal: Bool
-    /// The shortest time between two searches for records of processes that have ended.
-    private static let sweepInterval = Duration.seconds(60)
+    let hasJournal: Bool
     /// The jobs with a deadline: their next attempt, or the end of their caller's wait.
     var scheduled = DeadlineHeap<SettlementJob>()
     var claims = ReservationClaims()
     var slowLane = SlowLane()
     private(set) var isShutDown = false
     /// The time of the last sweep.
-    private var lastSweep: Duration?
+    var lastSweep: Duration?
     /// The pending time of the alarm; nil once it has passed.
     private var alarm: Duration?
     /// The jobs and errands that flushes wait for.
@@ -220,18 +218,6 @@ package struct SettlementQueue: ~Copyable {
             if job.isSlow { putInLine(job) } else { send(job, &actions) }
         }
         sweepIfDue(due, now, &actions)
-    }
-
-    /// Looks for records of processes that have ended, with the slow settlements that are due.
-    private mutating func sweepIfDue(_ due: [SettlementJob], _ now: Duration, _ actions: inout SettlementActions) {
-        guard hasJournal, !isShutDown, due.contains(where: \.isSlow),
-            lastSweep.map({ now - $0 >= SettlementQueue.sweepInterval }) ?? true
-        else { return }
-        lastSweep = now
-        var identities: Set<Int> = []
-        for job in due where job.isSlow && identities.insert(job.owner.identity.number).inserted {
-            actions.append(.sweep(job.owner))
-        }
     }
 
     /// Makes the waiting jobs that match due, except those that the server asked to wait.
