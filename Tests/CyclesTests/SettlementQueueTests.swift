@@ -661,6 +661,23 @@ private final class QueueBench {
         #expect(bench.attend(at: .seconds(200)) == ["send commitReservation a"] && bench.fileClaims["a"] == .whenDue)
     }
 
+    @Test func aFailedAttemptOfAnEarlierProcessesRecordHasNoFastRetries() {
+        let bench = QueueBench(hasJournal: true)
+        bench.now = .seconds(100)
+        // Recorded 100 s before.
+        #expect(bench.replay(["a"]) == ["send commitReservation a"])
+        _ = bench.fail("a", 503)
+        #expect(bench.pending.first?.nextAttempt == .seconds(100))
+    }
+
+    @Test func theServersWaitComesBeforeTheBackOffOfAFile() {
+        let bench = QueueBench(hasJournal: true)
+        bench.now = .seconds(100)
+        _ = bench.replay(["a"])
+        _ = bench.fail("a", 429, retryAfter: .seconds(7))
+        #expect(bench.pending.first?.nextAttempt == .seconds(7))
+    }
+
     @Test func aFlushIgnoresBackOffs() {
         let bench = QueueBench()
         bench.now = .seconds(100)

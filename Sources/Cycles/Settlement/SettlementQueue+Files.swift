@@ -63,7 +63,7 @@ extension SettlementQueue {
                 queue.postpone(job, record, pause: pause, now: now, wall: wall, randomness: randomness, &actions)
             case .gone, .rejected:
                 guard job.isReplay else {
-                    // The spend of this process: the server decides, whatever became of the file.
+                    // The spend of this process is sent without its file: the server decides.
                     actions.append(.send(job, job.machine.request, .done))
                     return
                 }

@@ -116,7 +116,7 @@ final class Journal: Sendable {
                 line.sleepsLong = false
                 return !line.calls.isEmpty
             }
-            // Whoever is about to put a record is faster than a sync: one then serves all. An idle processor loses nothing.
+            // Lets other threads put their records first, so that one sync serves all of them.
             if isWoken != nil, outcome.hasSeveral { SystemThread.yield() }
             if isWoken == nil, deadline == nil, !hasCalls, endsIfIdle() { return }
         }

@@ -1,4 +1,4 @@
-/// The clients of a journal that share an observer, which is told once of problems that concern all of them.
+/// The clients of a journal that share an observer. The observer receives a problem that concerns all of them once.
 package final class JournalAudience: Sendable {
     private let hasHeardOfSiblings = Lock(false)
 

@@ -13,7 +13,7 @@ final class JournalClient: Sendable {
     }
 
     private struct State {
-        /// The reservations that have a file or were attempted in vain.
+        /// The reservations that have a file, or an attempt of which has failed.
         var entries: [ReservationID: Entry] = [:]
         /// Whether the client has shut down: what it still writes is for another process.
         var isClosed = false

@@ -24,7 +24,7 @@ extension RecordStore {
         }
     }
 
-    /// - Returns: Nil if the name stands for another file by now.
+    /// - Returns: Nil if another file has replaced the one that was locked.
     private mutating func claim(
         _ id: ReservationID,
         _ path: String,
@@ -36,7 +36,7 @@ extension RecordStore {
         guard let file = try directory.open(name) else { return missing(id) }
         let isLocked = directory.hasLocks ? try file.lock(isShared: false) : true
         let status = try file.status()
-        // Whoever had the lock may have settled the record or replaced its file.
+        // The previous holder of the lock may have settled the record or replaced its file.
         guard let named = directory.status(of: name) else { return missing(id) }
         guard named.identity == status.identity else { return nil }
         var record = try? SettlementRecord(parsing: file.read(limit: SettlementRecord.maxBytes))

@@ -81,7 +81,7 @@ package struct RecordStore: Sendable {
 
     /// - Parameters:
     ///   - rejection: The reason, which is kept in the file.
-    ///   - report: The reason as the observer is told.
+    ///   - report: The reason in the words of the event.
     package mutating func setAside(_ id: ReservationID, rejection: String, report: String) {
         defer { locks.forget(id) }
         for path in paths(of: id) {
@@ -185,7 +185,7 @@ package struct RecordStore: Sendable {
         var moved: [(name: String, lock: (any OpenFile)?)] = []
         for record in load(from: old, except: []) {
             let (id, name) = (record.reservationID, JournalNames.file(record.reservationID))
-            // Another process that makes an attempt goes on with the file where it is.
+            // Another process that makes an attempt keeps the file in its present folder.
             guard let lock = lockToMove(id, "\(old)/\(name)"),
                 write(
                     record.encoded,
