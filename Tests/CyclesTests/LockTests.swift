@@ -100,9 +100,9 @@ import Testing
         let bell = Bell()
         let off = time.makeAlarm { bell.ring("off") }
         let on = time.makeAlarm { bell.ring("on") }
-        off.set(to: time.monotonic + .milliseconds(5))
+        off.set(to: time.monotonic + .milliseconds(500))
         off.set(to: nil)
-        on.set(to: time.monotonic + .milliseconds(30))
+        on.set(to: time.monotonic + .milliseconds(600))
         #expect(bell.names(atLeast: 1) == ["on"])
     }
 

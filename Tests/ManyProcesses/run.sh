@@ -124,8 +124,9 @@ touch "$work/outage"
 start=$(date +%s)
 run_all "$work/refused"
 wait "$!"
-"$program" journal flush --timeout 60s >"$work/flush" || fail "$(cat "$work/flush")"
+# The attempts of the runs; the flush below makes one more, as it is told to.
 cut -d ' ' -f 2 "$work/attempts" >"$work/paths"
+"$program" journal flush --timeout 60s >"$work/flush" || fail "$(cat "$work/flush")"
 wc -l "$work"/refused/* | awk '$2 != "total" { print $1 }' >"$work/lines"
 echo "$(wc -l <"$work/paths") attempts for $(sort -u "$work/paths" | wc -l) reservations in $(($(date +%s) - start)) s;" \
     "at most $(most "$work/paths") each; $(cat "$work"/refused/* | wc -l) lines on standard error," \

@@ -85,8 +85,8 @@ struct ForkingWorker {
         close(file)
     }
 
-    /// Waits until a test makes a file, a minute at most.
+    /// Waits until a test makes a file, ten minutes at most.
     static func wait(for path: String) {
-        for _ in 0..<12_000 where access(path, F_OK) != 0 { usleep(5_000) }
+        for _ in 0..<120_000 where access(path, F_OK) != 0 { usleep(5_000) }
     }
 }

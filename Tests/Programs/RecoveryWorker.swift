@@ -19,6 +19,8 @@ struct RecoveryWorker {
         configuration.tenant = "acme"
         configuration.journal = .directory(arguments[2])
         configuration.retry.initialDelay = .milliseconds(20)
+        // No attempt ends for want of an answer while a test holds it back, however slow the machine.
+        configuration.readTimeout = .seconds(120)
         let client = try CyclesClient(configuration: configuration)
         let notes = open(arguments[4], O_WRONLY | O_CREAT | O_APPEND, 0o600)
         for number in 0..<count {
