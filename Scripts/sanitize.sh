@@ -10,6 +10,10 @@ require_command nginx nginx-light
 require_command openssl openssl
 require_command cc gcc
 
+# At most eight tests run at once: with a thousand slowed tests in progress, connections would idle for minutes between
+# the steps of one test, and libcurl closes those.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8
+
 # run_tests SANITIZER SCRATCH-FOLDER [FLAG...]
 run_tests() {
     local sanitizer=$1 scratch=$2
@@ -17,12 +21,10 @@ run_tests() {
     echo "== $sanitizer sanitizer"
     swift build --build-tests --sanitize="$sanitizer" --scratch-path "$scratch" "$@"
     # Tests that hold leases of seconds run separately: among a thousand slowed tests the leases would run out.
-    # At most eight tests run at once: with a thousand slowed tests in progress, connections would idle for minutes
-    # between the steps of one test, and libcurl closes those.
     local choice
     for choice in --skip --filter; do
         env "${environment[@]}" swift test --skip-build --sanitize="$sanitizer" --scratch-path "$scratch" "$@" \
-            --experimental-maximum-parallelization-width 8 "$choice" ThreadShortageTests
+            "$choice" ThreadShortageTests
     done
 }
 

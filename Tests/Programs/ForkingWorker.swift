@@ -53,6 +53,9 @@ struct ForkingWorker {
         configuration.tenant = "acme"
         configuration.journal = .directory(journal)
         configuration.retry.initialDelay = .milliseconds(20)
+        // No attempt ends for want of an answer while a test holds it back, however slow the machine.
+        configuration.connectTimeout = .seconds(120)
+        configuration.readTimeout = .seconds(120)
         return try BlockingCyclesClient(
             configuration: configuration,
             transport: UnconnectedTransport(configuration: configuration)

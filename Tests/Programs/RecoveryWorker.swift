@@ -20,6 +20,7 @@ struct RecoveryWorker {
         configuration.journal = .directory(arguments[2])
         configuration.retry.initialDelay = .milliseconds(20)
         // No attempt ends for want of an answer while a test holds it back, however slow the machine.
+        configuration.connectTimeout = .seconds(120)
         configuration.readTimeout = .seconds(120)
         let client = try CyclesClient(configuration: configuration)
         let notes = open(arguments[4], O_WRONLY | O_CREAT | O_APPEND, 0o600)
