@@ -1,7 +1,8 @@
 extension BlockingCyclesClient {
     // MARK: The value
 
-    /// Reserves budget, runs the body, and commits the cost that it returns, as the `withCycles` of ``CyclesClient`` does.
+    /// Reserves budget, runs the body, and commits the cost that the body returns, as the `withCycles` of
+    /// ``CyclesClient`` does.
     ///
     /// A body on a thread cannot be cancelled: under ``HeartbeatPolicy/cancel``, the call throws `leaseLost` after the
     /// body has returned.
@@ -43,7 +44,7 @@ extension BlockingCyclesClient {
         }.get()
     }
 
-    /// Warns that an integer is no cost: it has no unit. Behaves as the form whose body returns a value.
+    /// Warns that an integer without a unit is not charged. Otherwise behaves as the form whose body returns a value.
     @_disfavoredOverload
     @available(*, deprecated, message: "the cost is not charged: return an Amount, such as .tokens(count)")
     public func withCycles<Value, Number: BinaryInteger>(
@@ -55,7 +56,7 @@ extension BlockingCyclesClient {
         }.get()
     }
 
-    /// Warns that an optional amount is no cost. Behaves as the form whose body returns a value.
+    /// Warns that an optional amount is not charged. Otherwise behaves as the form whose body returns a value.
     @_disfavoredOverload
     @available(*, deprecated, message: "an optional cost is not charged: unwrap the Amount")
     public func withCycles<Value>(
@@ -109,7 +110,7 @@ extension BlockingCyclesClient {
         }.outcome
     }
 
-    /// Warns that an integer is no cost: it has no unit. Behaves as the form whose body returns a value.
+    /// Warns that an integer without a unit is not charged. Otherwise behaves as the form whose body returns a value.
     @_disfavoredOverload
     @available(*, deprecated, message: "the cost is not charged: return an Amount, such as .tokens(count)")
     public func withCyclesOutcome<Value, Number: BinaryInteger>(
@@ -121,7 +122,7 @@ extension BlockingCyclesClient {
         }.outcome
     }
 
-    /// Warns that an optional amount is no cost. Behaves as the form whose body returns a value.
+    /// Warns that an optional amount is not charged. Otherwise behaves as the form whose body returns a value.
     @_disfavoredOverload
     @available(*, deprecated, message: "an optional cost is not charged: unwrap the Amount")
     public func withCyclesOutcome<Value>(

@@ -1,9 +1,8 @@
 /// A client of one Cycles server for threads that may block.
 ///
-/// The counterpart of ``CyclesClient`` without Swift concurrency. Each call is performed on the calling thread, and
-/// needs neither a task nor a free thread of the concurrency runtime. Heartbeats, retries and the settlements of
-/// dropped guards happen on the client's own threads: those of ``CurlTransport``, or at most eight for any other
-/// transport.
+/// The counterpart of ``CyclesClient`` without Swift concurrency. Each call runs on the calling thread, and needs
+/// neither a task nor a free thread of the concurrency runtime. Heartbeats, retries and the settlements of dropped
+/// guards run on the client's own threads: those of ``CurlTransport``, or at most eight for any other transport.
 ///
 /// A client can be used by any number of threads at once.
 public final class BlockingCyclesClient: Sendable {
@@ -52,8 +51,8 @@ public final class BlockingCyclesClient: Sendable {
         BlockingReservationGuard(try scope.reserveBlocking(request))
     }
 
-    /// Waits until background work has finished, as ``CyclesClient/flush(timeout:includesReplays:)`` does. The timeout
-    /// is measured by the system's clock.
+    /// Waits until background work has finished, as ``CyclesClient/flush(timeout:includesReplays:)`` does. Measures the
+    /// timeout by the system's clock.
     @discardableResult
     public func flush(timeout: Duration? = nil, includesReplays: Bool = true) -> FlushReport {
         scope.flushBlocking(timeout: timeout, includesReplays: includesReplays)
@@ -72,7 +71,7 @@ public final class BlockingCyclesClient: Sendable {
     /// Flushes, then closes the connections, as ``CyclesClient/shutdown(timeout:includesReplays:)`` does.
     /// - Parameters:
     ///   - timeout: The maximum duration of the flush; nil means ``RetryPolicy/flushTimeout``.
-    ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too.
+    ///   - includesReplays: Whether to wait, too, for settlements that an earlier process left in the journal.
     public func shutdown(timeout: Duration? = nil, includesReplays: Bool = true) {
         scope.flushBlocking(timeout: timeout, includesReplays: includesReplays)
         blocking { done in scope.shutDown { done(()) } }
@@ -156,7 +155,7 @@ public final class BlockingCyclesClient: Sendable {
 
     // MARK: Looking up
 
-    /// Looks a reservation up (specification: `getReservation`). An expired reservation is answered with a 410 error.
+    /// Looks up a reservation (specification: `getReservation`). The server answers 410 for an expired reservation.
     /// Uses the admin key if one is set.
     /// - Throws: ``CyclesError``.
     public func getReservation(
@@ -184,8 +183,8 @@ public final class BlockingCyclesClient: Sendable {
         try scope.performer.performBlocking(.getBalances(query, scope.defaults), options)
     }
 
-    /// Calls `body` with each reservation of a query. Each page is fetched when it is needed, beginning at the query's
-    /// cursor.
+    /// Calls `body` with each reservation of a query, beginning at the query's cursor. Fetches each page when its first
+    /// row is needed.
     /// - Throws: ``CyclesError`` if a page cannot be fetched; errors of `body`, which end the iteration.
     public func forEachReservation(
         _ query: ReservationQuery = ReservationQuery(),
@@ -199,8 +198,8 @@ public final class BlockingCyclesClient: Sendable {
         }
     }
 
-    /// Calls `body` with each balance of a query. Each page is fetched when it is needed, beginning at the query's
-    /// cursor.
+    /// Calls `body` with each balance of a query, beginning at the query's cursor. Fetches each page when its first row
+    /// is needed.
     /// - Throws: ``CyclesError`` if a page cannot be fetched; errors of `body`, which end the iteration.
     public func forEachBalance(
         _ query: BalanceQuery = BalanceQuery(),
@@ -233,7 +232,7 @@ public final class BlockingCyclesClient: Sendable {
 
     /// Fetches a signed evidence envelope by its content hash (specification: `getEvidence`). Sends no API key.
     ///
-    /// An envelope may appear shortly after its reference: a 404 is retried until `limit` has passed.
+    /// An envelope may become available shortly after its reference: the call retries a 404 until `limit` has passed.
     /// - Throws: ``CyclesError``.
     public func getEvidence(
         _ id: EvidenceID,
@@ -253,7 +252,7 @@ public final class BlockingCyclesClient: Sendable {
     }
 
     /// Fetches the keys with which the server signs evidence (specification: `getEvidenceJwks`). Sends no API key. A
-    /// server without published keys answers 404.
+    /// server that publishes no keys answers 404.
     /// - Throws: ``CyclesError``.
     public func getEvidenceKeys(
         options: CallOptions = CallOptions()

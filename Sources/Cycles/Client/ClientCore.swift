@@ -19,7 +19,8 @@ package final class ClientCore: Sendable {
     /// Reports records of identities without a client; set when such records are found.
     private let siblingsAlarm: any Alarm
 
-    /// The time in which clients for the records of other tenants are expected to be scoped.
+    /// The delay before records of identities without a client are reported. In this time, the program can scope
+    /// clients for them.
     private static let patienceForSiblings = Duration.seconds(60)
 
     init(_ configuration: CyclesConfiguration, _ environment: ClientEnvironment) {
@@ -57,7 +58,7 @@ package final class ClientCore: Sendable {
     }
 
     /// Returns the identity of a client's work. The first client of an identity resumes the settlements that an earlier
-    /// process left; a flush that includes these waits until they have been read.
+    /// process left; a flush that includes replays also waits until their records have been read.
     func identity(_ name: ClientIdentities.Name, of performer: OperationPerformer) -> SettlementIdentity {
         let (identity, isNew) = identities.join(name, performer)
         guard isNew, let journal = identity.journal else { return identity }

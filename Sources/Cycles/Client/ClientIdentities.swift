@@ -1,4 +1,4 @@
-/// The identities of all clients of a core: one object for each tenant, and for each API key of clients without a tenant.
+/// The identities of all clients of a core: one for each tenant, and one for each API key of clients without a tenant.
 final class ClientIdentities: Sendable {
     enum Name: Hashable {
         case tenant(String)
@@ -7,19 +7,19 @@ final class ClientIdentities: Sendable {
 
     fileprivate struct Entry {
         let identity: WeakBox<SettlementIdentity>
-        /// The keys of the clients that have the identity.
+        /// The credentials of the clients that have the identity.
         var users: [WeakBox<Credentials>]
     }
 
     fileprivate struct State {
         var entries: [Name: Entry] = [:]
         var lastNumber = 0
-        /// The number of entries at which those without an object are removed.
+        /// The number of entries above which entries of released identities are removed.
         var limit = 64
     }
 
     private let baseURL: String
-    /// Nil if the journal is disabled.
+    /// The location of the journals; nil if the journal is disabled.
     private let journal: JournalConfiguration?
     private let files: any FileSystem
     private let threads: ThreadSource
@@ -35,14 +35,14 @@ final class ClientIdentities: Sendable {
         threads = environment.isJournalInline ? .none : environment.threads
     }
 
-    /// The identities that something uses.
+    /// The identities that are in use.
     var present: [SettlementIdentity] { state.withLock { $0.entries.values.compactMap { $0.identity.value } } }
 
-    /// Returns the identity of a name, which is made if nothing uses it yet.
+    /// Returns the identity with a name. Creates the identity if it is not in use.
     func join(_ name: Name, _ performer: OperationPerformer) -> (SettlementIdentity, isNew: Bool) {
         if let identity = find(name, performer) { return (identity, false) }
-        // Made without the lock, since a journal may run code of the user. Two clients may come here at once: the second
-        // object is not used.
+        // Created without the lock, since a journal may run the user's code. If two threads create the identity at
+        // once, the second object is discarded.
         let made = makeIdentity(name, performer)
         return state.withLock { state in
             if let identity = state.use(name, performer.credentials) { return (identity, false) }
@@ -80,9 +80,9 @@ final class ClientIdentities: Sendable {
         return SettlementIdentity(number: number, tenant: tenant, journal: writer)
     }
 
-    /// Prepares a change of a key that is the name of an identity.
-    /// - Returns: The identity whose records have to move to the folder of the new key. Nil if other clients keep the old
-    ///   key, and with it the records.
+    /// Renames the identity of an API key that is being replaced.
+    /// - Returns: The identity whose records have to move to the folder of the new key. Nil if other clients still use
+    ///   the old key, and with it the records.
     func rename(_ old: Secret, to new: Secret, for credentials: Credentials) -> SettlementIdentity? {
         state.withLock { state in
             guard let entry = state.entries[.key(old)], let identity = entry.identity.value else { return nil }

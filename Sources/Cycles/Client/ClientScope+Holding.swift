@@ -3,7 +3,8 @@ extension ClientScope {
     var failsLostLeases: Bool { core.failsLostLeases }
     var baseURL: String { core.baseURL }
 
-    /// Makes the operation that reserves for a guard. Adds the client's defaults to the subject of the request.
+    /// Creates the operation that reserves budget for a guard. Adds the client's defaults to the subject of the
+    /// request.
     func reserveOperation(
         _ request: inout ReservationCreateRequest
     ) throws(CyclesError) -> Operation<ReservationCreateResponse> {
@@ -14,7 +15,7 @@ extension ClientScope {
     }
 
     /// Claims a granted reservation. A caller that gets nil has to hold or release the reservation.
-    /// - Returns: The reason why the reservation cannot have a guard.
+    /// - Returns: The reason why the reservation cannot have a guard; nil if the claim succeeded.
     func claim(_ grant: ReservationGrant, for owner: SettlementOwner, key: IdempotencyKey?) -> CyclesError? {
         let id = grant.reservationID
         switch engine.claim(id, of: owner.identity) {
@@ -69,9 +70,9 @@ extension ClientScope {
         return held
     }
 
-    /// Releases the hold of an unusable answer, unless the reservation has a guard already.
-    /// - Parameter errand: The errand that the release belongs to, for flushes.
-    func giveBackUnclaimed(
+    /// Releases the hold of an unusable answer, unless the reservation already has a guard.
+    /// - Parameter errand: The background work that the release belongs to, for flushes.
+    func releaseUnclaimed(
         _ id: ReservationID,
         for owner: SettlementOwner,
         reason: String,
@@ -79,12 +80,12 @@ extension ClientScope {
         after errand: Errand? = nil
     ) {
         guard engine.claim(id, of: owner.identity) == .granted else { return }
-        giveBack(id, for: owner, reason: reason, trace: trace, after: errand)
+        releaseClaimed(id, for: owner, reason: reason, trace: trace, after: errand)
     }
 
-    /// Releases a claimed hold in the background. A failure is reported to the observer.
-    /// - Parameter errand: The errand that the release belongs to, for flushes.
-    func giveBack(
+    /// Releases the hold of a claimed reservation in the background. Reports a failure to the observer.
+    /// - Parameter errand: The background work that the release belongs to, for flushes.
+    func releaseClaimed(
         _ id: ReservationID,
         for owner: SettlementOwner,
         reason: String,

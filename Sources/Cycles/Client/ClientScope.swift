@@ -1,16 +1,16 @@
-/// The parts that a client does not share with the clients that are scoped from it: its key, the defaults of its
-/// subjects, and the identity of its work. The first client of a core is its root.
+/// The parts of a client that clients scoped from it do not share: the API key, the default subject, and the identity
+/// of the work. The first client of a core is its root.
 package final class ClientScope: Sendable {
     let core: ClientCore
     let configuration: CyclesConfiguration
     let performer: OperationPerformer
     let defaults: RequestDefaults
     private let isRoot: Bool
-    /// Whether the key is this client's own, instead of that of the client it was scoped from.
+    /// Whether the client has an API key of its own, instead of the key of the client that it was scoped from.
     private let hasOwnKey: Bool
-    /// The gate of the root.
+    /// The gate of the root client, which refuses the calls of all scoped clients.
     private let rootGate: ClientGate
-    /// The identity, and the generation of the key by which it was found; nil as long as the client has no key.
+    /// The identity, and the generation of the API key at which it was found; nil as long as the client has no key.
     private let joined = Lock<(identity: SettlementIdentity, generation: Int)?>(nil)
 
     /// Creates the root of a new core.
@@ -91,7 +91,7 @@ package final class ClientScope: Sendable {
         return identity
     }
 
-    /// The client as the owner of new work.
+    /// Returns the owner of new work.
     /// - Throws: ``CyclesError``: `transport` after a shutdown; `configuration` if the client has no key.
     func owner() throws(CyclesError) -> SettlementOwner {
         try performer.gate.check()
@@ -99,7 +99,7 @@ package final class ClientScope: Sendable {
         return SettlementOwner(performer, identity)
     }
 
-    /// Replaces the API key, resumes the leases and settlements that the old key held up, and calls `done` on any
+    /// Replaces the API key and resumes the leases and settlements that stopped at the old key. Calls `done` on any
     /// thread.
     func updateAPIKey(_ key: String, _ done: @escaping @Sendable (Result<Void, CyclesError>) -> Void) {
         do throws(CyclesError) {
@@ -137,13 +137,14 @@ package final class ClientScope: Sendable {
 
     // MARK: Background work
 
-    /// The identity whose work `flush` and `pendingSettlements` concern; nil, for all, in the root.
+    /// The number of the identity that `flush` and `pendingSettlements` are limited to; nil in the root client, for
+    /// all.
     private var concern: Int? { isRoot ? nil : identity?.number ?? 0 }
 
     var pendingSettlements: [PendingSettlement] { engine.pendingSettlements(of: concern) }
 
     /// Waits for the present background work, for a limited time.
-    /// - Parameter includesReplays: Whether to wait for settlements that an earlier process left in the journal, too.
+    /// - Parameter includesReplays: Whether to wait, too, for settlements that an earlier process left in the journal.
     @discardableResult
     func flush(timeout: Duration?, includesReplays: Bool) async -> FlushReport {
         await engine.flush(of: concern, atMost: timeout ?? core.flushTimeout, includesReplays: includesReplays)
@@ -155,7 +156,8 @@ package final class ClientScope: Sendable {
         engine.flushBlocking(of: concern, atMost: timeout ?? core.flushTimeout, includesReplays: includesReplays)
     }
 
-    /// Refuses further calls; in the root, also those of all other clients, and ends their leases and settlements.
+    /// Refuses further calls. In the root client, also refuses the calls of all scoped clients and ends their leases
+    /// and settlements.
     func shutDown(_ done: @escaping @Sendable () -> Void) {
         performer.gate.close()
         if isRoot { core.shutDown(done) } else { done() }
@@ -163,7 +165,7 @@ package final class ClientScope: Sendable {
 }
 
 extension CyclesConfiguration {
-    /// Replaces the levels that a subject names.
+    /// Replaces the default levels that a subject names.
     fileprivate mutating func replaceLevels(by subject: Subject) {
         tenant = subject.tenant ?? tenant
         workspace = subject.workspace ?? workspace

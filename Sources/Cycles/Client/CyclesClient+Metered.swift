@@ -7,13 +7,12 @@ extension CyclesClient {
     /// }
     /// for try await chunk in chunks { print(chunk.text) }
     /// ```
+    /// A caller that has to know about a denial before the stream is read, such as a server that chooses a status,
+    /// reserves first and uses ``ReservationGuard/metering(_:usage:whenActualUnknown:)``.
     /// - Parameters:
     ///   - options: The reservation request, and the policies for failures and unknown costs.
     ///   - usage: Returns the usage that an element reports, as an increment or a total; nil if it reports none.
     ///   - makeStream: Creates the stream once budget is held and the caps are known.
-    ///
-    /// Where a denial has to be known before the stream is read, as in a server that chooses a status, reserve first and
-    /// use ``ReservationGuard/metering(_:usage:whenActualUnknown:)``.
     /// - Returns: The stream's elements. Each iteration makes its own reservation, at its first element.
     public func metered<Stream: AsyncSequence>(
         _ options: CyclesOptions,

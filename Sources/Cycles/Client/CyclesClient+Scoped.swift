@@ -5,22 +5,22 @@ extension CyclesClient {
     /// let tenant = try client.scoped(to: Subject(tenant: "acme"), apiKey: acmeKey)
     /// try await tenant.withCycles(options) { context in … }
     /// ```
-    /// The clients share the transport with its connections, the threads, the journal, the observer and all limits: a
+    /// The clients share the transport with its connections, the threads, the journal, the observer and all limits. A
     /// scoped client costs neither a thread nor a connection, and can be created for each request. Events and
-    /// ``PendingSettlement`` have the tenant.
+    /// ``PendingSettlement`` name the tenant.
     ///
     /// Records in the journal belong to the resulting tenant or, without one, to the resulting key. The first client of
-    /// a tenant resumes the settlements that an earlier process left for the tenant, with its key. ``flush(timeout:includesReplays:)`` and
-    /// ``pendingSettlements()`` of a scoped client concern the work of its tenant; those of the client that was not
-    /// scoped concern all work. ``shutdown(timeout:includesReplays:)`` of a scoped client flushes the work of its tenant
-    /// and refuses the client's further calls. A scoped client that is released abandons nothing: its guards and
-    /// settlements continue.
+    /// a tenant resumes the settlements that an earlier process left for the tenant, with its key.
+    /// ``flush(timeout:includesReplays:)`` and ``pendingSettlements()`` of a scoped client concern the work of its
+    /// tenant; those of the root client, which was not scoped, concern all work. ``shutdown(timeout:includesReplays:)``
+    /// of a scoped client flushes the work of its tenant and refuses the client's further calls. Guards and settlements
+    /// of a scoped client continue after the client is released.
     /// - Parameters:
-    ///   - subject: The levels that replace those of ``configuration``. Levels that it does not name stay.
-    ///   - apiKey: The key of the new client, which then has no admin key. Nil means the key of this client, whose updates
-    ///     the new client follows; it cannot update the key itself.
-    /// - Throws: ``CyclesError``: `validation` for a level that is not valid, and for dimensions; `configuration` for a key
-    ///   that cannot be sent; `transport` after a shutdown.
+    ///   - subject: The levels that replace those of ``configuration``. Other levels stay.
+    ///   - apiKey: The key of the new client, which then has no admin key. Nil means the key of this client: the new
+    ///     client follows its updates, and cannot update the key itself.
+    /// - Throws: ``CyclesError``: `validation` for an invalid level, and for dimensions; `configuration` for a key that
+    ///   cannot be sent; `transport` after a shutdown.
     public func scoped(to subject: Subject, apiKey: String? = nil) throws(CyclesError) -> CyclesClient {
         CyclesClient(try scope.scoped(to: subject, apiKey: apiKey))
     }
@@ -28,8 +28,8 @@ extension CyclesClient {
 
 extension BlockingCyclesClient {
     /// Creates a client for part of this client's subjects, as ``CyclesClient/scoped(to:apiKey:)`` does.
-    /// - Throws: ``CyclesError``: `validation` for a level that is not valid, and for dimensions; `configuration` for a key
-    ///   that cannot be sent; `transport` after a shutdown.
+    /// - Throws: ``CyclesError``: `validation` for an invalid level, and for dimensions; `configuration` for a key that
+    ///   cannot be sent; `transport` after a shutdown.
     public func scoped(to subject: Subject, apiKey: String? = nil) throws(CyclesError) -> BlockingCyclesClient {
         BlockingCyclesClient(try scope.scoped(to: subject, apiKey: apiKey))
     }

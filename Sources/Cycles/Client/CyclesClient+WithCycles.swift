@@ -1,18 +1,18 @@
 extension CyclesClient {
     // MARK: The value
 
-    /// Reserves budget, runs the body, and commits the cost that it returns.
+    /// Reserves budget, runs the body, and commits the cost that the body returns.
     ///
-    /// The lease is extended while the body runs. If the body throws, recorded spend above zero is committed; without
-    /// any, ``CyclesOptions/whenBodyFails`` applies. The error is then rethrown unchanged. Within the body,
-    /// ``CyclesContext/current`` is its context; calls may be nested.
+    /// The client extends the lease while the body runs. If the body throws, the client commits the recorded spend;
+    /// without recorded spend above zero, ``CyclesOptions/whenBodyFails`` applies. The call then rethrows the error
+    /// unchanged. Within the body, ``CyclesContext/current`` is the context of the work; calls may be nested.
     ///
-    /// A failed settlement does not discard the value: the error is in ``CyclesContext/settlement``, and is reported to
+    /// A failed settlement does not discard the value. Its error is in ``CyclesContext/settlement``, and is reported to
     /// the observer.
     /// - Parameters:
     ///   - options: The reservation request, and the policies for failures and unknown costs.
-    ///   - body: The work; returns its value and its cost. ``CyclesOptions/whenActualUnknown`` applies to a negative
-    ///     amount and to one in another unit than the estimate.
+    ///   - body: The work; returns its value and its cost. ``CyclesOptions/whenActualUnknown`` applies to a cost that
+    ///     is negative or in another unit than the estimate.
     /// - Throws: Errors of the body; ``CyclesError`` if budget is not granted, `validation` for an invalid amount under
     ///   ``UnknownActualPolicy/fail``, and `leaseLost` under the policies ``HeartbeatPolicy/failOnFinalize`` and
     ///   ``HeartbeatPolicy/cancel``.
@@ -64,7 +64,7 @@ extension CyclesClient {
         }.get()
     }
 
-    /// Warns that an integer is no cost: it has no unit. Behaves as the form whose body returns a value.
+    /// Warns that an integer without a unit is not charged. Otherwise behaves as the form whose body returns a value.
     @_disfavoredOverload
     @available(*, deprecated, message: "the cost is not charged: return an Amount, such as .tokens(count)")
     public func withCycles<Value, Number: BinaryInteger>(
@@ -76,7 +76,7 @@ extension CyclesClient {
         }.get()
     }
 
-    /// Warns that an optional amount is no cost. Behaves as the form whose body returns a value.
+    /// Warns that an optional amount is not charged. Otherwise behaves as the form whose body returns a value.
     @_disfavoredOverload
     @available(*, deprecated, message: "an optional cost is not charged: unwrap the Amount")
     public func withCycles<Value>(
@@ -130,7 +130,7 @@ extension CyclesClient {
         }.outcome
     }
 
-    /// Warns that an integer is no cost: it has no unit. Behaves as the form whose body returns a value.
+    /// Warns that an integer without a unit is not charged. Otherwise behaves as the form whose body returns a value.
     @_disfavoredOverload
     @available(*, deprecated, message: "the cost is not charged: return an Amount, such as .tokens(count)")
     public func withCyclesOutcome<Value, Number: BinaryInteger>(
@@ -142,7 +142,7 @@ extension CyclesClient {
         }.outcome
     }
 
-    /// Warns that an optional amount is no cost. Behaves as the form whose body returns a value.
+    /// Warns that an optional amount is not charged. Otherwise behaves as the form whose body returns a value.
     @_disfavoredOverload
     @available(*, deprecated, message: "an optional cost is not charged: unwrap the Amount")
     public func withCyclesOutcome<Value>(

@@ -1,7 +1,7 @@
 /// A client of one Cycles server.
 ///
-/// ``reserve(_:)``, `withCycles` and ``metered(_:usage:_:)`` guard work: they hold budget for it, extend the
-/// lease while it runs, and settle its spend, across failures and restarts.
+/// ``reserve(_:)``, `withCycles` and ``metered(_:usage:_:)`` guard work: they hold budget for the work, extend the
+/// lease while the work runs, and settle the spend, across failures and restarts.
 ///
 /// The methods for single operations send their request once, without retries or journal. Cancelling the task aborts
 /// the request. They throw ``CyclesError``: `validation`, before anything is sent, for a request that breaks a rule of
@@ -69,8 +69,8 @@ public final class CyclesClient: Sendable {
     /// returns as soon as no attempt is in progress and none can begin in time.
     /// - Parameters:
     ///   - timeout: The maximum wait; nil means ``RetryPolicy/flushTimeout``.
-    ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too. They are
-    ///     attempted in any case.
+    ///   - includesReplays: Whether to wait, too, for settlements that an earlier process left in the journal. Their
+    ///     attempts are made either way.
     @discardableResult
     public func flush(timeout: Duration? = nil, includesReplays: Bool = true) async -> FlushReport {
         await scope.flush(timeout: timeout, includesReplays: includesReplays)
@@ -78,9 +78,9 @@ public final class CyclesClient: Sendable {
 
     /// Replaces the API key.
     ///
-    /// Settlements that were answered 401 or 403 are attempted again, and leases that stopped with a 401 and still last
-    /// are extended again. Without a configured tenant, the journal's records move to the folder of the new key before
-    /// the call returns; records that cannot be moved stay, and are reported. ``configuration`` does not change.
+    /// Settlements that were answered 401 or 403 are attempted again. Leases that stopped with a 401 and have not run
+    /// out are extended again. Without a configured tenant, the journal's records move to the folder of the new key
+    /// before the call returns; records that cannot be moved stay, and are reported. ``configuration`` does not change.
     /// - Throws: ``CyclesError/configuration(_:)`` if the key cannot be sent; the client then continues to use the old
     ///   key.
     public func updateAPIKey(_ apiKey: String) async throws(CyclesError) {
@@ -97,7 +97,7 @@ public final class CyclesClient: Sendable {
     /// journal. The call always waits until the journal's writes have finished, even beyond the timeout.
     /// - Parameters:
     ///   - timeout: The maximum duration of the flush; nil means ``RetryPolicy/flushTimeout``.
-    ///   - includesReplays: Whether to wait for settlements that an earlier process left in the journal, too.
+    ///   - includesReplays: Whether to wait, too, for settlements that an earlier process left in the journal.
     ///     Short-lived tools pass false, so that an old settlement that keeps failing does not delay every run.
     public func shutdown(timeout: Duration? = nil, includesReplays: Bool = true) async {
         await scope.flush(timeout: timeout, includesReplays: includesReplays)
@@ -174,9 +174,9 @@ public final class CyclesClient: Sendable {
     /// Charges spend that has no reservation, with the durability of a settlement (specification: `createEvent`).
     ///
     /// The event is written to the journal before it is sent, retried with the same key, and sent by the next client
-    /// after a restart. The call waits for retries up to ``RetryPolicy/inlineBudget``; after that, or if the next retry
-    /// comes later, the event continues in the background and the outcome is `queued`. Cancelling the task does not stop
-    /// it. Use ``createEvent(_:options:)`` for an event that is sent once.
+    /// after a restart. The call waits for retries up to ``RetryPolicy/inlineBudget``. After that time, or if the next
+    /// retry comes later, the event continues in the background and the outcome is `queued`. Cancelling the task does
+    /// not stop the event. Use ``createEvent(_:options:)`` for an event that is sent once.
     /// - Parameter request: The spend. The client's defaults complete its subject.
     /// - Returns: The settlement, `recorded` if the server has charged the spend.
     /// - Throws: ``CyclesError``: `validation` for an invalid request, and for a key under which spend is being recorded;
@@ -188,7 +188,7 @@ public final class CyclesClient: Sendable {
 
     // MARK: Looking up
 
-    /// Looks a reservation up (specification: `getReservation`). An expired reservation is answered with a 410 error.
+    /// Looks up a reservation (specification: `getReservation`). The server answers 410 for an expired reservation.
     /// Uses the admin key if one is set.
     /// - Throws: ``CyclesError``.
     public func getReservation(
@@ -217,7 +217,8 @@ public final class CyclesClient: Sendable {
         try await scope.performer.perform(.getBalances(query, scope.defaults), options)
     }
 
-    /// Returns all reservations of a query. Each page is fetched when it is needed, beginning at the query's cursor.
+    /// Returns all reservations of a query, beginning at the query's cursor. Each page is fetched when its first row is
+    /// needed.
     public func reservations(
         _ query: ReservationQuery = ReservationQuery(),
         options: CallOptions = CallOptions()
@@ -229,7 +230,8 @@ public final class CyclesClient: Sendable {
         }
     }
 
-    /// Returns all balances of a query. Each page is fetched when it is needed, beginning at the query's cursor.
+    /// Returns all balances of a query, beginning at the query's cursor. Each page is fetched when its first row is
+    /// needed.
     public func balances(
         _ query: BalanceQuery = BalanceQuery(),
         options: CallOptions = CallOptions()
@@ -245,7 +247,7 @@ public final class CyclesClient: Sendable {
 
     /// Fetches a signed evidence envelope by its content hash (specification: `getEvidence`). Sends no API key.
     ///
-    /// An envelope may appear shortly after its reference: a 404 is retried until `limit` has passed.
+    /// An envelope may become available shortly after its reference: the call retries a 404 until `limit` has passed.
     /// - Throws: ``CyclesError``.
     public func getEvidence(
         _ id: EvidenceID,
@@ -269,7 +271,7 @@ public final class CyclesClient: Sendable {
     }
 
     /// Fetches the keys with which the server signs evidence (specification: `getEvidenceJwks`). Sends no API key. A
-    /// server without published keys answers 404.
+    /// server that publishes no keys answers 404.
     /// - Throws: ``CyclesError``.
     public func getEvidenceKeys(
         options: CallOptions = CallOptions()

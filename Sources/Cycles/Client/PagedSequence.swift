@@ -1,10 +1,10 @@
-/// The rows of all pages of a list. Each page is fetched when its first row is needed.
+/// The rows of all pages of a list. Fetches each page when its first row is needed.
 ///
-/// Iteration ends with the last page, or throws ``CyclesError`` when a page cannot be fetched.
+/// The iteration ends after the last page, or throws ``CyclesError`` when a page cannot be fetched.
 public struct PagedSequence<Row: Sendable>: AsyncSequence, Sendable {
-    /// The rows.
+    /// A reservation or a balance.
     public typealias Element = Row
-    /// The error of a page that cannot be fetched.
+    /// The error type of a page that cannot be fetched.
     public typealias Failure = CyclesError
 
     private let paging: Paging<Row>
@@ -39,7 +39,7 @@ public struct PagedSequence<Row: Sendable>: AsyncSequence, Sendable {
             }
         }
 
-        /// Returns the next row; nil after the last. The isolation of the caller has no effect.
+        /// Returns the next row; nil after the last. The caller's isolation has no effect.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(CyclesError) -> Row? {
             try await next()
         }

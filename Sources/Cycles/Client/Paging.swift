@@ -1,4 +1,5 @@
-/// Iterates over the rows of consecutive pages. A value: it names the page that it needs, and accepts it.
+/// Iterates over the rows of consecutive pages. Requests each page with a ``Step``, and takes the page with
+/// ``accept(_:)``.
 struct Paging<Row: Sendable>: Sendable {
     private let operation: String
     private var cursor: String?
@@ -13,7 +14,7 @@ struct Paging<Row: Sendable>: Sendable {
         cursor = start
     }
 
-    /// The action that yields the next row.
+    /// The next row, or the action that yields it.
     enum Step {
         case row(Row)
         case fetch(cursor: String?)
@@ -31,8 +32,8 @@ struct Paging<Row: Sendable>: Sendable {
         return .fetch(cursor: cursor)
     }
 
-    /// Accepts the page that was requested.
-    /// - Throws: ``CyclesError/invalidResponse(_:)`` if the next page is one that was read already.
+    /// Accepts the requested page.
+    /// - Throws: ``CyclesError/invalidResponse(_:)`` if the cursor leads back to a page that was read already.
     mutating func accept(_ page: ResultPage<Row>) throws(CyclesError) {
         rows = page.rows
         position = 0

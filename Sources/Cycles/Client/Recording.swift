@@ -1,6 +1,6 @@
 extension ClientScope {
     /// Begins to charge spend that has no reservation. The event is stored and sent as the settlement of a reservation
-    /// whose id is made from the event's key.
+    /// whose id is derived from the event's idempotency key.
     func record(
         _ request: EventCreateRequest,
         _ completion: @escaping @Sendable (Result<Settlement, CyclesError>) -> Void

@@ -7,7 +7,7 @@ final class Annotations: Sendable {
 
     private struct State {
         var values = Values()
-        /// The changes in progress; of each thread the innermost is last.
+        /// The changes in progress. Of the changes of one thread, the innermost is last.
         var changes: [(thread: SystemThread, isStale: Bool)] = []
     }
 
@@ -16,7 +16,7 @@ final class Annotations: Sendable {
     var values: Values { state.withLock { $0.values } }
 
     /// Runs `body` on a copy of the values without holding the lock, then stores the copy. Repeats both steps if
-    /// another thread has stored values meanwhile. A change made by a nested call in `body` is overwritten.
+    /// another thread stored values in the meantime. A change made by a nested call in `body` is overwritten.
     func update(_ body: (inout Values) -> Void) {
         let thread = SystemThread.current
         while true {

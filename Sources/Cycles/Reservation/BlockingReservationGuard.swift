@@ -32,7 +32,7 @@ public struct BlockingReservationGuard: ~Copyable, Sendable {
     /// The balances of the scopes when budget was reserved, if the server sent them. Decoded at each access.
     public var balances: [Balance] { held.response.balances }
 
-    /// The evidence of the reservation, if the server keeps any. Decoded at each access.
+    /// The reference to the server's evidence of the reservation, if the server keeps any. Decoded at each access.
     public var evidence: EvidenceReference? { held.response.cyclesEvidence }
 
     /// A handle that records spend but cannot settle the reservation, for other threads and helpers.
@@ -42,14 +42,13 @@ public struct BlockingReservationGuard: ~Copyable, Sendable {
     public var recordedSpend: Amount? { held.recordedSpend }
 
     /// Adds to the recorded spend, up to `Int64.max`.
-    ///
-    /// A negative amount, or one in another unit than the estimate, is reported and makes the spend unknown. The larger
-    /// of the estimate and the recorded spend is then charged, marked `actual_source = "estimate"`, unless an actual
-    /// amount is committed or ``setSpend(_:)`` replaces the spend.
+    /// A negative amount, or an amount in another unit than the estimate, is reported and makes the spend unknown. The
+    /// larger of the estimate and the recorded spend is then charged, marked `actual_source = "estimate"`, unless an
+    /// actual amount is committed or ``setSpend(_:)`` replaces the spend.
     public func addSpend(_ amount: Amount) { held.addSpend(amount) }
 
-    /// Replaces the recorded spend. A negative amount, or one in another unit than the estimate, leaves the recorded
-    /// amount unchanged and makes the spend unknown, as in ``addSpend(_:)``.
+    /// Replaces the recorded spend. A negative amount, or an amount in another unit than the estimate, leaves the
+    /// recorded amount unchanged and makes the spend unknown, as in ``addSpend(_:)``.
     public func setSpend(_ amount: Amount) { held.setSpend(amount) }
 
     /// Commits the actual spend (specification: `commitReservation`).
@@ -77,7 +76,7 @@ public struct BlockingReservationGuard: ~Copyable, Sendable {
         return try held.blockForSettlement { done in held.settle(request, done) }
     }
 
-    /// Releases the whole hold (specification: `releaseReservation`), or commits the recorded spend if that is above
+    /// Releases the whole hold (specification: `releaseReservation`), or commits the recorded spend if it is above
     /// zero.
     /// - Parameter reason: The reason to store, at most 256 Unicode scalars.
     /// - Throws: ``CyclesError``.
@@ -89,8 +88,8 @@ public struct BlockingReservationGuard: ~Copyable, Sendable {
 
     /// Extends the lease, counted from its present expiry (specification: `extendReservation`).
     ///
-    /// The client's heartbeat extends leases by itself. The request is sent once, without retries.
-    /// - Parameter span: 1 millisecond to 24 hours.
+    /// The client's heartbeat extends leases automatically. This request is sent once, without retries.
+    /// - Parameter span: The duration of the extension, 1 millisecond to 24 hours.
     /// - Throws: ``CyclesError``.
     public borrowing func extend(by span: Duration) throws(CyclesError) {
         try blocking { done in held.extend(by: span, done) }.get()
@@ -105,7 +104,8 @@ extension HeldReservation {
         try latest(blocking(helping: scope.time, begin)).get()
     }
 
-    /// Replaces a `queued` answer by the outcome, if the attempt on this thread has settled the reservation since.
+    /// Replaces a `queued` answer by the outcome, if the attempt on this thread settled the reservation in the
+    /// meantime.
     func latest(_ answer: Result<Settlement, CyclesError>) -> Result<Settlement, CyclesError> {
         guard case .success(let settlement) = answer, case .queued = settlement.outcome else { return answer }
         return self.settlement ?? answer

@@ -26,34 +26,34 @@ public struct CyclesContext: Sendable {
 
     /// Adds to the recorded spend, up to `Int64.max`.
     ///
-    /// A negative amount, or one in another unit than the estimate, is reported and makes the spend unknown. The larger
-    /// of the estimate and the recorded spend is then charged, marked `actual_source = "estimate"`, unless an actual
-    /// amount is committed or ``setSpend(_:)`` replaces the spend. Spend added after settlement has begun is reported
-    /// and ignored.
+    /// A negative amount, or an amount in another unit than the estimate, is reported and makes the spend unknown. The
+    /// larger of the estimate and the recorded spend is then charged, marked `actual_source = "estimate"`, unless an
+    /// actual amount is committed or ``setSpend(_:)`` replaces the spend. Spend added after settlement has begun is
+    /// reported and ignored.
     public func addSpend(_ amount: Amount) { held.addSpend(amount) }
 
-    /// Replaces the recorded spend. A negative amount, or one in another unit than the estimate, leaves the recorded
-    /// amount unchanged and makes the spend unknown, as in ``addSpend(_:)``.
+    /// Replaces the recorded spend. A negative amount, or an amount in another unit than the estimate, leaves the
+    /// recorded amount unchanged and makes the spend unknown, as in ``addSpend(_:)``.
     public func setSpend(_ amount: Amount) { held.setSpend(amount) }
 
-    /// Metrics to send with the commit. Use ``updateMetrics(_:)`` where several tasks change them.
+    /// The metrics to send with the commit. If several tasks change them, use ``updateMetrics(_:)``.
     public var metrics: CyclesMetrics {
         get { held.metrics ?? CyclesMetrics() }
         nonmutating set { held.updateMetrics { $0 = newValue } }
     }
 
-    /// Metadata to send with the commit. Use ``updateMetadata(_:)`` where several tasks change it.
+    /// The metadata to send with the commit. If several tasks change them, use ``updateMetadata(_:)``.
     public var metadata: [String: JSONValue] {
         get { held.metadata }
         nonmutating set { held.updateMetadata { $0 = newValue } }
     }
 
-    /// Changes the metrics atomically. `body` runs again if another thread has changed metrics or metadata meanwhile.
+    /// Changes the metrics atomically. `body` runs again if another thread changed metrics or metadata in the meantime.
     /// While `body` runs, ``metrics`` returns the unchanged values.
     public func updateMetrics(_ body: (inout CyclesMetrics) -> Void) { held.updateMetrics(body) }
 
-    /// Changes the metadata atomically. `body` runs again if another thread has changed metrics or metadata meanwhile.
-    /// While `body` runs, ``metadata`` returns the unchanged values.
+    /// Changes the metadata atomically. `body` runs again if another thread changed metrics or metadata in the
+    /// meantime. While `body` runs, ``metadata`` returns the unchanged values.
     public func updateMetadata(_ body: (inout [String: JSONValue]) -> Void) { held.updateMetadata(body) }
 
     /// The settlement of the work, or the error that prevented it; nil before an outcome is known.

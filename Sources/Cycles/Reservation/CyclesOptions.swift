@@ -65,7 +65,7 @@ public struct CyclesOptions: Hashable, Sendable {
 public enum UnknownActualPolicy: Hashable, Sendable, CaseIterable {
     /// The estimate is committed, marked `actual_source = "estimate"` in the commit's metadata.
     case commitEstimate
-    /// Nothing is sent: the hold expires, and the caller gets a `validation` error.
+    /// Nothing is sent. The hold expires, and the call throws a `validation` error.
     case fail
 }
 
@@ -74,7 +74,7 @@ public enum UnknownActualPolicy: Hashable, Sendable, CaseIterable {
 public enum FailedBodyPolicy: Hashable, Sendable, CaseIterable {
     /// The hold is released.
     case release
-    /// The estimate is committed, marked `actual_source = "estimate"` in the commit's metadata: for providers that
-    /// charge for calls that fail.
+    /// The estimate is committed, marked `actual_source = "estimate"` in the commit's metadata. Use this policy for
+    /// providers that charge for failed calls.
     case commitEstimate
 }

@@ -26,26 +26,26 @@ struct GuardedWork {
     enum Ending {
         /// Commit `actual`; nil commits the recorded spend, or the estimate.
         case settle(actual: Amount?)
-        /// Let the hold expire and fail with the error: the cost is unknown, and the policy forbids charging the
+        /// Let the hold expire and fail with the error, since the cost is unknown and the policy forbids charging the
         /// estimate.
-        case letGo(CyclesError)
-        /// Release the hold, or commit the recorded spend if that is above zero.
+        case letExpire(CyclesError)
+        /// Release the hold, or commit the recorded spend if it is above zero.
         case release
     }
 
-    /// The ending of work that returned.
-    /// - Parameter actual: The cost as the work reported it, or the error of the `actual` closure; nil if the recorded
+    /// Returns the ending of work that returned a value.
+    /// - Parameter actual: The cost reported by the work, or the error of the `actual` closure; nil if the recorded
     ///   spend is the cost.
     func ending(actual: Result<Amount, any Error>?) -> Ending {
         var problem = "was not reported by the work"
         switch actual {
         case .success(let amount):
             if amount.unit == held.estimate.unit, amount.amount >= 0 { return .settle(actual: amount) }
-            problem = "is \(amount), and the reservation is in \(held.estimate.unit), 0 or more"
-            if !mustLetGo { return .settle(actual: amount) }
+            problem = "is \(amount), but has to be in \(held.estimate.unit) and 0 or more"
+            if !mustLetExpire { return .settle(actual: amount) }
         case .failure(let error):
             problem = "could not be determined: \(error)"
-            if !mustLetGo {
+            if !mustLetExpire {
                 held.scope.observer.observe(
                     .valueIgnored(held.reservationID, what: "the actual amount, which \(problem)")
                 )
@@ -54,8 +54,8 @@ struct GuardedWork {
             // A recorded zero is a cost.
             if !held.hasSpent, let recorded = held.recordedSpend { return .settle(actual: recorded) }
         }
-        guard mustLetGo else { return .settle(actual: nil) }
-        return .letGo(
+        guard mustLetExpire else { return .settle(actual: nil) }
+        return .letExpire(
             .validation(
                 ValidationIssue(
                     field: "actual",
@@ -73,7 +73,7 @@ struct GuardedWork {
         }
     }
 
-    private var mustLetGo: Bool { whenActualUnknown == .fail && !held.hasSpent }
+    private var mustLetExpire: Bool { whenActualUnknown == .fail && !held.hasSpent }
 
     /// Ends the work and returns its settlement. Cancelling the task has no effect.
     func end(_ ending: Ending) async -> Result<Settlement, CyclesError> {
@@ -91,8 +91,8 @@ struct GuardedWork {
         case .settle(let actual): held.settle(actual: actual, latency: latency, completion)
         case .release:
             held.release(ReleaseRequest(reason: "the guarded work failed"), latency: latency, completion)
-        case .letGo(let error):
-            if held.letGo(error) {
+        case .letExpire(let error):
+            if held.letExpire(error) {
                 completion?(.failure(error))
             } else {
                 held.settle(actual: nil, latency: latency, completion)
@@ -100,13 +100,13 @@ struct GuardedWork {
         }
     }
 
-    /// Work that returned a value, and how it ended.
+    /// The value of work, and the ending of the work.
     struct Ended<Value> {
         let value: Value
         let ending: Ending
         let result: Result<Settlement, CyclesError>
 
-        /// The value, unless the end of the work is an error: see ``GuardedWork/failure(_:_:)``.
+        /// Returns the value, unless the ending is an error: see ``GuardedWork/failure(_:_:)``.
         func get() throws(CyclesError) -> Value {
             if let failure = GuardedWork.failure(result, ending) { throw failure }
             return value
@@ -115,27 +115,28 @@ struct GuardedWork {
         var outcome: (Value, Result<Settlement, CyclesError>) { (value, result) }
     }
 
-    /// The error to throw although the work returned a value: `leaseLost`, or an unknown cost under
-    /// ``UnknownActualPolicy/fail``. Nil for all others: a failed settlement does not discard the value.
+    /// Returns the error to throw although the work returned a value: `leaseLost`, or an unknown cost under
+    /// ``UnknownActualPolicy/fail``. Returns nil for other errors: a failed settlement does not discard the value.
     static func failure(_ result: Result<Settlement, CyclesError>, _ ending: Ending) -> CyclesError? {
         if case .failure(let error) = result {
             if case .leaseLost = error { return error }
-            if case .letGo(let reason) = ending, error == reason { return error }
+            if case .letExpire(let reason) = ending, error == reason { return error }
         }
         return nil
     }
 
     // MARK: Cancellation
 
-    /// Runs work in a task of its own, which is cancelled when the lease is lost. The resulting cancellation error is
-    /// replaced by `leaseLost`.
+    /// Runs work in a task of its own, and cancels the task when the lease is lost. Replaces the resulting cancellation
+    /// error by `leaseLost`.
     static func runCancellable<Value>(
         _ held: HeldReservation,
         isolation: isolated (any Actor)?,
         _ body: () async throws -> Value
     ) async throws -> Value {
         try await withoutActuallyEscaping(body) { body in
-            // The task inherits the caller's isolation, and the caller waits for it: `body` is never used concurrently.
+            // The task inherits the caller's isolation, and the caller waits for the task: `body` is never used
+            // concurrently.
             let work = Unchecked(body)
             let task = Task { () -> Unchecked<Value> in
                 _ = isolation
@@ -161,7 +162,7 @@ struct GuardedWork {
     }
 }
 
-/// Carries a value into or out of a task. Sound since the creator of the task waits for it with the same isolation.
+/// Carries a value into or out of a task. Sound, since the creator of the task waits for it with the same isolation.
 private struct Unchecked<Value>: @unchecked Sendable {
     let value: Value
 

@@ -89,8 +89,8 @@ package final class HeldReservation: Sendable {
             ignore("spend of \(amount), since its settlement had begun")
         } else if !isUsable {
             ignore(
-                "spend of \(amount), since the reservation is in \(estimate.unit), 0 or more; the spend is now unknown, "
-                    + "and the estimate is charged"
+                "spend of \(amount), which has to be in \(estimate.unit) and 0 or more; the spend is now unknown, "
+                    + "and at least the estimate is charged"
             )
         }
     }
@@ -149,7 +149,7 @@ package final class HeldReservation: Sendable {
 
     /// Lets the hold expire instead of charging or releasing it, since the cost of the work is unknown.
     /// - Returns: False if spend has been recorded, which has to be settled.
-    func letGo(_ error: CyclesError) -> Bool {
+    func letExpire(_ error: CyclesError) -> Bool {
         let isOver = state.withLock { state in
             if state.hasSpent { return false }
             state.phase = .settled
@@ -174,7 +174,7 @@ package final class HeldReservation: Sendable {
     /// - Parameters:
     ///   - actual: The amount to charge; nil charges the recorded spend, or the estimate.
     ///   - latency: The duration of the work, used if the metrics have no latency.
-    ///   - completion: Called once, when the reservation is settled or refused, or its settlement continues in the
+    ///   - completion: Called once when the reservation is settled or refused, or when its settlement continues in the
     ///     background; nil if no caller waits.
     func settle(
         actual: Amount?,
@@ -236,7 +236,7 @@ package final class HeldReservation: Sendable {
         )
     }
 
-    /// Releases the hold, or commits the recorded spend if that is above zero or unknown.
+    /// Releases the hold, or commits the recorded spend if it is above zero or unknown.
     func release(
         _ request: ReleaseRequest,
         latency: Duration? = nil,
@@ -270,12 +270,12 @@ package final class HeldReservation: Sendable {
         )
     }
 
-    /// The trace of the settling task; the reservation's own trace if no task settles.
+    /// Returns the trace of the settling task, or the reservation's own trace if no task settles.
     private func currentTrace(_ completion: Completion?) -> TraceParent {
         completion == nil ? trace : TraceParent.current.completed(with: trace)
     }
 
-    /// Settles or releases a reservation whose guard ended without doing so.
+    /// Settles or releases a reservation whose guard ended without commit or release.
     func abandon() {
         let spent: Int64?? = state.withLock { state in
             guard state.phase == .held else { return nil }
@@ -298,7 +298,7 @@ package final class HeldReservation: Sendable {
                 case .queued(let settlement): (.success(settlement), false, true)
                 case .finished(let result, let isAwaited): (result, true, isAwaited)
                 }
-            // Read now: once it is no longer extended, the lease may still run out without being a loss.
+            // Read before the lease ends: a lease that is no longer extended may run out without being lost.
             let loss = isAwaited && judgesLoss && scope.failsLostLeases ? loss : nil
             scope.keeper.end(lease)
             state.withLock { state in
@@ -310,7 +310,7 @@ package final class HeldReservation: Sendable {
         }
     }
 
-    /// Turns a settlement into a `leaseLost` failure if its lease was lost; the failure carries the settlement.
+    /// Turns a settlement into a `leaseLost` failure if its lease was lost. The failure contains the settlement.
     private func judged(_ result: Result<Settlement, CyclesError>, _ loss: LeaseLoss?) -> Result<
         Settlement, CyclesError
     > {

@@ -8,18 +8,18 @@ public enum Usage: Hashable, Sendable {
 
 /// The elements of a stream whose usage is recorded and charged.
 ///
-/// Elements are passed through unchanged, one per call of `next()`. The usage that they report is recorded, and
-/// committed when the stream ends. A stream that fails is charged for the usage up to then, and its error is rethrown.
-/// If the iterator is discarded before the end, the usage is charged in the background. Without any recorded spend, the
-/// hold is released if there was no element; otherwise ``UnknownActualPolicy`` applies.
+/// Elements are passed through unchanged, one per call of `next()`. Their usage is recorded, and committed when the
+/// stream ends. If the stream fails, the usage up to then is charged, and the stream's error is rethrown. If the
+/// iterator is discarded before the end, the usage is charged in the background. Without recorded spend, the hold is
+/// released if there was no element; otherwise ``UnknownActualPolicy`` applies.
 ///
-/// A sequence from ``CyclesClient/metered(_:usage:_:)`` makes a reservation for each iteration: the first call of
+/// A sequence from ``CyclesClient/metered(_:usage:_:)`` makes a reservation for each iteration. The first call of
 /// `next()` reserves budget and then creates the stream, so that the caps are known before a model is called.
 ///
-/// A sequence from ``ReservationGuard/metering(_:usage:whenActualUnknown:)`` owns a guard, which pays for one iteration.
-/// Copies share that iteration: the first call of `next()` takes it, and any other iteration throws
-/// ``CyclesError/validation(_:)`` at its first call. A sequence that is never iterated ends as a guard that goes out of
-/// scope.
+/// A sequence from ``ReservationGuard/metering(_:usage:whenActualUnknown:)`` owns a guard, which pays for one
+/// iteration. Copies share that iteration: the first call of `next()` takes the guard, and any other iteration throws
+/// ``CyclesError/validation(_:)`` at its first call. A sequence that is never iterated ends like a guard that goes out
+/// of scope.
 ///
 /// A sequence can be sent to another task if its stream can. Iterators stay in their task.
 public struct MeteredSequence<Base: AsyncSequence>: AsyncSequence {
@@ -27,7 +27,7 @@ public struct MeteredSequence<Base: AsyncSequence>: AsyncSequence {
     public typealias Element = Base.Element
 
     fileprivate enum Source {
-        /// Each iteration makes a reservation, and then its stream.
+        /// Each iteration makes a reservation, and then creates its stream.
         case reserving(ClientScope, CyclesOptions, @Sendable (CyclesContext) async throws -> Base)
         /// The first iteration takes the guard.
         case held(GuardBox, UnknownActualPolicy, Base)
@@ -91,7 +91,7 @@ private final class Meter<Base: AsyncSequence> {
     private let usage: @Sendable (Base.Element) -> Usage?
     private var state: State
     private var hasElements = false
-    /// The guard that the iteration has taken. It lives until the work has ended.
+    /// The guard that the iteration has taken. Lives until the work has ended.
     private var reservation: ReservationGuard?
 
     init(_ source: MeteredSequence<Base>.Source, usage: @escaping @Sendable (Base.Element) -> Usage?) {
@@ -178,7 +178,7 @@ extension GuardedWork {
     /// Whether a lost lease ends the stream at its next element.
     fileprivate var isCancelledByLoss: Bool { held.scope.heartbeat == .cancel }
 
-    /// The ending of a stream that finished, or was discarded.
+    /// Returns the ending of a stream that finished or was discarded.
     fileprivate func ending(ofStreamWithElements hasElements: Bool) -> Ending {
         hasElements || held.hasSpent || held.recordedSpend != nil ? ending(actual: nil) : .release
     }

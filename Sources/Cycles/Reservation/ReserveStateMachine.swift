@@ -16,7 +16,7 @@ package struct ReserveStateMachine: Sendable {
     private let key: IdempotencyKey?
     /// Removes secrets from the texts that errors quote.
     private let redactor: Redactor
-    /// The result of the first attempt, if it leaves open whether budget is held.
+    /// The result of the first attempt, if it does not tell whether budget is held.
     private var doubt: (error: CyclesError, holding: ReservationID?)?
 
     package init(key: IdempotencyKey?, redactor: Redactor) {

@@ -1,7 +1,7 @@
 /// Reserves budget for a caller by performing the steps of a ``ReserveStateMachine``.
 ///
-/// A cancelled caller returns at once. Its request is not aborted, since it may have been sent; a hold that it obtains
-/// is released.
+/// A cancelled caller returns at once. Its request is not aborted, since it may have been sent; a resulting hold is
+/// released.
 final class Reserving: Sendable {
     typealias Completion = @Sendable (Result<HeldReservation, CyclesError>) -> Void
 
@@ -45,7 +45,7 @@ final class Reserving: Sendable {
     func abandon() {
         let completion = state.withLock { state in
             state.isAbandoned = true
-            // A completion means that the request was started, so it has to be finished in the background.
+            // A completion means that the request was started, so that it has to be finished in the background.
             if state.completion != nil { state.errand = scope.engine.beginErrand(of: owner.identity) }
             defer { state.completion = nil }
             return state.completion
@@ -66,7 +66,7 @@ final class Reserving: Sendable {
             case .failed(let error, let holding):
                 if let holding {
                     let errand = state.withLock { $0.errand }
-                    scope.giveBackUnclaimed(
+                    scope.releaseUnclaimed(
                         holding,
                         for: owner,
                         reason: "the answer was not usable",
@@ -80,7 +80,7 @@ final class Reserving: Sendable {
     }
 
     private func finish(_ result: Result<ReservationGrant, CyclesError>) {
-        // Returned by the closure, a completion would be wrapped once more.
+        // Not returned by the closure, which would wrap the completion once more.
         var completion: Completion?
         let errand = state.withLock { state in
             swap(&completion, &state.completion)
@@ -91,7 +91,7 @@ final class Reserving: Sendable {
             completion(.success(scope.hold(grant, for: owner, request, trace: trace)))
         case (.success(let grant), nil):
             let reason = "the reserving task was cancelled"
-            scope.giveBack(grant.reservationID, for: owner, reason: reason, trace: trace, after: errand)
+            scope.releaseClaimed(grant.reservationID, for: owner, reason: reason, trace: trace, after: errand)
         case (.failure(let error), let completion): completion?(.failure(error))
         }
         if let errand { scope.engine.endErrand(errand) }

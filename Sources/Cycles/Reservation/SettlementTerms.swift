@@ -1,16 +1,16 @@
-/// Computes a valid commit request from the caller's values, which never prevent settlement.
-///
-/// Invalid values are replaced or left out, and listed in ``ignored``.
+/// Computes a valid commit request from the caller's values. Invalid values never prevent settlement: they are replaced
+/// or left out, and listed in ``ignored``.
 package struct SettlementTerms: Sendable {
     /// The commit request; all its values are valid.
     package private(set) var commit: CommitRequest
     /// The values that were left out or replaced, each with the reason.
     package private(set) var ignored: [String] = []
 
+    /// Computes the commit request.
     /// - Parameters:
     ///   - actual: The caller's amount; nil if it is not known.
-    ///   - recorded: The spend that was recorded, in the unit of the estimate.
-    ///   - isUnknown: Whether an unusable amount was recorded: at least the estimate is charged.
+    ///   - recorded: The recorded spend, in the unit of the estimate.
+    ///   - isUnknown: Whether an unusable amount was recorded. At least the estimate is then charged.
     package init(
         actual: Amount?,
         metrics: CyclesMetrics?,
@@ -29,7 +29,7 @@ package struct SettlementTerms: Sendable {
             isEstimate = isUnknown || recorded == 0
             commit.actual.amount = isEstimate ? max(recorded, estimate.amount) : recorded
             if let actual {
-                ignored.append("the actual amount \(actual), since the reservation is in \(estimate.unit), 0 or more")
+                ignored.append("the actual amount \(actual), which has to be in \(estimate.unit) and 0 or more")
             }
         }
         if let metrics {
