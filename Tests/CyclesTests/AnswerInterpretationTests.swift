@@ -547,7 +547,7 @@ import Testing
         }
         #expect(
             "\(Denial(operation: "o", reason: .actionKindDenied, retryAfter: .seconds(2), message: "m", status: 200))"
-                == "o was denied: ACTION_KIND_DENIED: m; the server suggests to ask again in 2 s"
+                == "o was denied: ACTION_KIND_DENIED: m; the server suggests retrying in 2 s"
         )
 
         #expect(!CyclesError.cancelled.isRetryable && !"\(CyclesError.cancelled)".isEmpty)

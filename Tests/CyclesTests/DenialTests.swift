@@ -290,7 +290,7 @@ import Testing
             text {
                 $0.suggestedFix = "Raise it"
                 $0.retryAfter = .seconds(2)
-            } == "decide was denied: ACTION_QUOTA_EXCEEDED: m; Raise it; the server suggests to ask again in 2 s"
+            } == "decide was denied: ACTION_QUOTA_EXCEEDED: m; Raise it; the server suggests retrying in 2 s"
         )
         for reason in [
             ReasonCode.actionQuotaExceeded, .actionKindDenied, .actionKindNotAllowed, .tenantSuspended,

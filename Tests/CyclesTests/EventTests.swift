@@ -25,7 +25,7 @@ import Testing
                     delay: .milliseconds(500),
                     error: error
                 )
-            ), .warning, "commitReservation for rsv_1 is repeated in 500 ms: \(error)"
+            ), .warning, "commitReservation for rsv_1 is retried in 500 ms: \(error)"
         ),
         (.reserved("rsv_1"), .debug, "A guard holds rsv_1"),
         (.settlementStarted("rsv_1"), .debug, "The settlement of rsv_1 has started"),

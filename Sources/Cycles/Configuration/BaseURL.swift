@@ -9,6 +9,7 @@ package struct BaseURL: Hashable, Sendable {
     /// Whether the scheme is `https`.
     package let isSecure: Bool
 
+    /// Checks a URL and splits it into its parts.
     /// - Throws: ``CyclesError/configuration(_:)`` with the setting `name` and the problem.
     package init(_ raw: String, name: String = "baseURL") throws(CyclesError) {
         func refuse(_ message: String) -> CyclesError {

@@ -28,7 +28,8 @@ extension CyclesConfiguration {
         return base
     }
 
-    /// Throws unless a key can be sent.
+    /// Checks that a key can be sent.
+    /// - Throws: ``CyclesError/configuration(_:)`` with the setting `name` if it cannot.
     package static func check(key: String, _ name: String) throws(CyclesError) {
         guard !key.isBlank else {
             throw .configuration(ConfigurationIssue(name: name, message: "is blank; give the key"))

@@ -10,8 +10,9 @@ public struct CyclesConfiguration: Sendable {
         get { storedAPIKey.value }
         set { storedAPIKey = Secret(newValue) }
     }
-    /// Whether ``apiKey`` has to be given; by default true. Without a key, a client refuses calls that need one with
-    /// ``CyclesError/configuration(_:)``. It can still create clients that have keys: ``CyclesClient/scoped(to:apiKey:)``.
+    /// Whether ``apiKey`` is required; by default true. Without a key, a client refuses calls that need one with
+    /// ``CyclesError/configuration(_:)``. It can still create clients that have keys:
+    /// ``CyclesClient/scoped(to:apiKey:)``.
     public var requiresAPIKey = true
     /// The default tenant of subjects.
     public var tenant: String?
@@ -32,18 +33,18 @@ public struct CyclesConfiguration: Sendable {
         get { storedAdminAPIKey?.value }
         set { storedAdminAPIKey = newValue.map(Secret.init) }
     }
-    /// The time limit of connecting, name resolution and TLS included: 1 millisecond to 1 day, by default 2 seconds.
+    /// The time limit for connecting, including name resolution and TLS: 1 millisecond to 1 day, by default 2 seconds.
     public var connectTimeout: Duration = .seconds(2)
-    /// The time limit of the exchange after that: 1 millisecond to 1 day, by default 5 seconds. One attempt takes at
-    /// most the sum of both.
+    /// The time limit for the exchange after connecting: 1 millisecond to 1 day, by default 5 seconds. One attempt
+    /// takes at most ``connectTimeout`` and `readTimeout` together.
     public var readTimeout: Duration = .seconds(5)
-    /// The policy for failed attempts to settle.
+    /// The policy for failed attempts to settle or release.
     public var retry = RetryPolicy()
     /// The location of the settlement journal.
     public var journal: JournalConfiguration = .automatic
     /// The policy for leases that cannot be extended.
     public var heartbeat: HeartbeatPolicy = .warn
-    /// The settings of TLS; for `https` URLs only.
+    /// The TLS settings; for `https` URLs only.
     public var tls = TLSOptions()
     /// The URL of a proxy, such as `http://user:password@proxy:3128`. Nil means no proxy; environment variables such as
     /// `https_proxy` are ignored.
@@ -107,7 +108,8 @@ public struct CyclesConfiguration: Sendable {
 }
 
 extension String {
-    /// The first occurrence of a text. Written here since `firstRange(of:)` would link the library of regular expressions.
+    /// Returns the range of the first occurrence of a text. `firstRange(of:)` would link the library of regular
+    /// expressions.
     fileprivate func firstRange(ofText text: String) -> Range<Index>? {
         var start = startIndex
         while start < endIndex {

@@ -9,13 +9,13 @@
 extension CyclesConfiguration {
     /// Creates a configuration from environment variables.
     ///
-    /// The names of all variables begin with the prefix; <doc:Environment> lists them. Required are `BASE_URL`, and
-    /// `API_KEY` or `API_KEY_FILE`. A variable that is unset or blank leaves the default. The file of `API_KEY_FILE` is
-    /// read by this function; later changes of the file have no effect.
+    /// The names of all variables begin with the prefix; <doc:Environment> lists them. `BASE_URL` is required, and so
+    /// is `API_KEY` or `API_KEY_FILE`. A variable that is unset or blank leaves the default. The function reads the
+    /// file of `API_KEY_FILE`; later changes of the file have no effect.
     /// - Parameters:
     ///   - prefix: The prefix of all names.
-    ///   - requiresAPIKey: Whether a key is required. Pass false in a program that gives keys to the clients that it scopes:
-    ///     see ``requiresAPIKey``.
+    ///   - requiresAPIKey: Whether a key is required; see ``requiresAPIKey``. Pass false in a program that gives keys
+    ///     to the clients that it scopes.
     /// - Throws: ``CyclesError/configuration(_:)`` with the name of the variable that is missing or invalid.
     public static func fromEnvironment(
         prefix: String = "CYCLES_",
@@ -26,10 +26,10 @@ extension CyclesConfiguration {
         }
     }
 
-    /// Creates a configuration from variables of another source than the process's environment.
+    /// Creates a configuration from variables of a source other than the process's environment.
     /// - Parameters:
     ///   - prefix: The prefix of all names.
-    ///   - requiresAPIKey: Whether `API_KEY` is required: see ``requiresAPIKey``.
+    ///   - requiresAPIKey: Whether `API_KEY` is required; see ``requiresAPIKey``.
     ///   - lookup: Returns the value of a variable by its full name; nil if it is not set.
     /// - Throws: ``CyclesError/configuration(_:)`` with the name of the variable that is missing or invalid.
     public static func fromEnvironment(
@@ -73,7 +73,7 @@ extension CyclesConfiguration {
     }
 }
 
-/// Looks variables up by their names without the prefix.
+/// Looks up variables by their names without the prefix.
 private struct Environment {
     let prefix: String
     let lookup: (String) -> String?
@@ -85,8 +85,8 @@ private struct Environment {
         return value
     }
 
-    /// The key, or the first line of the file with the key. The key itself takes precedence. Empty if neither is set and
-    /// none is required.
+    /// Returns the key, or the first line of the file with the key. The key itself takes precedence. Returns an empty
+    /// text if neither is set and none is required.
     func apiKey(isRequired: Bool) throws(CyclesError) -> String {
         if let key = text("API_KEY") { return key }
         guard let path = text("API_KEY_FILE") else {
@@ -110,7 +110,7 @@ private struct Environment {
         _ form: (parse: (String) -> Value?, meaning: String)
     ) throws(CyclesError) {
         guard let text = text(name) else { return }
-        // Quotes the value; the variables read here hold no secrets.
+        // The value may be quoted: the variables read here hold no secrets.
         guard let parsed = form.parse(text.trimmed.lowercased()) else {
             throw refuse(name, "is \"\(text)\", which is not \(form.meaning)")
         }
@@ -147,8 +147,8 @@ private struct Environment {
 }
 
 extension Duration {
-    /// Parses milliseconds, or a number with `ms`, `s`, `m` or `h`. Nil for any other text, and for more than ten
-    /// thousand years.
+    /// Parses a number of milliseconds, or a number with `ms`, `s`, `m` or `h`. Returns nil for any other text, and for
+    /// more than ten thousand years.
     package init?(configured text: String) {
         let units: [(suffix: String, milliseconds: Double)] = [
             ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000),

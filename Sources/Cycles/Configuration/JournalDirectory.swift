@@ -9,7 +9,8 @@
 extension JournalConfiguration {
     /// The reason why the configured directory is refused, with a path to use instead; nil if it is accepted.
     ///
-    /// Relative paths are refused: a process in another current directory would not find the records of an earlier one.
+    /// Relative paths are refused, since a process in another current directory would not find the records of an
+    /// earlier process.
     package var directoryProblem: String? {
         guard case .directory(let path) = self else { return nil }
         if path.isBlank { return "is blank; write a path that begins with /" }
@@ -23,7 +24,7 @@ extension JournalConfiguration {
             return "is \"\(path)\", and only a shell knows what ~ means; write a path that begins with /"
         }
         let advice = JournalConfiguration.absolute(path).map { "; write \($0)" } ?? "; write a path that begins with /"
-        return "is \"\(path)\", which is another directory wherever a program is started\(advice)"
+        return "is \"\(path)\", a relative path, which names another directory for each current directory\(advice)"
     }
 
     private static var home: String? {

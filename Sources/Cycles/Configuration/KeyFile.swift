@@ -11,8 +11,8 @@ enum KeyFile {
     /// The maximum number of bytes that are read.
     private static let limit = 64 * 1_024
 
-    /// Reads the first line of a file, without its end and without a byte order mark.
-    /// - Parameter path: The path; `-` means standard input, of which bytes behind the line are left for other readers.
+    /// Reads the first line of a file, without the line break and a byte order mark.
+    /// - Parameter path: The path; `-` means standard input. Bytes of standard input after the line are left unread.
     /// - Throws: ``FileError`` if the file cannot be read or its first line is empty.
     static func key(at path: String) throws(FileError) -> String {
         let isStandardInput = path == "-"
@@ -20,13 +20,13 @@ enum KeyFile {
         func failure(_ action: String) -> FileError {
             FileError(action: action, path: subject, reason: SystemErrors.text(errno))
         }
-        // Links are followed: containers mount secrets as links.
+        // Follows links: containers mount secrets as links.
         let descriptor = isStandardInput ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure("open") }
         defer { if !isStandardInput { SystemFile.close(descriptor) } }
         var line: [UInt8] = []
         while line.count < limit {
-            // Byte by byte, since standard input belongs to others, too.
+            // Reads byte by byte, since other readers may use the rest of standard input.
             var byte: UInt8 = 0
             let count = withUnsafeMutableBytes(of: &byte) { SystemFile.read(descriptor, $0) }
             guard count >= 0 else { throw failure("read") }

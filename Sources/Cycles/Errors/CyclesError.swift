@@ -1,23 +1,23 @@
-// Indirect, so that results and typed throws on the way of a success are no larger than a pointer.
-/// Why an operation did not succeed.
+// Indirect, so that results and typed throws of a success stay as small as a pointer.
+/// An error of a client's operation.
 ///
-/// Every description says what failed, on what, why, and what to do, and never contains an API key.
+/// The description of an error states what failed, on what, why, and what to do. It never contains an API key.
 public indirect enum CyclesError: Error, Hashable, Sendable {
-    /// The exchange brought no answer.
+    /// The HTTP exchange ended without an answer.
     case transport(HTTPTransportError)
     /// The server answered with an error.
     case api(APIError)
-    /// The authority said no: a DENY decision, or one of the 409 codes that mean the same.
+    /// The authority denied the request: a DENY decision, or one of the 409 codes with the same meaning.
     case denied(Denial)
-    /// The request may or may not have been applied, and repeating it did not tell.
+    /// The outcome is unknown: the request may or may not have been applied, and a repetition did not tell.
     case ambiguous(AmbiguousOutcome)
-    /// The answer is not what the specification promises.
+    /// The answer does not conform to the specification.
     case invalidResponse(InvalidResponse)
-    /// The lease ran out before its work was settled.
+    /// The lease ended before the work was settled.
     case leaseLost(LeaseLoss)
-    /// The configuration cannot be used.
+    /// A setting is missing or cannot be used.
     case configuration(ConfigurationIssue)
-    /// A request breaks a rule of the specification; nothing was sent.
+    /// A request breaks a rule of the specification, or a call cannot be carried out as requested.
     case validation(ValidationIssue)
     /// The calling task was cancelled.
     case cancelled
@@ -33,34 +33,34 @@ public indirect enum CyclesError: Error, Hashable, Sendable {
         }
     }
 
-    /// Whether the authority said no.
+    /// Whether the authority denied the request.
     public var isDenied: Bool { if case .denied = self { true } else { false } }
 
-    /// Whether too little budget remains.
+    /// Whether the request failed because too little budget remains.
     public var isBudgetExceeded: Bool {
         if case .denied(let denial) = self { return denial.reason == .budgetExceeded }
         return errorCode == .budgetExceeded
     }
 
-    /// How long the server asks to wait, if it does.
+    /// The time that the server asks to wait before a retry; nil if the server names none.
     public var retryAfter: Duration? { facts.retryAfter }
 
-    /// The server's name for the request that failed (`X-Request-Id`).
+    /// The server's identifier of the failed request (`X-Request-Id`).
     public var requestID: String? { facts.requestID }
 
-    /// The trace that the server filed the request under (`X-Cycles-Trace-Id`).
+    /// The identifier of the trace under which the server recorded the request (`X-Cycles-Trace-Id`).
     public var traceID: String? { facts.traceID }
 
-    /// The code of the error answer, if there was one.
+    /// The code of the error answer; nil if there is none.
     public var errorCode: ErrorCode? { facts.code }
 
-    /// The HTTP status of the answer, if there was one.
+    /// The HTTP status of the answer; nil if there is none.
     public var status: Int? { facts.status }
 
-    /// The idempotency key that the request carried. Repeating the request with it cannot apply it twice.
+    /// The idempotency key of the request. Repeating the request with this key cannot apply it twice.
     public var idempotencyKey: IdempotencyKey? { facts.key }
 
-    /// The code of the error answer, the denial's reason, or the kind of the error, for logs and metrics.
+    /// The label in logs and metrics: the code of the error answer, the reason of the denial, or the kind of the error.
     package var label: String {
         switch self {
         case .api(let error): error.code?.rawValue ?? "HTTP_\(error.status)"
@@ -98,7 +98,7 @@ public indirect enum CyclesError: Error, Hashable, Sendable {
 }
 
 extension CyclesError: CustomStringConvertible {
-    /// What failed, on what, why, and what to do.
+    /// The failed operation, its subject, the reason, and advice.
     public var description: String {
         switch self {
         case .transport(let error): error.description
@@ -116,30 +116,30 @@ extension CyclesError: CustomStringConvertible {
 
 /// An error answer (specification: `ErrorResponse`).
 public struct APIError: Hashable, Sendable, CustomStringConvertible {
-    /// Which operation failed, such as `commitReservation`.
+    /// The name of the failed operation, such as `commitReservation`.
     public var operation: String
     /// The HTTP status.
     public var status: Int
-    /// The code; nil if the body does not have one.
+    /// The error code; nil if the body contains none.
     public var code: ErrorCode?
-    /// What the server says, or what the status says if the body is no error of the protocol.
+    /// The server's message, or a description of the answer if the body is not an error of the protocol.
     public var message: String
-    /// The server's name for the request.
+    /// The server's identifier of the request.
     public var requestID: String?
-    /// The trace that the server filed the request under.
+    /// The identifier of the trace under which the server recorded the request.
     public var traceID: String?
-    /// More about the error, as the server sent it.
+    /// Further details, as sent by the server.
     public var details: [String: JSONValue] = [:]
-    /// The evidence that the server keeps of the error.
+    /// The reference to the server's evidence of the error.
     public var evidence: EvidenceReference?
-    /// How long the server asks to wait (`Retry-After`).
+    /// The time that the server asks to wait before a retry (`Retry-After`).
     public var retryAfter: Duration?
-    /// The idempotency key that the request carried.
+    /// The idempotency key of the request.
     public var idempotencyKey: IdempotencyKey?
-    /// What to do about it, where that is known.
+    /// Advice on correcting the error; nil if there is none.
     public var advice: String?
 
-    /// What failed, why, and what to do.
+    /// The failed operation, the reason, and advice.
     public var description: String {
         sentence(
             "\(operation) failed with \(status)\(code.map { " \($0.rawValue)" } ?? ""): \(message)",
@@ -149,22 +149,22 @@ public struct APIError: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A request that may or may not have been applied.
+/// The unknown outcome of a request, which may or may not have been applied.
 public struct AmbiguousOutcome: Hashable, Sendable, CustomStringConvertible {
-    /// Which operation it is about.
+    /// The name of the operation.
     public var operation: String
-    /// What happened at the last attempt.
+    /// The error of the last attempt.
     public var message: String
-    /// The HTTP status of the last attempt, if it had an answer.
+    /// The HTTP status of the last attempt; nil without an answer.
     public var status: Int?
-    /// The server's name for the last attempt.
+    /// The server's identifier of the last attempt.
     public var requestID: String?
-    /// The trace that the server filed the last attempt under.
+    /// The identifier of the trace under which the server recorded the last attempt.
     public var traceID: String?
-    /// The key of all attempts, with which `listReservations` finds what they may have made.
+    /// The idempotency key of all attempts. `listReservations` finds a reservation by this key.
     public var idempotencyKey: IdempotencyKey?
 
-    /// What is not known, and how to find out.
+    /// The operation, the error of the last attempt, and ways to learn the outcome.
     public var description: String {
         sentence(
             "It is not known whether \(operation) was applied: \(message)",
@@ -178,123 +178,127 @@ public struct AmbiguousOutcome: Hashable, Sendable, CustomStringConvertible {
 
 /// An answer that the specification does not allow.
 public struct InvalidResponse: Hashable, Sendable, CustomStringConvertible {
-    /// Which operation it answers.
+    /// The name of the operation.
     public var operation: String
     /// The HTTP status.
     public var status: Int
-    /// What is wrong with it.
+    /// The defect of the answer.
     public var message: String
-    /// The server's name for the request.
+    /// The server's identifier of the request.
     public var requestID: String?
-    /// The trace that the server filed the request under.
+    /// The identifier of the trace under which the server recorded the request.
     public var traceID: String?
-    /// The idempotency key that the request carried.
+    /// The idempotency key of the request.
     public var idempotencyKey: IdempotencyKey?
-    /// How long the server asks to wait all the same (`Retry-After`).
+    /// The time that the server asks to wait before a retry (`Retry-After`), although the answer is invalid.
     public var retryAfter: Duration?
-    /// What to do about it, where that is known.
+    /// Advice on correcting the error; nil if there is none.
     public var advice: String?
 
-    /// What is wrong, and what to do.
+    /// The operation, the defect of the answer, and advice.
     public var description: String {
         sentence(
             "The answer to \(operation) with status \(status) is not valid: \(message)",
             advice: advice
-                ?? "check that the base URL names a Cycles server and that nothing in between changes its answers",
+                ?? "check that the base URL names a Cycles server, and that no proxy or gateway changes its answers",
             identifiers: [("request", requestID), ("trace", traceID)]
         )
     }
 }
 
-/// A lease that ran out before its work was settled.
+/// A lease that ended before its work was settled.
 public struct LeaseLoss: Hashable, Sendable, CustomStringConvertible {
-    /// The reservation.
+    /// The reservation of the lease.
     public var reservationID: ReservationID
-    /// How the lease was lost.
+    /// A description of the loss.
     public var message: String
-    /// How the work was settled all the same; nil if it was not, or not yet.
+    /// The settlement of the work despite the loss; nil if the work is not settled, or not yet.
     public var settlement: Settlement?
     /// The tenant of the client, in an event; nil if none is configured.
     public var tenant: String?
 
-    /// A loss of which `settlement` is what became of the work.
+    /// Creates a loss.
+    /// - Parameters:
+    ///   - reservationID: The reservation of the lease.
+    ///   - message: A description of the loss.
+    ///   - settlement: The settlement of the work despite the loss; nil if the work is not settled.
     public init(reservationID: ReservationID, message: String, settlement: Settlement? = nil) {
         self.reservationID = reservationID
         self.message = message
         self.settlement = settlement
     }
 
-    /// Which lease was lost, how, and what became of the work.
+    /// The lease, the reason of its loss, and the settlement of the work.
     public var description: String {
         var text = "The lease of reservation \(reservationID) was lost: \(message)"
         switch settlement?.outcome {
         case nil: break
-        case .committed(let response): text += "; its work was committed at \(response.charged) all the same"
+        case .committed(let response): text += "; its work was committed at \(response.charged) nevertheless"
         case .recorded: text += "; its work was recorded as an event"
         case .alreadySettled: text += "; its work had been settled before"
         case .released: text += "; nothing was charged"
-        case .queued: text += "; its settlement goes on in the background"
+        case .queued: text += "; its settlement continues in the background"
         }
-        return text + "; ask for a longer time to live, or look at the heartbeat's failures"
+        return text + "; reserve with a longer time to live, or check the reported heartbeat failures"
     }
 }
 
-/// A configuration that cannot be used.
+/// A setting that is missing or cannot be used.
 public struct ConfigurationIssue: Hashable, Sendable, CustomStringConvertible {
-    /// The property or environment variable, such as `baseURL` or `CYCLES_BASE_URL`.
+    /// The name of the property or environment variable, such as `baseURL` or `CYCLES_BASE_URL`.
     public var name: String
-    /// What is wrong with it, and what it should be.
+    /// The defect of the setting, and the expected value; continues a sentence that begins with the name.
     public var message: String
 
-    /// An issue.
+    /// Creates an issue.
     public init(name: String, message: String) {
         self.name = name
         self.message = message
     }
 
-    /// Which setting, and what is wrong with it.
+    /// The setting and its defect.
     public var description: String { "Configuration: \(name) \(message)." }
 }
 
-/// A request that breaks a rule of the specification, and was not sent, or a call that cannot be carried out as it was
-/// asked for.
+/// A request that breaks a rule of the specification and was not sent, or a call that cannot be carried out as
+/// requested.
 public struct ValidationIssue: Hashable, Sendable, CustomStringConvertible {
     /// The field, such as `subject.tenant`.
     public var field: String
-    /// What is wrong with it, and what is allowed.
+    /// The defect of the field, and the allowed values; continues a sentence that begins with the field.
     public var message: String
     /// Whether the issue was found after a request had been sent.
     package var wasSent = false
 
-    /// An issue.
+    /// Creates an issue.
     public init(field: String, message: String) {
         self.field = field
         self.message = message
     }
 
-    /// The field, and what is wrong with it.
+    /// The field and its defect.
     public var description: String { "\(wasSent ? "The call is refused" : "Nothing was sent"): \(field) \(message)." }
 }
 
 extension APIError {
-    /// An error answer without a code; its other properties can be set.
+    /// Creates an error without a code. The other properties can be set afterwards.
     public init(operation: String, status: Int, message: String) {
         self.init(operation: operation, status: status, code: nil, message: message)
     }
 }
 
 extension InvalidResponse {
-    /// An invalid answer of which nothing else is known; its other properties can be set.
+    /// Creates an invalid answer from its required properties. The others can be set afterwards.
     public init(operation: String, status: Int, message: String) {
         self.init(operation: operation, status: status, message: message, requestID: nil)
     }
 }
 
-/// A description: what happened, what to do about it, and how the server calls it.
+/// Joins the description of an error with advice and with the server's identifiers of the request.
 func sentence(_ text: String, advice: String?, identifiers: [(String, String?)]) -> String {
     var result = text
     if let advice { result += "; \(advice)" }
-    // A text that quotes another error has them already.
+    // A text that quotes another error already contains them.
     let known = identifiers.compactMap { name, value in value.map { "\(name) \($0)" } }.filter { !text.hasPart($0) }
     if !known.isEmpty { result += " (\(known.joined(separator: ", ")))" }
     return result

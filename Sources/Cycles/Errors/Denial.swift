@@ -1,26 +1,26 @@
-/// The authority's no (specification: DENY in `DecisionResponse` and `ReservationCreateResponse`, and the 409 codes that
-/// mean the same; extensions v0.1.26: `DenyDetail`).
+/// A request that the authority denied (specification: DENY in `DecisionResponse` and `ReservationCreateResponse`, and
+/// the 409 codes with the same meaning; extensions v0.1.26: `DenyDetail`).
 public struct Denial: Hashable, Sendable, CustomStringConvertible {
-    /// Which operation was denied, such as `createReservation`.
+    /// The name of the denied operation, such as `createReservation`.
     public var operation: String
-    /// Why.
+    /// The reason of the denial.
     public var reason: ReasonCode
-    /// The scopes that the decision concerns; empty if the server does not say.
+    /// The scopes that the decision concerns; empty if the server does not name them.
     public var affectedScopes: [String] = []
-    /// How long the server suggests to wait.
+    /// The time that the server suggests to wait before a retry.
     public var retryAfter: Duration?
-    /// The server's name for the request.
+    /// The server's identifier of the request.
     public var requestID: String?
-    /// The trace that the server filed the request under.
+    /// The identifier of the trace under which the server recorded the request.
     public var traceID: String?
-    /// The evidence that the server keeps of the denial.
+    /// The reference to the server's evidence of the denial.
     public var evidence: EvidenceReference?
-    /// What the server says, if it says anything.
+    /// The server's message, if it sends one.
     public var message: String?
-    /// More about the denial, as the server sent it: the `details` of an error answer, or an object with the `deny_detail`
-    /// of a DENY decision.
+    /// Further details as sent by the server: the `details` of an error answer, or an object with the `deny_detail` of
+    /// a DENY decision.
     public var details: JSONValue?
-    /// A corrective action in words, for people.
+    /// A corrective action, as text for people.
     public var suggestedFix: String?
     /// The most specific scope that caused the denial.
     public var blockedByScope: String?
@@ -28,21 +28,21 @@ public struct Denial: Hashable, Sendable, CustomStringConvertible {
     public var blockedByPolicy: String?
     /// The balance that remains at the blocking scope, in the unit of the request; negative in overdraft.
     public var budgetRemaining: Int64?
-    /// The quota that is used up, with ACTION_QUOTA_EXCEEDED.
+    /// The exceeded quota, with ACTION_QUOTA_EXCEEDED.
     public var quotaViolation: QuotaViolation?
     /// The HTTP status: 200 for a DENY decision, 409 for an error answer.
     public var status: Int
     /// The code of the error answer; nil for a DENY decision.
     public var errorCode: ErrorCode?
-    /// The idempotency key that the request carried.
+    /// The idempotency key of the request.
     public var idempotencyKey: IdempotencyKey?
 
-    /// What was denied, why, on which scopes, and what to do.
+    /// The denied operation, the reason, the scopes, and advice.
     public var description: String {
         var text = "\(operation) was denied: \(reason.rawValue)"
         if let message { text += ": \(message)" }
         if !affectedScopes.isEmpty { text += " [\(affectedScopes.joined(separator: ", "))]" }
-        let wait = retryAfter.map { "the server suggests to ask again in \($0.readable)" }
+        let wait = retryAfter.map { "the server suggests retrying in \($0.readable)" }
         let known = [suggestedFix, wait].compactMap { $0 }
         return sentence(
             text,
@@ -67,7 +67,7 @@ public struct Denial: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension Denial {
-    /// A denial of which nothing else is known; its other properties can be set.
+    /// Creates a denial from its required properties. The others can be set afterwards.
     public init(operation: String, reason: ReasonCode, status: Int) {
         self.init(operation: operation, reason: reason, message: nil, status: status)
     }

@@ -1,23 +1,23 @@
-/// Why an HTTP exchange brought no answer.
+/// A failed HTTP exchange: no usable answer was received.
 public struct HTTPTransportError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The kind of a failure. Switches over it need `@unknown default`.
+    /// The kind of a transport failure. Switches over it need `@unknown default`.
     #if hasAttribute(nonexhaustive)
         @nonexhaustive
     #endif
     public enum Kind: String, Hashable, Sendable, CaseIterable {
-        /// No connection came about, or it broke.
+        /// The connection could not be established, or broke.
         case connectionFailed
-        /// A time limit ran out.
+        /// A time limit was exceeded.
         case timedOut
-        /// The peers did not agree on TLS, or a certificate was not accepted.
+        /// The TLS handshake failed, or a certificate was not accepted.
         case tls
         /// The answer is larger than the configured limit.
         case responseTooLarge
         /// The answer is not valid HTTP.
         case invalidAnswer
-        /// The system gives the process no further thread, file descriptor or memory.
+        /// The system refused the process a thread, a file descriptor or memory.
         case resourcesExhausted
-        /// The caller gave up.
+        /// The caller cancelled the exchange.
         case cancelled
         /// Any other failure; the message describes it.
         case other
@@ -25,17 +25,17 @@ public struct HTTPTransportError: Error, Hashable, Sendable, CustomStringConvert
 
     /// The kind of the failure.
     public var kind: Kind
-    /// What failed, on which host, in which phase, and why.
+    /// A description of the failed action, the host, the phase and the reason.
     public var message: String
-    /// Whether the request left for the server: true if it went out whole, false if none of it did, nil if that is
-    /// not known. Unless false, the server may have acted on it.
+    /// Whether the request was sent: true if it was sent whole, false if none of it was sent, nil if that is not known.
+    /// Unless false, the server may have acted on the request.
     public var wasRequestSent: Bool?
-    /// The idempotency key that the request carried, with which it can be repeated safely.
+    /// The idempotency key of the request. Repeating the request with this key cannot apply it twice.
     public var idempotencyKey: IdempotencyKey?
-    /// Whether the message says what to do about the failure; the client adds nothing then.
+    /// Whether the message contains advice. The client then adds none.
     package var hasAdvice = false
 
-    /// A failure.
+    /// Creates a transport failure.
     public init(
         kind: Kind,
         message: String,

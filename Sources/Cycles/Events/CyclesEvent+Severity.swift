@@ -3,29 +3,29 @@ extension CyclesEvent {
     public enum Severity: Int, Hashable, Sendable, Comparable, CaseIterable {
         /// The ordinary course of work, such as attempts and settlements.
         case debug
-        /// Worth knowing, and nothing to be done about it.
+        /// Noteworthy; requires no action.
         case info
-        /// The client copes, but something needs attention if it lasts.
+        /// A problem that the client handles, and that needs attention if it lasts.
         case warning
-        /// Spend is not in the ledger, and somebody has to settle it.
+        /// Spend is missing from the ledger until an operator settles it.
         case error
 
         /// Orders severities from `debug` up.
         public static func < (left: Severity, right: Severity) -> Bool { left.rawValue < right.rawValue }
     }
 
-    /// The importance of the event. A client without an observer writes events from `warning` up to standard error.
+    /// The importance of the event. Without an observer, a client writes events from `warning` up to standard error.
     public var severity: Severity {
         switch self {
         case .attemptStarted, .attemptFinished, .reserved, .settlementStarted, .leaseExtended: .debug
         case .settled(_, let settlement, _):
-            // Estimates that are charged, and settlements by others or in the background, are not the ordinary course.
+            // A charged estimate, or a settlement by others or in the background, is not the ordinary course.
             switch settlement.outcome {
             case .committed, .released: settlement.chargedEstimate ? .info : .debug
             default: .info
             }
         case .leaseAttemptFailed(let failure):
-            // The stop is an event of its own.
+            // The stop is reported as an event of its own.
             if case .stopped = failure.disposition { .info } else { .warning }
         case .guardDropped(_, let spend, _): spend == nil ? .warning : .info
         case .retryScheduled, .leaseStopped, .leaseLost, .leaseAtRisk, .journalProblem, .systemProblem, .valueIgnored:
@@ -42,7 +42,7 @@ extension CyclesEvent: CustomStringConvertible {
         case .attemptStarted(let start): "\(start) has started"
         case .attemptFinished(let end): CyclesEvent.sentence(end)
         case .retryScheduled(let retry):
-            "\(retry.operation) for \(retry.reservationID) is repeated in \(retry.delay.readable): \(retry.error)"
+            "\(retry.operation) for \(retry.reservationID) is retried in \(retry.delay.readable): \(retry.error)"
         case .reserved(let id, _): "A guard holds \(id)"
         case .settlementStarted(let id, _): "The settlement of \(id) has started"
         case .leaseExtended(let lease):

@@ -3,8 +3,8 @@
 /// A client without an observer writes warnings to standard error, once for each kind of event and reservation. An
 /// observer replaces these warnings.
 public protocol CyclesObserver: Sendable {
-    /// Receives an event. Called on any thread, on several at once, and sometimes on the transport's I/O thread: it
-    /// must return soon, and must not wait for the client.
+    /// Receives an event. The client calls this method on any thread, possibly on several at once, and sometimes on the
+    /// transport's I/O thread. The method must return soon, and must not wait for the client.
     func observe(_ event: CyclesEvent)
 }
 
@@ -15,9 +15,9 @@ public protocol CyclesObserver: Sendable {
 public enum CyclesEvent: Sendable {
     /// A request was passed to the transport.
     case attemptStarted(AttemptStart)
-    /// A request was answered, or has failed without an answer.
+    /// A request was answered, or failed without an answer.
     case attemptFinished(AttemptEnd)
-    /// An attempt to settle or release has failed, and is repeated after a delay.
+    /// An attempt to settle or release failed, and is retried after a delay.
     case retryScheduled(ScheduledRetry)
     /// A reservation was granted, and a guard holds it.
     case reserved(ReservationID, tenant: String? = nil)
@@ -28,30 +28,30 @@ public enum CyclesEvent: Sendable {
     case leaseExtended(LeaseExtension)
     /// An attempt to extend a lease failed.
     case leaseAttemptFailed(LeaseAttemptFailure)
-    /// A lease is no longer extended. It may still last for a while, and its work can still be settled.
+    /// A lease is no longer extended. The lease may still last for a while, and its work can still be settled.
     case leaseStopped(ReservationID, LeaseStop, tenant: String? = nil)
-    /// A lease ended before its work was settled: it ran out, or the server said so. Settlement continues.
+    /// A lease ended before its work was settled: it ran out, or the server reported its end. Settlement continues.
     case leaseLost(LeaseLoss)
     /// A lease may run out although no attempt has failed. Reported once for each reason.
     case leaseAtRisk(ReservationID, LeaseRisk, tenant: String? = nil)
     /// A reservation was settled, or its settlement continues in the background.
     case settled(ReservationID, Settlement, tenant: String? = nil)
-    /// A settlement or release failed for good: the server refused it, no time is left to repeat it, or the cost of the
-    /// work is unknown under ``UnknownActualPolicy/fail``.
+    /// A settlement or release failed permanently: the server refused it, no time is left for a retry, or the cost of
+    /// the work is unknown under ``UnknownActualPolicy/fail``.
     case settlementFailed(ReservationID, CyclesError, tenant: String? = nil)
     /// A guard went out of scope without commit or release. Recorded spend above zero is committed; otherwise the hold
     /// is released.
     case guardDropped(ReservationID, recordedSpend: Amount?, tenant: String? = nil)
-    /// The journal failed to read, write or move a file, or found one that it cannot use. Settlement continues without
-    /// it.
+    /// The journal failed to read, write or move a file, or found a file that it cannot use. Settlement continues
+    /// without that file.
     case journalProblem(JournalProblem)
     /// The system refused a resource, such as a thread. The client continues as far as it can.
     case systemProblem(SystemProblem)
     /// A file of the journal was renamed, since no client can settle it. Its spend is missing from the ledger until an
     /// operator settles it.
     case recordSetAside(SetAsideRecord)
-    /// An invalid value was left out of a settlement, or spend came too late to be settled. `what` names it and the
-    /// reason.
+    /// An invalid value was left out of a settlement, or spend was recorded too late to be settled. `what` names the
+    /// value and the reason.
     case valueIgnored(ReservationID, what: String, tenant: String? = nil)
 }
 
@@ -94,7 +94,7 @@ public struct AttemptStart: Hashable, Sendable {
     }
 }
 
-/// A request that was answered, or has failed without an answer.
+/// A request that was answered, or failed without an answer.
 public struct AttemptEnd: Hashable, Sendable {
     /// The attempt that has ended.
     public internal(set) var attempt: AttemptStart
@@ -204,9 +204,9 @@ public struct SetAsideRecord: Hashable, Sendable, CustomStringConvertible {
     public var tenant: String?
     /// The new path of the file, which ends in `.json.rejected` or `.corrupt`.
     public let path: String
-    /// The reservation that the file settles; nil if the file cannot be read as a record.
+    /// The reservation that the file settles; nil if the file is not a readable record.
     public let reservationID: ReservationID?
-    /// The reason why no client can settle it.
+    /// The reason why no client can settle the file.
     public let reason: String
 
     /// Creates a description of a file that was set aside.
@@ -216,7 +216,7 @@ public struct SetAsideRecord: Hashable, Sendable, CustomStringConvertible {
         self.reason = reason
     }
 
-    /// The file, the reason, and the action that is left to an operator.
+    /// The file, the reason, and the action required of an operator.
     public var description: String {
         let subject = reservationID.map { "the record of \($0)" } ?? "the file"
         return "\(path): \(subject) was set aside, and its spend has to be settled by hand: \(reason)"

@@ -4,19 +4,19 @@
     @nonexhaustive
 #endif
 public enum LeaseStop: Hashable, Sendable, CustomStringConvertible {
-    /// The server never extends the reservation again: it has expired, was finalized, is unknown, has reached its
-    /// maximum number of extensions, or its tenant was closed.
+    /// The server never extends the reservation again: the reservation has expired, was finalized, is unknown or has
+    /// reached its maximum number of extensions, or its tenant was closed.
     case ended(ErrorCode)
     /// The server refused for a reason that a retry does not change, such as an API key that is no longer accepted.
     case refused(status: Int, ErrorCode?)
-    /// The `Retry-After` of the server is longer than the lease allows.
+    /// The `Retry-After` of the server exceeds the remaining time of the lease.
     case throttled
     /// After a failure, no further attempt fits into the remaining time of the lease.
     case noTimeToRetry
     /// The lease is shorter than an attempt, a retry and a margin together: about three seconds.
     case tooShort
 
-    /// Whether the server said that the lease no longer exists.
+    /// Whether the server reported that the lease no longer exists.
     package var isLoss: Bool {
         switch self {
         case .ended(let code): code != .maxExtensionsExceeded && code != .tenantClosed

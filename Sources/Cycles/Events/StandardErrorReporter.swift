@@ -13,7 +13,7 @@ package final class StandardErrorReporter: CyclesObserver {
         let subject: String
     }
 
-    /// The number of warnings that are remembered. After that many, a warning may be repeated.
+    /// The number of warnings that are remembered. Beyond this number, a warning may be repeated.
     private static let memory = 4_096
 
     private let seen = Lock(Set<Seen>())
@@ -29,11 +29,11 @@ package final class StandardErrorReporter: CyclesObserver {
             if seen.count >= StandardErrorReporter.memory { seen.removeAll(keepingCapacity: true) }
             return seen.insert(StandardErrorReporter.seen(event)).inserted
         }
-        // Escapes texts of servers and files, which must not control the terminal.
+        // Escapes texts of servers and files, which could otherwise control the terminal.
         if isNew { write("\(TerminalText("cycles: \(event.severity): \(event)"))\n") }
     }
 
-    /// The kind and subject of an event, of which further ones are not written.
+    /// The kind and subject of an event. Only the first event of a kind and subject is written.
     private static func seen(_ event: CyclesEvent) -> Seen {
         switch event {
         case .leaseAttemptFailed(let failure): Seen(kind: "attempt", subject: failure.reservationID.rawValue)
@@ -50,7 +50,7 @@ package final class StandardErrorReporter: CyclesObserver {
         }
     }
 
-    /// Writes to file descriptor 2. Failures are ignored, since they cannot be reported.
+    /// Writes to file descriptor 2. Ignores failures, since they cannot be reported.
     package static func writeToStandardError(_ text: String) {
         var text = text
         text.withUTF8 { bytes in

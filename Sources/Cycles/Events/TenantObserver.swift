@@ -3,7 +3,7 @@ struct TenantObserver: CyclesObserver {
     private let shared: any CyclesObserver
     private let tenant: String
 
-    /// The observer of a client; the shared one if the client has no tenant.
+    /// Returns the observer of a client: the shared observer if the client has no tenant.
     static func make(_ shared: any CyclesObserver, _ tenant: String?) -> any CyclesObserver {
         guard let tenant, !tenant.isBlank else { return shared }
         return TenantObserver(shared: shared, tenant: tenant)
