@@ -2,10 +2,11 @@ extension Amount {
     /// The decimal places of a dollar in microcents.
     static let dollarPlaces = 8
 
-    /// An amount of US dollars in microcents: `.usd(0.05)` is 5 000 000.
+    /// Creates an amount of US dollars in microcents: `.usd(0.05)` is 5 000 000.
     ///
-    /// Takes the shortest decimal that denotes the number, and converts this decimal exactly: 0.07 is 7 000 000. A
-    /// fraction of a microcent is rounded away from zero. NaN, infinities and amounts beyond `Int64` become
+    /// Takes the shortest decimal that denotes the number, and converts this decimal exactly: 0.07 is 7 000 000. Rounds
+    /// a fraction of a microcent away from zero. NaN, infinities and amounts beyond `Int64` become `Int64.min`, which
+    /// is refused like every negative amount.
     /// `Int64.min`, which is refused as every negative amount is.
     public static func usd(_ dollars: Double) -> Amount {
         guard dollars.isFinite, let value = DecimalNumeral(dollars)?.rounded(toPlaces: dollarPlaces) else {
@@ -16,10 +17,10 @@ extension Amount {
 
     /// Parses a number and a unit: `0.05 USD`, `1000 TOKENS`, `420tokens`.
     ///
-    /// The number is digits, optionally followed by a point and digits, without a sign, an exponent or separators.
-    /// Spaces may follow. The unit is `USD` or one of ``BudgetUnit``'s known texts, in any letter case. Dollars become
-    /// microcents, rounded up to the next whole one; only they have decimals. The description of each amount of a known
-    /// unit that is not negative is read back.
+    /// The number consists of digits, optionally followed by a point and digits, without a sign, an exponent or
+    /// separators. Spaces may follow. The unit is `USD` or one of ``BudgetUnit``'s known texts, in any letter case.
+    /// Dollars become microcents, rounded up to the next whole microcent; no other unit may have decimals. The
+    /// description of every non-negative amount of a known unit can be parsed.
     /// - Throws: ``CyclesError/validation(_:)`` for other texts, unknown units and numbers beyond `Int64`.
     public init(parsing text: String) throws(CyclesError) {
         func refuse(_ message: String) -> CyclesError {
@@ -45,12 +46,12 @@ extension Amount {
         self.init(value, unit)
     }
 
-    /// Whether a text is a name in some letter case. Letters outside ASCII are never folded.
+    /// Whether a text is equal to a name, ignoring the case of ASCII letters.
     private static func isSame(_ text: some Collection<UInt8>, _ name: String) -> Bool {
         text.elementsEqual(name.utf8) { $0 == $1 || $0 &- UInt8(ascii: "a") < 26 && $0 & 0xdf == $1 }
     }
 
-    /// The sum; nil if the units differ or the sum is beyond `Int64`.
+    /// Returns the sum; nil if the units differ or the sum is beyond `Int64`.
     public func adding(_ other: Amount) -> Amount? {
         let (sum, overflow) = amount.addingReportingOverflow(other.amount)
         return unit == other.unit && !overflow ? Amount(sum, unit) : nil

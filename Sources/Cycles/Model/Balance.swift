@@ -1,28 +1,28 @@
-/// What stands in the ledger for one scope and unit (specification: `Balance`).
+/// The state of the ledger for one scope and unit (specification: `Balance`).
 ///
-/// Where `allocated`, `spent`, `reserved` and `debt` are all present, `remaining` is allocated − spent − reserved −
-/// debt. Otherwise `remaining` stands for itself.
+/// If `allocated`, `spent`, `reserved` and `debt` are all present, `remaining` is allocated − spent − reserved − debt.
+/// Otherwise `remaining` cannot be derived from the other values.
 public struct Balance: Hashable, Sendable {
     /// The canonical scope, such as `tenant:acme/agent:bot`.
     public var scope: String
     /// The canonical path of the scope.
     public var scopePath: String
-    /// What is available; negative when overdrawn.
+    /// The available amount; negative when the scope is overdrawn.
     public var remaining: SignedAmount
-    /// What active reservations hold.
+    /// The amount held by active reservations.
     public var reserved: Amount?
-    /// What has been committed.
+    /// The committed amount.
     public var spent: Amount?
-    /// What was allocated in all.
+    /// The total amount allocated.
     public var allocated: Amount?
-    /// What was consumed beyond the budget and not paid yet.
+    /// The amount consumed beyond the budget and not paid yet.
     public var debt: Amount?
-    /// The most debt that may be run up.
+    /// The maximum debt.
     public var overdraftLimit: Amount?
     /// Whether new reservations are blocked until an operator reconciles the scope.
     public var isOverLimit: Bool
 
-    /// A balance.
+    /// Creates a balance.
     public init(
         scope: String,
         scopePath: String,
@@ -46,14 +46,14 @@ public struct Balance: Hashable, Sendable {
     }
 }
 
-/// Names the signed evidence that the server keeps of an operation (specification: `CyclesEvidenceRef`).
+/// A reference to the signed evidence that the server keeps of an operation (specification: `CyclesEvidenceRef`).
 public struct EvidenceReference: Hashable, Sendable {
     /// The content hash of the envelope.
     public var evidenceID: EvidenceID
     /// The absolute URL of the envelope.
     public var url: String
 
-    /// A reference.
+    /// Creates a reference.
     public init(evidenceID: EvidenceID, url: String) {
         self.evidenceID = evidenceID
         self.url = url
@@ -62,10 +62,10 @@ public struct EvidenceReference: Hashable, Sendable {
 
 /// The evidence of a reservation, by operation (specification: `ReservationEvidence`).
 public struct ReservationEvidence: Hashable, Sendable {
-    /// Of the reservation itself.
+    /// The evidence of the reservation itself.
     public var reserve: EvidenceReference?
-    /// Of its commit.
+    /// The evidence of the commit.
     public var commit: EvidenceReference?
-    /// Of its release.
+    /// The evidence of the release.
     public var release: EvidenceReference?
 }

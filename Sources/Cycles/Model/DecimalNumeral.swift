@@ -1,8 +1,8 @@
-/// A number without a sign, as the digits of a text and a power of ten: `2.50` is 250 and -2.
+/// A number without a sign, as decimal digits and a power of ten: `2.50` is 250 and -2.
 struct DecimalNumeral: Hashable, Sendable {
     /// The values of the digits, 0 to 9, the most significant first.
     private let digits: [UInt8]
-    /// The power of ten that the last digit counts.
+    /// The exponent of ten of the last digit.
     private let exponent: Int
 
     /// The number of digits before the point, leading zeros included.
@@ -10,14 +10,14 @@ struct DecimalNumeral: Hashable, Sendable {
     /// The number of digits after the point, trailing zeros included.
     let fractionDigits: Int
 
-    /// Parses digits, optionally followed by a point and digits. Nil for every other text.
+    /// Parses digits, optionally followed by a point and digits. Returns nil for any other text.
     init?(_ text: some Collection<UInt8>) {
         self.init(text, exponent: 0)
     }
 
-    /// The shortest decimal that denotes the magnitude of a finite number.
+    /// Creates the shortest decimal that denotes the magnitude of a number; nil for NaN and infinities.
     init?(_ number: Double) {
-        // The standard library's description has the fewest digits that denote the number, and perhaps an exponent.
+        // The standard library's description has the fewest digits that denote the number, and may have an exponent.
         let parts = number.magnitude.description.utf8.split(separator: UInt8(ascii: "e"))
         guard let mantissa = parts.first else { return nil }
         let exponent = parts.count == 2 ? Int(String(decoding: parts[1], as: UTF8.self)) : 0
@@ -36,11 +36,11 @@ struct DecimalNumeral: Hashable, Sendable {
         self.exponent = exponent - fractionDigits
     }
 
-    /// The number in units of a power of ten, rounded up; nil if it is more than `Int64.max`.
+    /// Returns the number in units of a power of ten, rounded up; nil if the result exceeds `Int64.max`.
     /// - Parameter places: The decimal places of the unit, such as 8 for microcents of a dollar.
     func rounded(toPlaces places: Int) -> Int64? {
         let shift = exponent + places
-        // Digits below the unit only decide on rounding up.
+        // Digits below the unit decide only whether to round up.
         let kept = shift < 0 ? digits.dropLast(-shift) : digits[...]
         let isRoundedUp = digits.dropFirst(kept.count).contains { $0 != 0 }
         var value: Int64 = 0

@@ -1,16 +1,17 @@
-/// A member that is rarely looked at: kept as the bytes it came in until somebody asks.
+/// A rarely used member of an answer, kept as received and decoded at each access.
 ///
-/// Decoding must not fail; a member that does not make sense decodes to whatever stands for its absence.
+/// Decoding cannot fail: a malformed member decodes to the value of an absent one.
 package struct Deferred<Value: Hashable & Sendable>: Sendable {
-    // Shared with the answer that the member came in, not copied.
+    // Shared with the answer that contains the member, not copied.
     private let body: [UInt8]
     private let position: Int?
     private let absent: Value
     private let decode: @Sendable (UnsafeRawBufferPointer) -> Value?
 
+    /// Creates a member that is decoded on access.
     /// - Parameters:
-    ///   - position: The first byte of the member in the body; nil if there is none.
-    ///   - absent: The value that stands for an absent member, and for one that does not make sense.
+    ///   - position: The position of the member's first byte in the body; nil if there is none.
+    ///   - absent: The value of an absent or malformed member.
     package init(
         in body: [UInt8],
         at position: Int?,
@@ -32,7 +33,7 @@ extension Deferred: Hashable {
 }
 
 extension Deferred: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// What it stands for, rather than the bytes that it is kept as.
+    /// The description of the decoded value.
     package var description: String { "\(value)" }
     package var debugDescription: String { description }
     package var customMirror: Mirror { Mirror(reflecting: value) }

@@ -1,12 +1,12 @@
 /// An HTTP method.
 public struct HTTPMethod: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
-    /// The method as it is sent.
+    /// The method as sent, such as `GET`.
     public let rawValue: String
 
-    /// A method; case matters.
+    /// Creates a method. Methods are case-sensitive.
     public init(rawValue: String) { self.rawValue = rawValue }
 
-    /// A method; case matters.
+    /// Creates a method. Methods are case-sensitive.
     public init(stringLiteral value: String) { rawValue = value }
 
     /// The GET method.
@@ -14,6 +14,6 @@ public struct HTTPMethod: RawRepresentable, Hashable, Sendable, ExpressibleByStr
     /// The POST method.
     public static let post = HTTPMethod(rawValue: "POST")
 
-    /// The method as it is sent.
+    /// The method as sent.
     public var description: String { rawValue }
 }

@@ -1,12 +1,12 @@
-/// A text that names one thing of the protocol.
+/// An identifier of the protocol: an opaque text.
 ///
-/// Identifiers compare and hash by their UTF-8 bytes: two texts that Unicode regards as equivalent but that differ in
-/// their bytes are different identifiers, as they are to the server. Each kind of identifier is a type of its own, so
-/// that one cannot be passed where another is meant.
+/// Identifiers compare and hash by their UTF-8 bytes. Two texts that Unicode regards as equivalent but whose bytes
+/// differ are different identifiers, as they are to the server. Each kind of identifier has a type of its own, so that
+/// identifiers of different kinds cannot be confused.
 public protocol _CyclesIdentifier: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral,
     CustomStringConvertible
 where RawValue == String {
-    /// Wraps a text without checking it. Limits are checked by the operation that sends it.
+    /// Wraps a text without checking it. The operation that sends the identifier checks its limits.
     init(_ rawValue: String)
 }
 
@@ -17,29 +17,30 @@ extension _CyclesIdentifier {
     /// Wraps a literal without checking it.
     public init(stringLiteral value: String) { self.init(value) }
 
-    /// The text itself.
+    /// The text of the identifier.
     public var description: String { rawValue }
 
-    /// Whether both have the same UTF-8 bytes.
+    /// Whether both identifiers have the same UTF-8 bytes.
     public static func == (left: Self, right: Self) -> Bool {
         left.rawValue.hasSameUTF8(as: right.rawValue)
     }
 
-    /// Feeds the UTF-8 bytes to `hasher`.
+    /// Hashes the UTF-8 bytes.
     public func hash(into hasher: inout Hasher) { rawValue.hashUTF8(into: &hasher) }
 }
 
-/// Names a reservation. Server-generated, 1 to 128 characters (specification: parameter `ReservationId`).
+/// The identifier of a reservation. Assigned by the server, 1 to 128 characters (specification: parameter
+/// `ReservationId`).
 public struct ReservationID: _CyclesIdentifier {
-    /// The text that the server gave.
+    /// The text as assigned by the server.
     public let rawValue: String
-    /// Wraps a text without checking it; 1 to 128 Unicode scalars are accepted when it is sent.
+    /// Wraps a text without checking it. Operations accept 1 to 128 Unicode scalars.
     public init(_ rawValue: String) { self.rawValue = rawValue }
 }
 
-/// Names an event. Server-generated (specification: `EventCreateResponse.event_id`).
+/// The identifier of an event. Assigned by the server (specification: `EventCreateResponse.event_id`).
 public struct EventID: _CyclesIdentifier {
-    /// The text that the server gave.
+    /// The text as assigned by the server.
     public let rawValue: String
     /// Wraps a text without checking it.
     public init(_ rawValue: String) { self.rawValue = rawValue }
@@ -47,28 +48,28 @@ public struct EventID: _CyclesIdentifier {
 
 /// The SHA-256 content hash of an evidence envelope: 64 lower-case hexadecimal digits (specification: `EvidenceId`).
 public struct EvidenceID: _CyclesIdentifier {
-    /// The 64 digits.
+    /// The 64 hexadecimal digits.
     public let rawValue: String
-    /// Wraps a text without checking it; anything but 64 lower-case hexadecimal digits is refused when it is sent.
+    /// Wraps a text without checking it. Operations refuse anything but 64 lower-case hexadecimal digits.
     public init(_ rawValue: String) { self.rawValue = rawValue }
 }
 
-/// Makes a request safe to repeat: the server applies each key once (specification: IDEMPOTENCY).
+/// A key that makes a request safe to repeat: the server applies each key once (specification: IDEMPOTENCY).
 ///
-/// 1 to 256 Unicode scalars, without CR, LF and NUL.
+/// A key has 1 to 256 Unicode scalars, without CR, LF and NUL.
 public struct IdempotencyKey: _CyclesIdentifier {
-    /// The text that is sent.
+    /// The text as sent.
     public let rawValue: String
     /// Wraps a text without checking it.
     public init(_ rawValue: String) { self.rawValue = rawValue }
 
-    /// A key that has not been used before: a random UUID (version 4) in lower case.
+    /// Generates a new key: a random UUID (version 4) in lower case.
     public static func random() -> IdempotencyKey {
         let (high, low) = SystemRandomness.words()
         return random(high, low)
     }
 
-    /// The UUID made from 128 random bits.
+    /// Makes the UUID of 128 random bits.
     package static func random(_ high: UInt64, _ low: UInt64) -> IdempotencyKey {
         let high = high & 0xffff_ffff_ffff_0fff | 0x4000
         let low = low & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000

@@ -1,9 +1,9 @@
-/// A number as JSON spells it: its digits are kept, so nothing is rounded on the way through.
+/// A JSON number that keeps its digits, so that no value is rounded.
 public struct JSONNumber: Hashable, Sendable, CustomStringConvertible {
     /// The text, valid by the grammar of RFC 8259 section 6. Numbers compare by this text: `1` and `1.0` differ.
     public let digits: String
 
-    /// A number from its JSON text; nil unless the text is exactly one JSON number.
+    /// Creates a number from its JSON text; nil unless the text is exactly one JSON number.
     public init?(digits: String) {
         guard JSONNumber.isValid(digits) else { return nil }
         self.digits = digits
@@ -11,22 +11,22 @@ public struct JSONNumber: Hashable, Sendable, CustomStringConvertible {
 
     package init(validatedDigits: String) { digits = validatedDigits }
 
-    /// A whole number.
+    /// Creates a whole number.
     public init(_ value: Int64) { digits = String(value) }
 
-    /// A fraction, in the shortest text that reads back as the same value; nil for infinities and NaN.
+    /// Creates a number from the shortest text that reads back as the same value; nil for infinities and NaN.
     public init?(_ value: Double) {
         guard value.isFinite else { return nil }
         digits = value.description
     }
 
-    /// The value, if it is a whole number in the range of `Int64` written without fraction and exponent.
+    /// The value of a number within `Int64` that is written without fraction and exponent; nil for any other.
     public var int64: Int64? { Int64(digits) }
 
-    /// The nearest `Double`, infinite when out of range.
+    /// The nearest `Double`; infinite when out of range.
     public var double: Double { Double(digits) ?? .nan }
 
-    /// The text.
+    /// The text of the number.
     public var description: String { digits }
 
     private static func isValid(_ text: String) -> Bool {
@@ -37,7 +37,7 @@ public struct JSONNumber: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Where the number that begins at `start` ends; nil if none begins there.
+    /// Returns the end of the number that begins at `start`; nil if none begins there.
     package static func end(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
         var position = start
         func digits() -> Bool {
@@ -67,75 +67,75 @@ public struct JSONNumber: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Any JSON value. Used for metadata, custom metrics, error details and evidence.
+/// A JSON value, as in metadata, custom metrics, error details and evidence.
 ///
-/// Metadata is written with literals: `["model": "gpt-4o", "retries": 2, "cached": false]`. Nesting is limited to
-/// ``JSONValue/maximumDepth`` levels, in what is read and in what is sent. Of several members with one name, the last
-/// counts.
+/// Literals write metadata: `["model": "gpt-4o", "retries": 2, "cached": false]`. Nesting is limited to
+/// ``JSONValue/maximumDepth`` levels, both in values that are read and in values that are sent. Of several members with
+/// one name, the last one counts.
 public enum JSONValue: Hashable, Sendable {
-    /// `null`.
+    /// JSON `null`.
     case null
-    /// `true` or `false`.
+    /// JSON `true` or `false`.
     case bool(Bool)
-    /// A number with its digits.
+    /// A JSON number, with its digits.
     case number(JSONNumber)
-    /// A text.
+    /// A JSON string.
     case string(String)
-    /// A list.
+    /// A JSON array.
     case array([JSONValue])
-    /// Members by name.
+    /// A JSON object: members by name.
     case object([String: JSONValue])
 
-    /// How deep arrays and objects may be nested: 128 levels.
+    /// The maximum nesting of arrays and objects: 128 levels.
     public static let maximumDepth = 128
 
-    /// The member of an object; nil for anything else.
+    /// The member of an object; nil if it is absent or the value is not an object.
     public subscript(name: String) -> JSONValue? {
         if case .object(let members) = self { return members[name] }
         return nil
     }
 
-    /// The element of an array; nil for anything else and outside its bounds.
+    /// The element of an array; nil outside its bounds or if the value is not an array.
     public subscript(index: Int) -> JSONValue? {
         if case .array(let elements) = self, elements.indices.contains(index) { return elements[index] }
         return nil
     }
 
-    /// The text, if this is one.
+    /// The text of a string; nil for other values.
     public var string: String? { if case .string(let text) = self { text } else { nil } }
 
-    /// The whole number, if this is one in the range of `Int64`.
+    /// The value of a whole number in the range of `Int64`; nil for other values.
     public var int64: Int64? { if case .number(let number) = self { number.int64 } else { nil } }
 
-    /// The number as a `Double`, if this is one.
+    /// The value of a number as a `Double`; nil for other values.
     public var double: Double? { if case .number(let number) = self { number.double } else { nil } }
 
-    /// The truth value, if this is one.
+    /// The value of a Boolean; nil for other values.
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
 
-    /// The elements, if this is an array.
+    /// The elements of an array; nil for other values.
     public var array: [JSONValue]? { if case .array(let elements) = self { elements } else { nil } }
 
-    /// The members, if this is an object.
+    /// The members of an object; nil for other values.
     public var object: [String: JSONValue]? { if case .object(let members) = self { members } else { nil } }
 }
 
 extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
-    /// `null`.
+    /// Creates `null`.
     public init(nilLiteral: ()) { self = .null }
-    /// `true` or `false`.
+    /// Creates `true` or `false`.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
-    /// A whole number.
+    /// Creates a whole number.
     public init(integerLiteral value: Int64) { self = .number(JSONNumber(value)) }
-    /// A fraction; a literal too large for `Double` becomes `null`.
+    /// Creates a number. A literal too large for `Double` becomes `null`.
     public init(floatLiteral value: Double) { self = JSONNumber(value).map(JSONValue.number) ?? .null }
-    /// A text.
+    /// Creates a string.
     public init(stringLiteral value: String) { self = .string(value) }
-    /// A list.
+    /// Creates an array.
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
-    /// Members by name; of several with one name the last counts.
+    /// Creates an object. Of several members with one name, the last one counts.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
         self = .object(Dictionary(elements, uniquingKeysWith: { $1 }))
     }

@@ -1,20 +1,20 @@
-/// A text with known values, to which later versions of the protocol may add more.
+/// A text of the protocol with known values, to which later versions may add.
 ///
-/// Every one keeps the text it was made from. Two values are equal when their texts have the same bytes, so a value
-/// that was read as unrecognized equals the case that has the same text.
+/// Every value keeps its text. Two values are equal when the bytes of their texts are equal, so that an `unrecognized`
+/// value equals the known case with the same text.
 public protocol _OpenEnumeration: RawRepresentable, Hashable, Sendable, CustomStringConvertible
 where RawValue == String {
     /// All cases but `unrecognized`.
     static var _known: [Self] { get }
     static func unrecognized(_ text: String) -> Self
-    /// The known case for a known text, the case that keeps the text for any other.
+    /// Creates the known case of a text; `unrecognized` with the text if there is none.
     init(rawValue: String)
 }
 
 extension _OpenEnumeration {
-    /// The known case for a known text, the case that keeps the text for any other.
+    /// Creates the known case of a text; `unrecognized` with the text if there is none.
     public init(rawValue: String) {
-        // Known texts are ASCII, so that equal texts of the same length have the same bytes.
+        // Known texts are ASCII: texts that are equal and of the same length have the same bytes.
         self =
             Self._known.first { $0.rawValue == rawValue && $0.rawValue.utf8.count == rawValue.utf8.count }
             ?? .unrecognized(rawValue)
@@ -23,14 +23,14 @@ extension _OpenEnumeration {
     /// The text of the protocol.
     public var description: String { rawValue }
 
-    /// Whether both have the same text.
+    /// Whether both values have the same text.
     public static func == (left: Self, right: Self) -> Bool { left.rawValue.hasSameUTF8(as: right.rawValue) }
 
-    /// Feeds the text to `hasher`.
+    /// Hashes the UTF-8 bytes of the text.
     public func hash(into hasher: inout Hasher) { rawValue.hashUTF8(into: &hasher) }
 }
 
-/// What an amount counts (specification: `UnitEnum`). Switches over it need `@unknown default`.
+/// The unit of an amount (specification: `UnitEnum`). Switches over it need `@unknown default`.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
@@ -61,20 +61,20 @@ public enum BudgetUnit: _OpenEnumeration {
     }
 }
 
-/// What the authority decided (specification: `DecisionEnum`). Switches over it need `@unknown default`.
+/// The authority's decision (specification: `DecisionEnum`). Switches over it need `@unknown default`.
 ///
 /// An unrecognized decision is neither permission nor denial; `isAllowed` and `isDenied` are both false.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
 public enum Decision: _OpenEnumeration {
-    /// Go ahead.
+    /// The action may proceed.
     case allow
-    /// Go ahead within the caps that came along.
+    /// The action may proceed within the caps of the answer.
     case allowWithCaps
-    /// Do not.
+    /// The action must not proceed.
     case deny
-    /// A decision that this version of the client does not know: never permission.
+    /// A decision that this version of the client does not know. It never permits an action.
     case unrecognized(String)
 
     /// All cases but `unrecognized`.
@@ -90,25 +90,25 @@ public enum Decision: _OpenEnumeration {
         }
     }
 
-    /// Whether this is ALLOW or ALLOW_WITH_CAPS.
+    /// Whether the decision is ALLOW or ALLOW_WITH_CAPS.
     public var isAllowed: Bool { self == .allow || self == .allowWithCaps }
 
-    /// Whether this is DENY.
+    /// Whether the decision is DENY.
     public var isDenied: Bool { self == .deny }
 }
 
-/// What happens when more was spent than reserved (specification: `CommitOveragePolicy`).
-/// Switches over it need `@unknown default`.
+/// The server's treatment of spend above the reserved amount (specification: `CommitOveragePolicy`). Switches over it
+/// need `@unknown default`.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
 public enum CommitOveragePolicy: _OpenEnumeration {
-    /// The commit is refused.
+    /// The server refuses the commit.
     case reject
-    /// The commit succeeds; what the budget cannot cover is not charged, and the scope is over its limit. The
+    /// The commit succeeds. Spend that the budget cannot cover is not charged, and the scope is over its limit. The
     /// server's default.
     case allowIfAvailable
-    /// The commit succeeds by running up debt, up to the scope's overdraft limit.
+    /// The commit succeeds. Spend that the budget cannot cover becomes debt, up to the scope's overdraft limit.
     case allowWithOverdraft
     /// A policy that this version of the client does not know.
     case unrecognized(String)
@@ -127,18 +127,18 @@ public enum CommitOveragePolicy: _OpenEnumeration {
     }
 }
 
-/// Where a reservation stands (specification: `ReservationStatus`). Switches over it need `@unknown default`.
+/// The state of a reservation (specification: `ReservationStatus`). Switches over it need `@unknown default`.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
 public enum ReservationStatus: _OpenEnumeration {
-    /// Holding budget.
+    /// The reservation holds budget.
     case active
-    /// Settled; what was spent is charged.
+    /// The reservation was committed, and its spend is charged.
     case committed
-    /// Given back.
+    /// The hold was released.
     case released
-    /// Run out without commit or release.
+    /// The reservation expired without commit or release.
     case expired
     /// A status that this version of the client does not know.
     case unrecognized(String)
@@ -158,35 +158,35 @@ public enum ReservationStatus: _OpenEnumeration {
     }
 }
 
-/// Why a decision is DENY (specification: `DecisionReasonCode`, an open text).
-/// Switches over it need `@unknown default`; treat an unrecognized reason as a terminal denial.
+/// The reason of a DENY decision (specification: `DecisionReasonCode`, an open text). Switches over it need
+/// `@unknown default`; treat an unrecognized reason as a terminal denial.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
 public enum ReasonCode: _OpenEnumeration {
-    /// Too little remains on at least one scope.
+    /// Too little budget remains on at least one scope.
     case budgetExceeded
-    /// A scope's budget is frozen by an operator.
+    /// An operator froze the budget of a scope.
     case budgetFrozen
-    /// A scope's budget is closed for good.
+    /// The budget of a scope is permanently closed.
     case budgetClosed
-    /// No scope has a budget in the unit asked for.
+    /// No scope has a budget in the requested unit.
     case budgetNotFound
     /// A scope is over its overdraft limit.
     case overdraftLimitExceeded
     /// A scope has debt, and no policy permits more.
     case debtOutstanding
-    /// The tenant is closed for good.
+    /// The tenant is permanently closed.
     case tenantClosed
-    /// An action quota is used up.
+    /// A quota of actions is exceeded.
     case actionQuotaExceeded
     /// The policy denies this kind of action.
     case actionKindDenied
-    /// The policy permits other kinds of action only.
+    /// The policy permits only other kinds of action.
     case actionKindNotAllowed
     /// The tenant is suspended.
     case tenantSuspended
-    /// The request breaks a policy.
+    /// The request violates a policy.
     case policyViolation
     /// A reason that this version of the client does not know.
     case unrecognized(String)
@@ -218,30 +218,30 @@ public enum ReasonCode: _OpenEnumeration {
     }
 }
 
-/// What an error answer says went wrong (specification: `ErrorCode`). Switches over it need `@unknown default`.
+/// The code of an error answer (specification: `ErrorCode`). Switches over it need `@unknown default`.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
 public enum ErrorCode: _OpenEnumeration {
     /// The request breaks a rule of the specification (400).
     case invalidRequest
-    /// The key is missing or wrong (401).
+    /// The API key is missing or invalid (401).
     case unauthorized
-    /// The key may not do this (403).
+    /// The API key lacks the permission (403).
     case forbidden
-    /// There is no such reservation or budget (404).
+    /// The reservation or budget does not exist (404).
     case notFound
-    /// Too little remains (409).
+    /// Too little budget remains (409).
     case budgetExceeded
     /// The budget is frozen (409).
     case budgetFrozen
     /// The budget is closed (409).
     case budgetClosed
-    /// The reservation has run out (410).
+    /// The reservation has expired (410).
     case reservationExpired
-    /// The reservation is committed or released already (409).
+    /// The reservation is already committed or released (409).
     case reservationFinalized
-    /// The key was used before with another request (409).
+    /// The idempotency key was used with a different request (409).
     case idempotencyMismatch
     /// The budget is kept in another unit (400).
     case unitMismatch
@@ -249,17 +249,17 @@ public enum ErrorCode: _OpenEnumeration {
     case overdraftLimitExceeded
     /// The scope has debt (409).
     case debtOutstanding
-    /// The reservation may not be extended again (409).
+    /// The reservation has reached its maximum number of extensions (409).
     case maxExtensionsExceeded
-    /// Too many requests (429).
+    /// The client sent too many requests (429).
     case limitExceeded
-    /// The tenant is closed for good (409).
+    /// The tenant is permanently closed (409).
     case tenantClosed
-    /// A quota of actions is used up (409; extensions v0.1.26).
+    /// A quota of actions is exceeded (409; extensions v0.1.26).
     case actionQuotaExceeded
     /// The policy denies this kind of action (409; extensions v0.1.26).
     case actionKindDenied
-    /// The policy permits other kinds of action only (409; extensions v0.1.26).
+    /// The policy permits only other kinds of action (409; extensions v0.1.26).
     case actionKindNotAllowed
     /// The server failed (500).
     case internalError
@@ -301,12 +301,12 @@ public enum ErrorCode: _OpenEnumeration {
         }
     }
 
-    /// Whether the same request may succeed later by itself: LIMIT_EXCEEDED and INTERNAL_ERROR.
+    /// Whether the same request may succeed later without a change: LIMIT_EXCEEDED and INTERNAL_ERROR.
     public var isRetryable: Bool { self == .limitExceeded || self == .internalError }
 }
 
-/// Which operation an evidence envelope attests (specification: `CyclesEvidenceEnvelope.artifact_type`).
-/// Switches over it need `@unknown default`.
+/// The operation that an evidence envelope attests (specification: `CyclesEvidenceEnvelope.artifact_type`). Switches
+/// over it need `@unknown default`.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
@@ -340,12 +340,12 @@ public enum EvidenceArtifact: _OpenEnumeration {
     }
 }
 
-/// Where an event stands (specification: `EventCreateResponse.status`). Switches over it need `@unknown default`.
+/// The state of an event (specification: `EventCreateResponse.status`). Switches over it need `@unknown default`.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
 public enum EventStatus: _OpenEnumeration {
-    /// Charged.
+    /// The event was charged.
     case applied
     /// A status that this version of the client does not know.
     case unrecognized(String)

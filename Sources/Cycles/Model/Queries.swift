@@ -4,19 +4,19 @@
     @nonexhaustive
 #endif
 public enum ReservationSortKey: String, Hashable, Sendable, CaseIterable {
-    /// By id.
+    /// Sort by reservation id.
     case reservationID = "reservation_id"
-    /// By the subject's tenant.
+    /// Sort by the subject's tenant.
     case tenant
-    /// By the canonical scope path.
+    /// Sort by the canonical scope path.
     case scopePath = "scope_path"
-    /// By status.
+    /// Sort by status.
     case status
-    /// By the amount reserved.
+    /// Sort by the reserved amount.
     case reserved
-    /// By the time of creation.
+    /// Sort by the time of creation.
     case createdAt = "created_at_ms"
-    /// By the time of expiry.
+    /// Sort by the time of expiry.
     case expiresAt = "expires_at_ms"
 }
 
@@ -24,11 +24,11 @@ public enum ReservationSortKey: String, Hashable, Sendable, CaseIterable {
 public enum SortDirection: String, Hashable, Sendable, CaseIterable {
     /// Smallest first.
     case ascending = "asc"
-    /// Largest first, which is what a server does unless told otherwise.
+    /// Largest first: the server's default.
     case descending = "desc"
 }
 
-/// A member of a reservation that a list carries only when asked (specification: `include` of `listReservations`).
+/// A member of a reservation that a list contains only on request (specification: `include` of `listReservations`).
 /// Switches over it need `@unknown default`.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
@@ -36,22 +36,22 @@ public enum SortDirection: String, Hashable, Sendable, CaseIterable {
 public enum ReservationProjection: String, Hashable, Sendable, CaseIterable {
     /// The metadata of the reservation.
     case metadata
-    /// The metadata of its commit.
+    /// The metadata of the commit.
     case committedMetadata = "committed_metadata"
-    /// Its evidence references.
+    /// The evidence references of the reservation.
     case evidence
 }
 
-/// Which reservations to list, in which order (specification: `listReservations`).
+/// The filters and the order of a list of reservations (specification: `listReservations`).
 ///
-/// Filters that are nil do not filter. All windows are inclusive, in milliseconds since 1970, from year 0 to the end
-/// of year 9999.
+/// A filter that is nil has no effect. All windows are inclusive, in milliseconds since 1970, from year 0 to the end of
+/// year 9999.
 public struct ReservationQuery: Hashable, Sendable {
-    /// The key that the reservation was created with: finds a hold whose id was lost.
+    /// The idempotency key of the reservation. Finds a hold whose id was lost.
     public var idempotencyKey: IdempotencyKey?
-    /// The status.
+    /// The status of the reservations.
     public var status: ReservationStatus?
-    /// The subject's tenant. With no subject filter at all, the configured tenant is used.
+    /// The subject's tenant. Without any subject filter, the configured tenant is used.
     public var tenant: String?
     /// The subject's workspace.
     public var workspace: String?
@@ -63,30 +63,30 @@ public struct ReservationQuery: Hashable, Sendable {
     public var agent: String?
     /// The subject's toolset.
     public var toolset: String?
-    /// Created at this time or later.
+    /// The earliest time of creation.
     public var fromMilliseconds: Int64?
-    /// Created at this time or earlier.
+    /// The latest time of creation.
     public var toMilliseconds: Int64?
-    /// Expiring at this time or later.
+    /// The earliest time of expiry.
     public var expiresFromMilliseconds: Int64?
-    /// Expiring at this time or earlier.
+    /// The latest time of expiry.
     public var expiresToMilliseconds: Int64?
-    /// Committed or released at this time or later.
+    /// The earliest time of the commit or release.
     public var finalizedFromMilliseconds: Int64?
-    /// Committed or released at this time or earlier.
+    /// The latest time of the commit or release.
     public var finalizedToMilliseconds: Int64?
-    /// The order; nil leaves it to the server.
+    /// The sort key; nil for the server's default.
     public var sortBy: ReservationSortKey?
-    /// The direction of the order; nil leaves it to the server, which sorts descending.
+    /// The direction of the order; nil for the server's default, descending.
     public var sortDirection: SortDirection?
-    /// Members that come only when asked for.
+    /// The members to include in addition.
     public var include: Set<ReservationProjection>
-    /// How many to a page, 1 to 200; nil leaves it to the server (50).
+    /// The number of rows in a page, 1 to 200; nil for the server's default (50).
     public var limit: Int?
-    /// Where to go on, from the page before.
+    /// The cursor of the page, from the page before; nil for the first page.
     public var cursor: String?
 
-    /// A query; whatever is left out does not filter.
+    /// Creates a query. Omitted filters have no effect.
     public init(
         idempotencyKey: IdempotencyKey? = nil,
         status: ReservationStatus? = nil,
@@ -130,9 +130,9 @@ public struct ReservationQuery: Hashable, Sendable {
     }
 }
 
-/// Which balances to read (specification: `getBalances`).
+/// The filters of a list of balances (specification: `getBalances`).
 ///
-/// At least one of the six subject filters is needed; with none of them set, the configured tenant is used.
+/// At least one of the six subject filters is required; without any, the configured tenant is used.
 public struct BalanceQuery: Hashable, Sendable {
     /// The subject's tenant.
     public var tenant: String?
@@ -146,15 +146,15 @@ public struct BalanceQuery: Hashable, Sendable {
     public var agent: String?
     /// The subject's toolset.
     public var toolset: String?
-    /// Whether scopes below the ones asked for are wanted too; nil leaves it to the server (no). A server may ignore
-    /// it.
+    /// Whether to include the scopes below the matching ones; nil for the server's default (false). A server may ignore
+    /// this property.
     public var includeChildren: Bool?
-    /// How many to a page, 1 to 200; nil leaves it to the server (50).
+    /// The number of balances in a page, 1 to 200; nil for the server's default (50).
     public var limit: Int?
-    /// Where to go on, from the page before.
+    /// The cursor of the page, from the page before; nil for the first page.
     public var cursor: String?
 
-    /// A query; whatever is left out does not filter.
+    /// Creates a query. Omitted filters have no effect.
     public init(
         tenant: String? = nil,
         workspace: String? = nil,

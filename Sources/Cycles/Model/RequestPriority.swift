@@ -1,9 +1,9 @@
-/// The order of requests that wait for a connection; leases and settlements have connections of their own as well.
+/// The order of requests that wait for a connection. Leases and settlements also have connections of their own.
 package enum RequestPriority: Int, Sendable, CaseIterable {
-    /// A lease that would run out.
+    /// An extension: without a connection, its lease would run out.
     case lease
-    /// Spend that has to reach the ledger.
+    /// A settlement: its spend must reach the ledger.
     case settlement
-    /// Everything else.
+    /// All other requests.
     case normal
 }

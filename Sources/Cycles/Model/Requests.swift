@@ -1,25 +1,26 @@
-/// Asks for budget to be held (specification: `ReservationCreateRequest`).
+/// A request to hold budget (specification: `ReservationCreateRequest`).
 public struct ReservationCreateRequest: Hashable, Sendable {
-    /// On whose budget; fields left out come from the client's configuration.
+    /// The subject whose budgets are charged. Missing fields are taken from the client's configuration.
     public var subject: Subject
-    /// What is about to happen.
+    /// The action that is about to be performed.
     public var action: Action
-    /// What it will cost, 0 or more.
+    /// The expected cost, 0 or more.
     public var estimate: Amount
-    /// How long the hold lasts unless extended: 1 second to 24 hours, in whole milliseconds, rounded down.
+    /// The time to live of the hold, unless extended: 1 second to 24 hours, in whole milliseconds, rounded down.
     public var timeToLive: Duration
-    /// How long after that a commit is still accepted: 0 to 60 seconds; nil leaves it to the server (5 seconds).
+    /// The time after expiry during which the server accepts a commit: 0 to 60 seconds; nil for the server's default (5
+    /// seconds).
     public var gracePeriod: Duration?
-    /// What happens when more is spent than reserved; nil leaves it to the server (ALLOW_IF_AVAILABLE).
+    /// The policy for spend above the estimate; nil for the server's default (ALLOW_IF_AVAILABLE).
     public var overagePolicy: CommitOveragePolicy?
-    /// Whether to evaluate only, without holding anything.
+    /// Whether to evaluate the request only, without holding budget.
     public var dryRun: Bool
-    /// Whatever is worth keeping with the reservation.
+    /// Additional data to store with the reservation.
     public var metadata: [String: JSONValue]
-    /// The key under which the request is applied once; nil means a fresh one for each call.
+    /// The idempotency key; nil generates a new key for each call.
     public var idempotencyKey: IdempotencyKey?
 
-    /// A request with the lease of one minute that is the protocol's default.
+    /// Creates a request. The default time to live is the protocol's: 1 minute.
     public init(
         subject: Subject = Subject(),
         action: Action,
@@ -43,18 +44,18 @@ public struct ReservationCreateRequest: Hashable, Sendable {
     }
 }
 
-/// Settles a reservation at what was really spent (specification: `CommitRequest`).
+/// A request to charge a reservation with the actual spend (specification: `CommitRequest`).
 public struct CommitRequest: Hashable, Sendable {
-    /// What was spent, in the unit of the estimate.
+    /// The actual spend, in the unit of the estimate.
     public var actual: Amount
-    /// What the action used.
+    /// Measurements of the action.
     public var metrics: CyclesMetrics?
-    /// Whatever is worth keeping with the commit.
+    /// Additional data to store with the commit.
     public var metadata: [String: JSONValue]
-    /// The key under which the request is applied once; nil means a fresh one for each call.
+    /// The idempotency key; nil generates a new key for each call.
     public var idempotencyKey: IdempotencyKey?
 
-    /// A commit.
+    /// Creates a commit request.
     public init(
         actual: Amount,
         metrics: CyclesMetrics? = nil,
@@ -68,30 +69,31 @@ public struct CommitRequest: Hashable, Sendable {
     }
 }
 
-/// Gives a whole reservation back (specification: `ReleaseRequest`).
+/// A request to release a whole hold (specification: `ReleaseRequest`).
 public struct ReleaseRequest: Hashable, Sendable {
-    /// Why, at most 256 Unicode scalars.
+    /// The reason to store, at most 256 Unicode scalars.
     public var reason: String?
-    /// The key under which the request is applied once; nil means a fresh one for each call.
+    /// The idempotency key; nil generates a new key for each call.
     public var idempotencyKey: IdempotencyKey?
 
-    /// A release.
+    /// Creates a release request.
     public init(reason: String? = nil, idempotencyKey: IdempotencyKey? = nil) {
         self.reason = reason
         self.idempotencyKey = idempotencyKey
     }
 }
 
-/// Keeps a reservation alive for longer (specification: `ReservationExtendRequest`).
+/// A request to extend the lease of a reservation (specification: `ReservationExtendRequest`).
 public struct ExtendRequest: Hashable, Sendable {
-    /// By how much, counted from the present expiry: 1 millisecond to 24 hours, in whole milliseconds, rounded down.
+    /// The duration of the extension, counted from the present expiry: 1 millisecond to 24 hours, in whole
+    /// milliseconds, rounded down.
     public var extendBy: Duration
-    /// Whatever is worth keeping with the extension.
+    /// Additional data to store with the extension.
     public var metadata: [String: JSONValue]
-    /// The key under which the request is applied once; nil means a fresh one for each call.
+    /// The idempotency key; nil generates a new key for each call.
     public var idempotencyKey: IdempotencyKey?
 
-    /// An extension.
+    /// Creates an extension request.
     public init(by extendBy: Duration, metadata: [String: JSONValue] = [:], idempotencyKey: IdempotencyKey? = nil) {
         self.extendBy = extendBy
         self.metadata = metadata
@@ -99,20 +101,20 @@ public struct ExtendRequest: Hashable, Sendable {
     }
 }
 
-/// Asks whether something would be allowed, without holding budget (specification: `DecisionRequest`).
+/// A question whether an action would be allowed, without holding budget (specification: `DecisionRequest`).
 public struct DecisionRequest: Hashable, Sendable {
-    /// On whose budget; fields left out come from the client's configuration.
+    /// The subject whose budgets would be charged. Missing fields are taken from the client's configuration.
     public var subject: Subject
-    /// What is about to happen.
+    /// The action that is about to be performed.
     public var action: Action
-    /// What it will cost, 0 or more.
+    /// The expected cost, 0 or more.
     public var estimate: Amount
-    /// Whatever is worth keeping with the decision.
+    /// Additional data to store with the decision.
     public var metadata: [String: JSONValue]
-    /// The key under which the request is applied once; nil means a fresh one for each call.
+    /// The idempotency key; nil generates a new key for each call.
     public var idempotencyKey: IdempotencyKey?
 
-    /// A preflight.
+    /// Creates a decision request.
     public init(
         subject: Subject = Subject(),
         action: Action,
@@ -128,26 +130,26 @@ public struct DecisionRequest: Hashable, Sendable {
     }
 }
 
-/// Charges something that happened without a reservation (specification: `EventCreateRequest`).
+/// A request to charge spend that has no reservation (specification: `EventCreateRequest`).
 public struct EventCreateRequest: Hashable, Sendable {
-    /// On whose budget; fields left out come from the client's configuration.
+    /// The subject whose budgets are charged. Missing fields are taken from the client's configuration.
     public var subject: Subject
-    /// What happened.
+    /// The action that was performed.
     public var action: Action
-    /// What it cost, 0 or more.
+    /// The actual cost, 0 or more.
     public var actual: Amount
-    /// What happens when less remains than was spent; nil leaves it to the server (ALLOW_IF_AVAILABLE).
+    /// The policy for spend above the remaining budget; nil for the server's default (ALLOW_IF_AVAILABLE).
     public var overagePolicy: CommitOveragePolicy?
-    /// What the action used.
+    /// Measurements of the action.
     public var metrics: CyclesMetrics?
-    /// When it happened by the client's clock, in milliseconds since 1970, 0 or more; for information only.
+    /// The time of the action by the client's clock, in milliseconds since 1970, 0 or more; for information only.
     public var clientTimeMilliseconds: Int64?
-    /// Whatever is worth keeping with the event.
+    /// Additional data to store with the event.
     public var metadata: [String: JSONValue]
-    /// The key under which the request is applied once; nil means a fresh one for each call.
+    /// The idempotency key; nil generates a new key for each call.
     public var idempotencyKey: IdempotencyKey?
 
-    /// An event.
+    /// Creates an event request.
     public init(
         subject: Subject = Subject(),
         action: Action,

@@ -1,16 +1,16 @@
-/// The answer to a preflight (specification: `DecisionResponse`).
+/// The answer to a decision request (specification: `DecisionResponse`).
 public struct DecisionResponse: Hashable, Sendable {
-    /// What was decided. An unrecognized decision is not permission.
+    /// The decision. An unrecognized decision is not permission.
     public let decision: Decision
     /// The limits that come with ALLOW_WITH_CAPS.
     public let caps: Caps?
-    /// Why, with DENY: the decision's own reason, or the one of ``denyDetail``.
+    /// The reason of a DENY: the decision's own reason, or that of ``denyDetail``.
     public let reasonCode: ReasonCode?
-    /// More about the reason, with DENY, if the server sends it.
+    /// Further details of a DENY, if the server sends them.
     public let denyDetail: DenyDetail?
-    /// When to ask again, if the server suggests a time.
+    /// The time after which to ask again, if the server suggests one.
     public let retryAfter: Duration?
-    /// The scopes that the decision concerns, in canonical order; empty if the server does not say.
+    /// The scopes that the decision concerns, in canonical order; empty if the server does not name them.
     public let affectedScopes: [String]
     /// The evidence of the decision.
     public var cyclesEvidence: EvidenceReference? { deferredEvidence.value }
@@ -18,19 +18,20 @@ public struct DecisionResponse: Hashable, Sendable {
     package let deferredEvidence: Deferred<EvidenceReference?>
 }
 
-/// The answer to a request for budget (specification: `ReservationCreateResponse`).
+/// The answer to a reservation request (specification: `ReservationCreateResponse`).
 public struct ReservationCreateResponse: Hashable, Sendable {
-    /// What was decided. An unrecognized decision is not permission.
+    /// The decision. An unrecognized decision is not permission.
     public let decision: Decision
-    /// The reservation; absent on dry runs, DENY and observed decisions. An ALLOW without it on a live request is an
-    /// observed decision (`observe_mode` OBSERVE, extensions v0.1.26): the request was evaluated, and nothing is held.
+    /// The reservation; absent on dry runs, DENY and observed decisions. An ALLOW without a reservation on a live
+    /// request is an observed decision (`observe_mode` OBSERVE, extensions v0.1.26): the request was evaluated, and no
+    /// budget is held.
     public let reservationID: ReservationID?
-    /// What is held.
+    /// The held amount.
     public let reserved: Amount?
-    /// When the hold runs out by the server's clock, in milliseconds since 1970; absent on dry runs and DENY.
+    /// The expiry of the hold by the server's clock, in milliseconds since 1970; absent on dry runs and DENY.
     public let expiresAtMilliseconds: Int64?
-    /// How long the hold lasts from the moment the answer was made, by the server's clock. Zero on the replay of a
-    /// key whose reservation is no longer active; absent on dry runs, DENY and older servers.
+    /// The remaining time of the hold when the answer was made, by the server's clock. Zero when the key is replayed
+    /// and its reservation is no longer active; absent on dry runs, DENY and older servers.
     public let remainingTimeToLive: Duration?
     /// The canonical path of the scope.
     public let scopePath: String?
@@ -38,11 +39,11 @@ public struct ReservationCreateResponse: Hashable, Sendable {
     public let affectedScopes: [String]
     /// The limits that come with ALLOW_WITH_CAPS.
     public let caps: Caps?
-    /// Why, with DENY: the decision's own reason, or the one of ``denyDetail``.
+    /// The reason of a DENY: the decision's own reason, or that of ``denyDetail``.
     public let reasonCode: ReasonCode?
-    /// More about the reason, with DENY, if the server sends it.
+    /// Further details of a DENY, if the server sends them.
     public let denyDetail: DenyDetail?
-    /// When to ask again, if the server suggests a time.
+    /// The time after which to ask again, if the server suggests one.
     public let retryAfter: Duration?
     /// The balances of the scopes, if the server sends them. Decoded at each access: keep the result.
     public var balances: [Balance] { deferredBalances.value }
@@ -55,11 +56,11 @@ public struct ReservationCreateResponse: Hashable, Sendable {
 
 /// The answer to a commit (specification: `CommitResponse`).
 public struct CommitResponse: Hashable, Sendable {
-    /// Always `committed`: an answer that says anything else is invalid.
+    /// Always `committed`: an answer with another status is invalid.
     public let status: ReservationStatus
-    /// What was charged: the actual amount, or less where the budget could not cover it.
+    /// The charged amount: the actual amount, or less where the budget could not cover it.
     public let charged: Amount
-    /// What was given back of the hold.
+    /// The amount of the hold that was released.
     public let released: Amount?
     /// The balances of the scopes, if the server sends them. Decoded at each access: keep the result.
     public var balances: [Balance] { deferredBalances.value }
@@ -72,9 +73,9 @@ public struct CommitResponse: Hashable, Sendable {
 
 /// The answer to a release (specification: `ReleaseResponse`).
 public struct ReleaseResponse: Hashable, Sendable {
-    /// Always `released`: an answer that says anything else is invalid.
+    /// Always `released`: an answer with another status is invalid.
     public let status: ReservationStatus
-    /// What was given back.
+    /// The released amount.
     public let released: Amount
     /// The balances of the scopes, if the server sends them. Decoded at each access: keep the result.
     public var balances: [Balance] { deferredBalances.value }
@@ -87,11 +88,11 @@ public struct ReleaseResponse: Hashable, Sendable {
 
 /// The answer to an extension (specification: `ReservationExtendResponse`).
 public struct ExtendResponse: Hashable, Sendable {
-    /// Always `active`: an answer that says anything else is invalid.
+    /// Always `active`: an answer with another status is invalid.
     public let status: ReservationStatus
-    /// When the hold runs out now, by the server's clock, in milliseconds since 1970.
+    /// The new expiry of the hold by the server's clock, in milliseconds since 1970.
     public let expiresAtMilliseconds: Int64
-    /// How long the hold lasts from the moment the answer was made, by the server's clock; absent on older servers.
+    /// The remaining time of the hold when the answer was made, by the server's clock; absent on older servers.
     public let remainingTimeToLive: Duration?
     /// The balances of the scopes, if the server sends them. Decoded at each access: keep the result.
     public var balances: [Balance] { deferredBalances.value }
@@ -99,71 +100,71 @@ public struct ExtendResponse: Hashable, Sendable {
     package let deferredBalances: Deferred<[Balance]>
 }
 
-/// What the server knows of a reservation (specification: `ReservationDetail`).
+/// The server's record of a reservation (specification: `ReservationDetail`).
 public struct ReservationDetail: Hashable, Sendable {
-    /// Its id.
+    /// The server's identifier of the reservation.
     public let reservationID: ReservationID
-    /// Where it stands.
+    /// The state of the reservation.
     public let status: ReservationStatus
-    /// The key that it was created with, if the server keeps it.
+    /// The idempotency key of the reservation request, if the server keeps it.
     public let idempotencyKey: IdempotencyKey?
-    /// On whose budget.
+    /// The subject whose budgets are charged.
     public let subject: Subject
-    /// For what.
+    /// The action of the reservation.
     public let action: Action
-    /// What was reserved.
+    /// The reserved amount.
     public let reserved: Amount
-    /// What was charged, once committed.
+    /// The charged amount; nil before the commit.
     public let committed: Amount?
-    /// When it was made, in milliseconds since 1970.
+    /// The time of creation, in milliseconds since 1970.
     public let createdAtMilliseconds: Int64
-    /// When it runs out or ran out, in milliseconds since 1970.
+    /// The time of expiry, past or future, in milliseconds since 1970.
     public let expiresAtMilliseconds: Int64
-    /// When it was committed or released, in milliseconds since 1970.
+    /// The time of the commit or release, in milliseconds since 1970.
     public let finalizedAtMilliseconds: Int64?
-    /// The canonical path of its scope.
+    /// The canonical path of the reservation's scope.
     public let scopePath: String
-    /// Its scopes in canonical order.
+    /// The reservation's scopes in canonical order.
     public let affectedScopes: [String]
-    /// What was given as metadata when it was made. In a list, only if asked for.
+    /// The metadata of the reservation. In a list, present only on request.
     public let metadata: [String: JSONValue]?
-    /// What was given as metadata when it was committed. In a list, only if asked for.
+    /// The metadata of the commit. In a list, present only on request.
     public let committedMetadata: [String: JSONValue]?
-    /// Its evidence references. In a list, only if asked for.
+    /// The evidence references of the reservation. In a list, present only on request.
     public let evidence: ReservationEvidence?
 }
 
-/// A row in a list of reservations (specification: `ReservationSummary`): the members of ``ReservationDetail``, of
-/// which `metadata`, `committedMetadata` and `evidence` come only with ``ReservationQuery/include``.
+/// A row in a list of reservations (specification: `ReservationSummary`): the members of ``ReservationDetail``, with
+/// `metadata`, `committedMetadata` and `evidence` only on request (``ReservationQuery/include``).
 public typealias ReservationSummary = ReservationDetail
 
 /// A page of reservations (specification: `ReservationListResponse`).
 public struct ReservationListResponse: Hashable, Sendable {
-    /// The rows.
+    /// The reservations of the page.
     public let reservations: [ReservationSummary]
-    /// Where the next page begins, if there is one.
+    /// The cursor of the next page, if there is one.
     public let nextCursor: String?
-    /// Whether there may be more.
+    /// Whether there may be further rows.
     public let hasMore: Bool
 }
 
 /// A page of balances (specification: `BalanceResponse`).
 public struct BalanceResponse: Hashable, Sendable {
-    /// The balances.
+    /// The balances of the page.
     public let balances: [Balance]
-    /// Where the next page begins, if there is one.
+    /// The cursor of the next page, if there is one.
     public let nextCursor: String?
-    /// Whether there may be more.
+    /// Whether there may be further balances.
     public let hasMore: Bool
 }
 
 /// The answer to an event (specification: `EventCreateResponse`).
 public struct EventCreateResponse: Hashable, Sendable {
-    /// Always `applied`: an answer that says anything else is invalid.
+    /// Always `applied`: an answer with another status is invalid.
     public let status: EventStatus
-    /// Its id.
+    /// The server's identifier of the event.
     public let eventID: EventID
-    /// What was charged, if less than the actual amount.
+    /// The charged amount, if less than the actual amount.
     public let charged: Amount?
     /// The balances of the scopes, if the server sends them. Decoded at each access: keep the result.
     public var balances: [Balance] { deferredBalances.value }
@@ -173,25 +174,25 @@ public struct EventCreateResponse: Hashable, Sendable {
 
 /// A signed record of an operation (specification: `CyclesEvidenceEnvelope`).
 ///
-/// To verify it, take the bytes of the answer (``APIResponse/body``): the hash is over the canonical form of those.
+/// Verify the bytes of the answer (``APIResponse/body``): the hash is over their canonical form.
 public struct EvidenceEnvelope: Hashable, Sendable {
     /// `cycles-evidence/v0.1`, or a later version.
     public let schemaVersion: String
-    /// Which operation it attests.
+    /// The operation that the envelope attests.
     public let artifactType: EvidenceArtifact
-    /// The URI of the server that issued it.
+    /// The URI of the server that issued the envelope.
     public let serverID: String
-    /// The key that signed it.
+    /// The identifier of the key that signed the envelope.
     public let signerDID: String
-    /// When it was issued, in milliseconds since 1970.
+    /// The time of issue, in milliseconds since 1970.
     public let issuedAtMilliseconds: Int64
-    /// The trace that the operation belongs to.
+    /// The trace of the operation.
     public let traceID: String?
-    /// The request and answer that it attests, under the artifact's name.
+    /// The attested request and answer, under the artifact's name.
     public let payload: [String: JSONValue]
-    /// Its content hash.
+    /// The content hash of the envelope.
     public let evidenceID: EvidenceID
-    /// Its Ed25519 signature, 128 hexadecimal digits.
+    /// The Ed25519 signature, 128 hexadecimal digits.
     public let signature: String
 }
 
@@ -207,9 +208,9 @@ public struct EvidenceKey: Hashable, Sendable {
     public let x: String
     /// The id of the key.
     public let kid: String
-    /// From when it is valid, in milliseconds since 1970, that moment included.
+    /// The beginning of the key's validity, inclusive, in milliseconds since 1970.
     public let cyclesNbfMilliseconds: Int64
-    /// Until when it is valid, in milliseconds since 1970, that moment excluded; nil means without end.
+    /// The end of the key's validity, exclusive, in milliseconds since 1970; nil means without end.
     public let cyclesExpMilliseconds: Int64?
     /// `active` or `retired`, for information only.
     public let status: String?
@@ -217,6 +218,6 @@ public struct EvidenceKey: Hashable, Sendable {
 
 /// The keys with which a server signs evidence (specification: `CyclesEvidenceJwks`).
 public struct EvidenceKeySet: Hashable, Sendable {
-    /// The keys, retired ones included.
+    /// All keys, including retired ones.
     public let keys: [EvidenceKey]
 }

@@ -7,22 +7,23 @@ public struct Settlement: Hashable, Sendable {
     public enum Outcome: Hashable, Sendable {
         /// The spend was committed (specification: `commitReservation`).
         indirect case committed(CommitResponse)
-        /// The spend was recorded as an event (specification: `createEvent`), for example since the reservation had
+        /// The spend was recorded as an event (specification: `createEvent`), for example because the reservation had
         /// expired.
         indirect case recorded(EventCreateResponse)
-        /// The reservation had been committed before, with the same or another request.
+        /// The reservation was committed before, with the same or another request.
         case alreadySettled
         /// The hold was released, or no hold was left.
         case released
-        /// The settlement continues in the background. `isDurable` tells whether it survives the end of the process.
+        /// The settlement continues in the background. `isDurable` tells whether the settlement survives the end of the
+        /// process.
         case queued(isDurable: Bool)
     }
 
     /// The kind of the settlement, with the server's answer.
     public let outcome: Outcome
 
-    /// Whether the estimate was charged, or is to be charged, since no usable amount was known. Also known after a
-    /// restart, since the metadata of the charge contains `actual_source = "estimate"`.
+    /// Whether the estimate was or will be charged, since no usable amount was known. Also known after a restart, since
+    /// the metadata of the charge contains `actual_source = "estimate"`.
     public let chargedEstimate: Bool
 
     /// Creates a settlement, for tests and observers.
@@ -31,8 +32,8 @@ public struct Settlement: Hashable, Sendable {
         self.chargedEstimate = chargedEstimate
     }
 
-    /// The charged amount: the actual amount, or less where the budget did not cover it. Nil if the amount is not known
-    /// or nothing was charged.
+    /// The charged amount: the actual amount, or less where the budget did not cover it. Nil if nothing was charged or
+    /// the amount is not known.
     public var charged: Amount? {
         switch outcome {
         case .committed(let response): response.charged
@@ -43,12 +44,12 @@ public struct Settlement: Hashable, Sendable {
 }
 
 extension Settlement: CustomStringConvertible {
-    /// The settlement in words.
+    /// A description of the settlement.
     public var description: String {
         let text =
             switch outcome {
             case .committed(let response):
-                "committed \(response.charged)\(response.released.map { ", \($0) given back" } ?? "")"
+                "committed \(response.charged)\(response.released.map { ", \($0) released" } ?? "")"
             case .recorded(let response):
                 "recorded as event \(response.eventID)\(response.charged.map { ", \($0) charged" } ?? "")"
             case .alreadySettled: "already settled"

@@ -1,10 +1,10 @@
-/// On whose budget something happens (specification: `Subject`).
+/// The entity whose budgets are charged (specification: `Subject`).
 ///
 /// The server derives the scopes to charge from the six standard fields, in the order tenant, workspace, app, workflow,
-/// agent, toolset. At least one of them must be present once the client's defaults are merged in. Portable values use
+/// agent, toolset. At least one field is required after the client's defaults are merged in. Portable values use
 /// letters, digits, `_`, `.` and `-` only; a server may refuse others.
 public struct Subject: Hashable, Sendable {
-    /// The tenant, at most 128 Unicode scalars. It must be the tenant of the key.
+    /// The tenant, at most 128 Unicode scalars. Must be the tenant of the API key.
     public var tenant: String?
     /// The workspace, at most 128 Unicode scalars.
     public var workspace: String?
@@ -16,10 +16,10 @@ public struct Subject: Hashable, Sendable {
     public var agent: String?
     /// The toolset, at most 128 Unicode scalars.
     public var toolset: String?
-    /// Other dimensions for policy and reporting: at most 16, values of at most 256 Unicode scalars.
+    /// Other dimensions for policy and reporting: at most 16, with values of at most 256 Unicode scalars.
     public var dimensions: [String: String]?
 
-    /// A subject. Fields left out come from the client's configuration, where it has them.
+    /// Creates a subject. Missing fields are taken from the client's configuration.
     public init(
         tenant: String? = nil,
         workspace: String? = nil,
@@ -38,22 +38,23 @@ public struct Subject: Hashable, Sendable {
         self.dimensions = dimensions
     }
 
-    /// Whether none of the six standard fields is given.
+    /// Whether none of the six standard fields is set.
     package var isEmpty: Bool {
         tenant == nil && workspace == nil && app == nil && workflow == nil && agent == nil && toolset == nil
     }
 }
 
-/// What is about to happen (specification: `Action`).
+/// The action that spends budget (specification: `Action`).
 public struct Action: Hashable, Sendable {
-    /// The kind, `<category>.<operation>` such as `llm.completion` or `tool.search`; at most 64 Unicode scalars.
+    /// The kind of the action, `<category>.<operation>` such as `llm.completion` or `tool.search`; at most 64 Unicode
+    /// scalars.
     public var kind: String
     /// The provider, model or tool, such as `openai:gpt-4o-mini`; at most 256 Unicode scalars.
     public var name: String
     /// Tags for policies, at most 10 of at most 64 Unicode scalars.
     public var tags: [String]
 
-    /// An action.
+    /// Creates an action.
     public init(kind: String, name: String, tags: [String] = []) {
         self.kind = kind
         self.name = name
@@ -61,20 +62,20 @@ public struct Action: Hashable, Sendable {
     }
 }
 
-/// Limits within which an action may go ahead (specification: `Caps`).
+/// Limits within which an action may proceed (specification: `Caps`).
 public struct Caps: Hashable, Sendable {
-    /// The most tokens to use, 0 or more.
+    /// The maximum number of tokens to use, 0 or more.
     public var maxTokens: Int64?
-    /// The most steps to take from here, 0 or more.
+    /// The maximum number of further steps, 0 or more.
     public var maxStepsRemaining: Int64?
-    /// If not empty, the only tools that may be used.
+    /// The only tools that may be used, if not empty.
     public var toolAllowlist: [String]?
-    /// Tools that may not be used; without effect when there is an allowlist.
+    /// The tools that may not be used; no effect if there is an allowlist.
     public var toolDenylist: [String]?
-    /// How long to wait before the next action.
+    /// The time to wait before the next action.
     public var cooldown: Duration?
 
-    /// Caps; whatever is left out is not limited.
+    /// Creates caps. Omitted parameters are not limited.
     public init(
         maxTokens: Int64? = nil,
         maxStepsRemaining: Int64? = nil,
@@ -89,10 +90,10 @@ public struct Caps: Hashable, Sendable {
         self.cooldown = cooldown
     }
 
-    /// Whether a tool may be used. Names are case-sensitive.
+    /// Returns whether a tool may be used. Names are case-sensitive.
     ///
-    /// A non-empty allowlist decides alone; otherwise a non-empty denylist; otherwise everything is allowed
-    /// (specification: `Caps`, PRECEDENCE RULES).
+    /// A non-empty allowlist decides alone; otherwise a non-empty denylist decides. Without either, every tool is
+    /// allowed (specification: `Caps`, PRECEDENCE RULES).
     public func allows(tool: String) -> Bool {
         if let toolAllowlist, !toolAllowlist.isEmpty {
             return toolAllowlist.contains { $0.hasSameUTF8(as: tool) }
@@ -104,20 +105,20 @@ public struct Caps: Hashable, Sendable {
     }
 }
 
-/// What an action used, sent with a commit or an event (specification: `StandardMetrics`).
+/// Measurements of an action, sent with a commit or an event (specification: `StandardMetrics`).
 public struct CyclesMetrics: Hashable, Sendable {
-    /// Input tokens, 0 or more.
+    /// The number of input tokens, 0 or more.
     public var tokensInput: Int64?
-    /// Output tokens, 0 or more.
+    /// The number of output tokens, 0 or more.
     public var tokensOutput: Int64?
-    /// How long the action took; sent in whole milliseconds, rounded down.
+    /// The duration of the action; sent in whole milliseconds, rounded down.
     public var latency: Duration?
-    /// The version of the model or tool that was used, at most 128 Unicode scalars.
+    /// The version of the model or tool, at most 128 Unicode scalars.
     public var modelVersion: String?
-    /// Whatever else is worth keeping.
+    /// Further measurements by name.
     public var custom: [String: JSONValue]
 
-    /// Metrics; whatever is left out is not sent.
+    /// Creates metrics. Omitted parameters are not sent.
     public init(
         tokensInput: Int64? = nil,
         tokensOutput: Int64? = nil,

@@ -5,8 +5,8 @@
 /// let cost = price.cost(input: 1_200, output: 340, cachedInput: 800)
 /// ```
 ///
-/// Prices are read as decimals and multiplied as integers; no binary fraction is involved. The package contains no
-/// prices: providers change them.
+/// Prices are read as decimals and multiplied as integers, without binary fractions. The package contains no prices,
+/// since providers change them.
 public struct TokenPrice: Hashable, Sendable {
     // Microcents per million tokens, at most 10^14.
     private let input, output, cachedInput, cacheWrite, reasoning: Int64
@@ -19,7 +19,7 @@ public struct TokenPrice: Hashable, Sendable {
     ///   - cachedInput: The price of input tokens that are read from a cache; nil means the price of input.
     ///   - cacheWrite: The price of input tokens that are written to a cache; nil means the price of input.
     ///   - reasoning: The price of reasoning tokens; nil means the price of output.
-    /// - Throws: ``CyclesError/configuration(_:)`` with the name of the parameter that is no such text.
+    /// - Throws: ``CyclesError/configuration(_:)`` with the name of the parameter that is not such a text.
     public init(
         input: String,
         output: String,
@@ -39,18 +39,18 @@ public struct TokenPrice: Hashable, Sendable {
             let rate = numeral.rounded(toPlaces: Amount.dollarPlaces)
         else {
             let message =
-                "is \"\(text)\", which is no price in dollars per million tokens; write a number such as 2.50, with at "
+                "is \"\(text)\", which is not a price in dollars per million tokens; write a number such as 2.50, with at "
                 + "most 6 digits before the point and 8 after it"
             throw .configuration(ConfigurationIssue(name: "TokenPrice.\(bucket)", message: message))
         }
         return rate
     }
 
-    /// The cost of tokens in microcents. The sum of all products is exact, and rounded up once.
+    /// Returns the cost of tokens in microcents. The sum of all products is exact, and rounded up once.
     ///
-    /// Each token is counted by one parameter only. Providers often report cached tokens as a part of the input, and
-    /// reasoning tokens as a part of the output: subtract them there. A negative count is 0. A cost beyond `Int64` is
-    /// `Int64.max`.
+    /// Count each token in one parameter only. Providers often report cached tokens as a part of the input, and
+    /// reasoning tokens as a part of the output: subtract them from `input` and `output`. A negative count is treated
+    /// as 0. A cost beyond `Int64` is `Int64.max`.
     public func cost(
         input: Int = 0,
         output: Int = 0,

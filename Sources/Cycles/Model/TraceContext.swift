@@ -1,7 +1,7 @@
-/// The place of the current work in a distributed trace, as W3C Trace Context has it (version 00).
+/// A position in a distributed trace, as in W3C Trace Context (version 00).
 ///
-/// When one is current, every request carries it as `traceparent`, and the server files what it does under its trace
-/// id (specification: CORRELATION AND TRACING).
+/// Requests carry the current context as `traceparent`, and the server records them under its trace id (specification:
+/// CORRELATION AND TRACING).
 ///
 /// ```swift
 /// try await TraceContext.$current.withValue(TraceContext(parsing: header)) {
@@ -9,17 +9,17 @@
 /// }
 /// ```
 public struct TraceContext: Hashable, Sendable, CustomStringConvertible {
-    /// The trace, 32 lower-case hexadecimal digits, not all zero.
+    /// The trace identifier: 32 lower-case hexadecimal digits, not all zero.
     public let traceID: String
-    /// The span that the request belongs to, 16 lower-case hexadecimal digits, not all zero.
+    /// The identifier of the span that the request belongs to: 16 lower-case hexadecimal digits, not all zero.
     public let parentID: String
-    /// The flags; bit 0 says that the trace is sampled.
+    /// The trace flags. Bit 0 is set if the trace is sampled.
     public let flags: UInt8
 
     /// The context of the current task.
     @TaskLocal public static var current: TraceContext?
 
-    /// Reads a `traceparent` header of version 00; nil for anything else, identifiers of zeros included.
+    /// Parses a `traceparent` header of version 00; nil for any other text, including identifiers of zeros.
     public init?(parsing header: String) {
         let parts = header.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 4, parts[0] == "00", TraceContext.isLowerHexadecimal(parts[3], length: 2),
@@ -28,7 +28,7 @@ public struct TraceContext: Hashable, Sendable, CustomStringConvertible {
         self.init(traceID: String(parts[1]), parentID: String(parts[2]), flags: flags)
     }
 
-    /// A context from its parts; nil unless both identifiers are valid.
+    /// Creates a context from its parts; nil unless both identifiers are valid.
     public init?(traceID: String, parentID: String, flags: UInt8 = 1) {
         guard TraceContext.isIdentifier(traceID, length: 32), TraceContext.isIdentifier(parentID, length: 16) else {
             return nil
@@ -38,7 +38,7 @@ public struct TraceContext: Hashable, Sendable, CustomStringConvertible {
         self.flags = flags
     }
 
-    /// The `traceparent` header.
+    /// The text of the `traceparent` header.
     public var description: String {
         let digits = String(flags, radix: 16)
         return "00-\(traceID)-\(parentID)-\(digits.utf8.count == 1 ? "0" : "")\(digits)"
