@@ -1,5 +1,5 @@
 extension Operation {
-    /// What an answer to this operation means. Secrets that the server quotes are taken out of errors.
+    /// Interprets an answer to this operation. Removes secrets that the server quotes from errors.
     package func interpret(
         _ response: HTTPResponse,
         _ redactor: @autoclosure () -> Redactor
@@ -73,21 +73,21 @@ extension Operation {
         return .api(error)
     }
 
-    /// What can be said of an error answer whose body is no error of the protocol.
+    /// Describes an error answer whose body is not an error of the protocol.
     private static func describe(_ response: HTTPResponse) -> String {
         if response.body.isEmpty { return "the answer has no body" }
         let type = response.headers["Content-Type"] ?? "no content type"
-        // Such a body comes from something in between, whose first words tell what it is.
+        // An intermediary sends such bodies; the first words tell which one.
         let start = String(decoding: response.body.prefix(120), as: UTF8.self)
         let printable = String(start.unicodeScalars.map { $0.properties.isWhitespace ? " " : $0 }.map(Character.init))
-        return "the answer is no error of the protocol (\(type), \(response.body.count) bytes: \(printable))"
+        return "the answer is not an error of the protocol (\(type), \(response.body.count) bytes: \(printable))"
     }
 
-    /// Whether an answer is one of those with which servers refuse a request without TLS on a port that expects TLS.
+    /// Whether a server refused a request without TLS on a port that expects TLS.
     private static func expectsTLS(_ response: HTTPResponse) -> Bool {
         guard [400, 426, 497].contains(response.status) else { return false }
         let text = String(decoding: response.body.prefix(1_024), as: UTF8.self).lowercased()
-        // As nginx, Go, Apache and Tomcat put it.
+        // The wordings of nginx, Go, Apache and Tomcat.
         return ["https port", "https server", "https scheme", "ssl-enabled server port", "requires tls"].contains {
             text.hasPart($0)
         }
@@ -109,8 +109,8 @@ extension Operation {
         case let code where !(code?.isOfProtocol ?? false):
             switch error.status {
             case 401: return "check the API key"
-            case 403: return "check the API key, and what stands between client and server"
-            case 404: return "check the base URL, and what stands between client and server"
+            case 403: return "check the API key, and any proxy or gateway between client and server"
+            case 404: return "check the base URL, and any proxy or gateway between client and server"
             case 407: return "check the credentials of the proxy"
             default: return nil
             }

@@ -1,11 +1,11 @@
-/// What one call does differently.
+/// Settings of a single call.
 public struct CallOptions: Hashable, Sendable {
-    /// How long the call may take, connecting included, more than zero; nil leaves it to the configuration.
+    /// The time limit of the call, including connecting, more than zero; nil for the configured limits.
     public var timeout: Duration?
-    /// Further header fields. Those that the client sets itself cannot be given.
+    /// Additional header fields. Fields that the client sets itself are refused.
     public var headers: HTTPHeaders
 
-    /// Options; whatever is left out is as configured.
+    /// Creates options. Omitted parameters are as configured.
     public init(timeout: Duration? = nil, headers: HTTPHeaders = [:]) {
         self.timeout = timeout
         self.headers = headers

@@ -8,6 +8,7 @@ package final class ClientGate: Sendable {
 
     package func close() { isClosed.withLock { $0 = true } }
 
+    /// Checks that the client may still make calls.
     /// - Throws: ``CyclesError/transport(_:)`` if this client or the root client was shut down.
     package func check() throws(CyclesError) {
         try root?.check()

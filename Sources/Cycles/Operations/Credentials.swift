@@ -1,15 +1,15 @@
-/// The keys of a client, of which the API key may change while it runs, and the header fields made from them.
+/// The keys of a client and the header fields made from them. The API key may be replaced while the client runs.
 ///
 /// Clients that were scoped without a key of their own share the object.
 package final class Credentials: Sendable {
     private struct State {
         let apiKey: Secret
-        // The fields of requests by their method: made once, since they cost as much as a small body.
+        // The header fields of requests by method: made once, since they cost as much as a small body.
         var get: HTTPHeaders
         var post: HTTPHeaders
         var secrets: [Secret]
         var redactor: Redactor
-        /// The number of changes of the API key.
+        /// The number of replacements of the API key.
         var generation: Int
 
         init(_ apiKey: String, _ publicHeaders: HTTPHeaders, _ secrets: [Secret], generation: Int) {
@@ -35,13 +35,13 @@ package final class Credentials: Sendable {
         state = Lock(State(configuration.apiKey, publicHeaders, secrets, generation: 0))
     }
 
-    /// The present API key, and the number of changes before it.
+    /// The present API key, and the number of replacements before it.
     package var current: (apiKey: Secret, generation: Int) { state.withLock { ($0.apiKey, $0.generation) } }
 
-    /// The number of changes of the API key.
+    /// The number of replacements of the API key.
     package var generation: Int { state.withLock { $0.generation } }
 
-    /// The fields of a request that carries the API key.
+    /// Returns the header fields of a request that carries the API key.
     /// - Throws: ``CyclesError/configuration(_:)`` if there is none.
     package func headers(for method: HTTPMethod) throws(CyclesError) -> HTTPHeaders {
         let headers = state.withLock { state in
@@ -61,10 +61,10 @@ package final class Credentials: Sendable {
         )
     }
 
-    /// Takes all keys, those of earlier too, out of texts.
+    /// Removes all keys, including replaced ones, from texts.
     package var redactor: Redactor { state.withLock { $0.redactor } }
 
-    /// Uses another API key from now on.
+    /// Replaces the API key for all further requests.
     package func rotate(to apiKey: String) {
         state.withLock { state in
             let secrets = state.secrets + [Secret(apiKey)]
@@ -74,6 +74,6 @@ package final class Credentials: Sendable {
 }
 
 extension Credentials: CustomReflectable {
-    /// Nothing: keys must not be seen.
+    /// Empty, since keys must not be shown.
     package var customMirror: Mirror { Mirror(self, children: [], displayStyle: .class) }
 }

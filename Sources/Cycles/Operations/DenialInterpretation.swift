@@ -1,6 +1,6 @@
 extension ReasonCode {
-    /// The reason of a denial that a 409 on a request for budget is; nil if the 409 is another error. An error whose code
-    /// is not known is a denial if its detail names a reason.
+    /// Creates the reason from a 409 to a request for budget; nil if the 409 is not a denial. An error with an unknown
+    /// code is a denial if its detail names a reason.
     package init?(deniedWith code: ErrorCode?, _ detail: DenyDetail?) {
         switch code {
         case .budgetExceeded, .budgetFrozen, .budgetClosed, .overdraftLimitExceeded, .debtOutstanding, .tenantClosed,
@@ -15,7 +15,7 @@ extension ReasonCode {
 }
 
 extension Denial {
-    /// A 409 that means no.
+    /// Creates a denial from a 409.
     package init(_ error: APIError, reason: ReasonCode, details: JSONValue?, detail: DenyDetail?) {
         let named = details?["affected_scopes"]?.array?.compactMap { $0.string ?? $0["scope"]?.string } ?? []
         self.init(
@@ -35,7 +35,7 @@ extension Denial {
         explain(with: detail)
     }
 
-    /// A DENY in a 200.
+    /// Creates a denial from a 200 with the decision DENY.
     package init(_ response: APIResponse<ReservationCreateResponse>, _ redactor: Redactor) {
         var raw = ((try? JSONValue(parsing: response.body))?["deny_detail"]).map(redactor.redact)
         if raw == .null { raw = nil }

@@ -1,15 +1,15 @@
-/// How often to ask again for an envelope that is not there yet.
+/// Schedules the retries for an envelope that is not available yet.
 struct EvidencePatience {
     private let deadline: Duration
     private var wait = Duration.milliseconds(100)
 
     init(start: Duration, limit: Duration) {
-        // A limit without end must not overflow.
+        // Limited, so that the deadline cannot overflow.
         deadline = start + min(limit, .seconds(1_000_000_000))
     }
 
-    /// How long to wait before the next attempt: 100 ms, doubling to 2 s, the last one at the deadline; nil when time
-    /// is up.
+    /// Returns the delay before the next attempt: 100 ms, doubling up to 2 s, with the last attempt at the deadline.
+    /// Returns nil after the deadline.
     mutating func nextWait(at now: Duration) -> Duration? {
         let left = deadline - now
         guard left > .zero else { return nil }

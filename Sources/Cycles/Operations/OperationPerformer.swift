@@ -1,10 +1,10 @@
-/// Performs the operations of one client over its transport: one request, one answer, and what it means.
+/// Performs the operations of one client over its transport: sends one request, and interprets its answer.
 package final class OperationPerformer: Sendable {
     package let time: any TimeSource
     /// Adds the tenant of the client to its events.
     package let observer: any CyclesObserver
     private let sharedObserver: any CyclesObserver
-    /// A number from 0 up to 1, another one each time.
+    /// Returns a random number from 0 up to 1.
     package let randomness: @Sendable () -> Double
     let transport: ClientTransport
     private let assembly: RequestAssembly
@@ -12,7 +12,7 @@ package final class OperationPerformer: Sendable {
     package let gate: ClientGate
     /// Whether events other than warnings have a receiver.
     private let hasObserver: Bool
-    /// What to look at when there is no connection.
+    /// Advice for errors without a connection.
     private let connectionAdvice: String
 
     package init(
@@ -40,9 +40,10 @@ package final class OperationPerformer: Sendable {
             }
     }
 
-    /// A performer for a client that was scoped from another.
-    /// - Parameter configuration: The configuration of the client.
-    /// - Parameter hasOwnKey: Whether its key is its own, instead of that of the other client.
+    /// Creates the performer of a client that was scoped from another.
+    /// - Parameters:
+    ///   - configuration: The configuration of the client.
+    ///   - hasOwnKey: Whether the client has an API key of its own, instead of that of the other client.
     package init(
         scoping other: OperationPerformer,
         below root: ClientGate,
@@ -68,15 +69,15 @@ package final class OperationPerformer: Sendable {
 
     package var redactor: Redactor { credentials.redactor }
 
-    /// Performs an operation within the caller's task, which aborts it when it is cancelled.
+    /// Performs an operation within the caller's task. Cancelling the task aborts the operation.
     package func perform<Output>(
         _ operation: Operation<Output>,
         _ options: CallOptions
     ) async throws(CyclesError) -> APIResponse<Output> {
         try gate.check()
-        let departure = try prepare(operation, options, trace: .current)
-        let transferred = await transport.calls.transfer(departure.request)
-        let attempt = finish(operation, departure, transferred, isCancelled: Task.isCancelled)
+        let pending = try prepare(operation, options, trace: .current)
+        let transferred = await transport.calls.transfer(pending.request)
+        let attempt = finish(operation, pending, transferred, isCancelled: Task.isCancelled)
         return try attempt.result.get()
     }
 
@@ -86,15 +87,16 @@ package final class OperationPerformer: Sendable {
         _ options: CallOptions
     ) throws(CyclesError) -> APIResponse<Output> {
         try gate.check()
-        let departure = try prepare(operation, options, trace: .current)
-        let transferred = blocking { done in transport.calls.start(departure.request, done) }
-        return try finish(operation, departure, transferred).result.get()
+        let pending = try prepare(operation, options, trace: .current)
+        let transferred = blocking { done in transport.calls.start(pending.request, done) }
+        return try finish(operation, pending, transferred).result.get()
     }
 
-    /// Performs an operation. `completion` is called once, from any thread, possibly before this returns.
+    /// Performs an operation. Calls `completion` once, on any thread, possibly before this method returns.
     /// - Parameters:
-    ///   - trace: The trace that the request belongs to.
-    ///   - isAwaited: Whether a caller waits for it, on whose thread it is sent in a client for threads.
+    ///   - trace: The trace of the request.
+    ///   - isAwaited: Whether a caller waits for the operation. A client for threads then sends the request on the
+    ///     caller's thread.
     package func start<Output>(
         _ operation: Operation<Output>,
         _ options: CallOptions = CallOptions(),
@@ -102,20 +104,20 @@ package final class OperationPerformer: Sendable {
         isAwaited: Bool = false,
         _ completion: @escaping @Sendable (Attempt<Output>) -> Void
     ) {
-        let departure: Departure
+        let pending: PendingRequest
         do throws(CyclesError) {
-            departure = try prepare(operation, options, trace: trace)
+            pending = try prepare(operation, options, trace: trace)
         } catch {
             let now = time.monotonic
             completion(Attempt(result: .failure(error), sent: now, received: now, body: nil))
             return
         }
-        (isAwaited ? transport.calls : transport.background).start(departure.request) { [self] transferred in
-            completion(finish(operation, departure, transferred))
+        (isAwaited ? transport.calls : transport.background).start(pending.request) { [self] transferred in
+            completion(finish(operation, pending, transferred))
         }
     }
 
-    /// Reports an event that is no warning, if the user set an observer.
+    /// Reports an event below warning level, if the user set an observer.
     package func report(_ event: @autoclosure () -> CyclesEvent) {
         if hasObserver { observer.observe(event()) }
     }
@@ -123,7 +125,7 @@ package final class OperationPerformer: Sendable {
     // MARK: Around an attempt
 
     /// A request that is about to be sent.
-    private struct Departure {
+    private struct PendingRequest {
         let request: HTTPRequest
         let time: Duration
         let span: OperationSpan
@@ -135,24 +137,24 @@ package final class OperationPerformer: Sendable {
         _ operation: Operation<Output>,
         _ options: CallOptions,
         trace: TraceParent
-    ) throws(CyclesError) -> Departure {
+    ) throws(CyclesError) -> PendingRequest {
         var request = try assembly.request(for: operation, options: options)
         let span = trace.startSpan(operation)
         if let context = span.context { request.headers.append(name: "traceparent", value: context.description) }
         let start = time.monotonic
-        guard hasObserver else { return Departure(request: request, time: start, span: span, report: nil) }
+        guard hasObserver else { return PendingRequest(request: request, time: start, span: span, report: nil) }
         let report = AttemptStart(
             operation: "\(operation.name)",
             idempotencyKey: operation.idempotencyKey,
             reservationID: operation.reservationID
         )
         observer.observe(.attemptStarted(report))
-        return Departure(request: request, time: start, span: span, report: report)
+        return PendingRequest(request: request, time: start, span: span, report: report)
     }
 
     private func finish<Output>(
         _ operation: Operation<Output>,
-        _ departure: Departure,
+        _ pending: PendingRequest,
         _ transferred: Transferred,
         isCancelled: Bool = false
     ) -> Attempt<Output> {
@@ -166,13 +168,13 @@ package final class OperationPerformer: Sendable {
         case .failure(let error) where error.kind == .cancelled && isCancelled: result = .failure(.cancelled)
         case .failure(let error): result = .failure(.transport(explained(error, operation)))
         }
-        departure.span.end(result)
-        if let report = departure.report {
+        pending.span.end(result)
+        if let report = pending.report {
             let answer = try? result.get().http
             let error: CyclesError? = if case .failure(let error) = result { error } else { nil }
             let end = AttemptEnd(
                 attempt: report,
-                duration: received - departure.time,
+                duration: received - pending.time,
                 status: answer?.status ?? error?.status,
                 requestID: answer?.requestID ?? error?.requestID,
                 traceID: answer?.traceID ?? error?.traceID,
@@ -180,10 +182,10 @@ package final class OperationPerformer: Sendable {
             )
             observer.observe(.attemptFinished(end))
         }
-        return Attempt(result: result, sent: departure.time + transferred.waited, received: received, body: body)
+        return Attempt(result: result, sent: pending.time + transferred.waited, received: received, body: body)
     }
 
-    /// An error with the operation's name and key, and with advice if the transport gave none.
+    /// Adds the operation's name and key to an error, and advice if the transport gave none.
     private func explained<Output>(_ error: HTTPTransportError, _ operation: Operation<Output>) -> HTTPTransportError {
         var error = error
         error.message = "\(operation.name): \(redactor.redact(error.message))"
@@ -195,13 +197,13 @@ package final class OperationPerformer: Sendable {
     }
 }
 
-/// The result of an operation, and when it was sent and answered.
+/// The result of an operation, with the times of the request and the answer.
 package struct Attempt<Output: Sendable>: Sendable {
     package let result: Result<APIResponse<Output>, CyclesError>
-    /// When the request had its turn.
+    /// The time at which the request was sent, after the wait for a connection.
     package let sent: Duration
-    /// When its answer had been received.
+    /// The time at which the answer was received.
     package let received: Duration
-    /// The body of the answer, valid or not; nil if there was none.
+    /// The body of the answer, valid or not; nil without an answer.
     package let body: [UInt8]?
 }

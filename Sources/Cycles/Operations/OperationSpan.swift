@@ -9,10 +9,10 @@
 
         package static let none = TraceParent(given: nil, service: nil)
 
-        /// The parent that the current task's locals name.
+        /// The parent in the task-local values of the current task.
         package static var current: TraceParent { TraceParent(given: .current, service: .current) }
 
-        /// This parent, completed with another one where this one names none.
+        /// Returns this parent, with missing values taken from another parent.
         func completed(with other: TraceParent) -> TraceParent {
             TraceParent(given: given ?? other.given, service: service ?? other.service)
         }
@@ -40,7 +40,8 @@
         fileprivate let span: any Span
         fileprivate let given: TraceContext?
 
-        /// The context that the request carries: the user's, otherwise the one that the instrument injects for the span.
+        /// The context that the request carries: the user's, or else the context that the instrument injects for the
+        /// span.
         var context: TraceContext? {
             if let given { return given }
             var fields: [String: String] = [:]
@@ -81,7 +82,7 @@
         /// The trace of the current task.
         package static var current: TraceParent { TraceParent(given: .current) }
 
-        /// This trace; another one if there is none.
+        /// Returns this trace, or another trace if there is none.
         func completed(with other: TraceParent) -> TraceParent { given == nil ? other : self }
 
         func startSpan<Output>(_ operation: Operation<Output>) -> OperationSpan { OperationSpan(context: given) }

@@ -1,4 +1,4 @@
-/// Turns operations into requests: the part of a client that does not change from call to call.
+/// Builds requests from operations, with the parts that all requests of a client share.
 package struct RequestAssembly: Sendable {
     package let base: BaseURL
     package var credentials: Credentials
@@ -17,7 +17,7 @@ package struct RequestAssembly: Sendable {
         )
     }
 
-    /// The request for an operation.
+    /// Builds the request of an operation.
     package func request<Output>(
         for operation: Operation<Output>,
         options: CallOptions
@@ -77,7 +77,7 @@ extension IdempotencyKey {
     fileprivate var fitsHeader: Bool {
         var text = rawValue
         return text.withUTF8 { bytes in
-            // Without an early exit the compiler checks several bytes at once.
+            // Without an early exit, the compiler checks several bytes at once.
             var defects: UInt8 = 0
             for byte in bytes { defects |= byte &- 0x21 < 0x5e ? 0 : 1 }
             return defects == 0
@@ -87,6 +87,6 @@ extension IdempotencyKey {
 
 /// The version of this package.
 public enum CyclesVersion {
-    /// Such as `1.2.3`, as the `User-Agent` has it.
+    /// The version as in the `User-Agent` header, such as `1.2.3`.
     public static let current = "0.1.0"
 }

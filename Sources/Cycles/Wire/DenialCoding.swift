@@ -12,7 +12,7 @@ extension DenyDetail: WireObjectDecodable {
 }
 
 extension DenyDetail? {
-    /// The scopes that a decision concerns: those that are named, else the one that caused the denial.
+    /// Returns the named scopes, or the scope that caused the denial if none is named.
     package func completing(_ scopes: [String]) -> [String] {
         scopes.isEmpty ? self?.blockedByScope.map { [$0] } ?? [] : scopes
     }

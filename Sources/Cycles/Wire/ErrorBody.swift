@@ -1,5 +1,5 @@
-/// The body of an error answer (specification: `ErrorResponse`), read as far as it makes sense: an error that cannot
-/// be read is still an error.
+/// The body of an error answer (specification: `ErrorResponse`). Read leniently: an error with a malformed body is
+/// still an error.
 package struct ErrorBody: WireObjectDecodable, ResponseDecodable {
     package var code: ErrorCode?
     package var message: String?
@@ -19,8 +19,8 @@ package struct ErrorBody: WireObjectDecodable, ResponseDecodable {
 }
 
 extension ErrorCode {
-    /// Whether the text has the form of the protocol's codes, such as `NOT_FOUND`. Other texts, such as `Not Found`, are
-    /// written by what stands between client and server.
+    /// Whether the text has the form of the protocol's codes, such as `NOT_FOUND`. Other texts, such as `Not Found`,
+    /// come from proxies and gateways.
     package var isOfProtocol: Bool {
         guard case .unrecognized(let text) = self else { return true }
         return ("A"..."Z").contains(text.unicodeScalars.first ?? " ")

@@ -14,7 +14,7 @@ extension EvidenceKey: WireObjectDecodable {
 }
 
 extension EvidenceKeySet: WireObjectDecodable, ResponseDecodable {
-    /// A key that cannot verify evidence is left out: the rest still can.
+    /// Leaves out keys that cannot verify evidence; the others still can.
     package init(_ object: borrowing WireObject) throws(JSONError) {
         let keys: [JSONValue] = try object.required("keys")
         self.init(keys: keys.compactMap { EvidenceKey(decoding: $0) }.filter(\.canVerify))
@@ -27,7 +27,7 @@ extension EvidenceKey {
         kty == "OKP" && crv == "Ed25519" && (alg == nil || alg == "EdDSA") && EvidenceKey.isPublicKey(x)
     }
 
-    /// Whether a text is base64url of 32 bytes, without padding, in the one spelling that those bytes have.
+    /// Whether a text is the canonical base64url of 32 bytes, without padding.
     private static func isPublicKey(_ text: String) -> Bool {
         let digits = text.utf8.map(base64URLDigit)
         guard digits.count == 43, digits.allSatisfy({ $0 != nil }), let last = digits.last ?? nil else { return false }

@@ -1,4 +1,4 @@
-/// The bytes of a document, and the tokens in them. Positions count from the first byte.
+/// The bytes of a JSON document, and the rules of its tokens. Positions count from the first byte.
 struct JSONBytes {
     let start: UnsafeRawPointer
     let count: Int
@@ -8,13 +8,13 @@ struct JSONBytes {
     @inline(__always)
     subscript(position: Int) -> UInt8 { start.load(fromByteOffset: position, as: UInt8.self) }
 
-    /// The byte at a position; zero, which stands in no document, at the end.
+    /// Returns the byte at a position; at the end zero, which no document contains.
     @inline(__always)
     func byte(at position: Int) -> UInt8 { position < count ? self[position] : 0 }
 
     @inline(__always)
     func afterWhiteSpace(_ position: Int) -> Int {
-        // Other programs rarely write white space.
+        // Fast path: other programs rarely write white space.
         position < count && self[position] <= 0x20 ? afterSomeWhiteSpace(position) : position
     }
 
@@ -25,7 +25,7 @@ struct JSONBytes {
         return position
     }
 
-    /// The end of a value that is no string and no container.
+    /// Returns the end of a value that is neither a string nor a container.
     @inline(__always)
     func scalarEnd(_ position: Int) throws(JSONError) -> Int {
         switch byte(at: position) {
@@ -45,8 +45,8 @@ struct JSONBytes {
         return end
     }
 
-    /// The number at a position. The value is that of at most 18 digits with a comma or bracket after them, as most
-    /// numbers are, and nil for others.
+    /// Returns the end of the number at a position. Also returns the value of a number of at most 18 digits that a
+    /// comma or bracket follows, as most numbers are; nil for other numbers.
     @inline(__always)
     func number(at position: Int) throws(JSONError) -> (end: Int, value: Int64?) {
         var end = position
@@ -72,7 +72,8 @@ struct JSONBytes {
         return end
     }
 
-    /// The string whose quotation mark is at a position, and its end. Its bytes are checked, its escapes are not resolved.
+    /// Returns the string whose quotation mark is at a position, and its end. Checks the bytes without resolving
+    /// escapes.
     @inline(__always)
     func string(at position: Int) throws(JSONError) -> (text: JSONText, end: Int) {
         let first = position &+ 1
@@ -82,7 +83,7 @@ struct JSONBytes {
         return (JSONText(start: start + first, length: end &- first, hasEscapes: !isPlain), end &+ 1)
     }
 
-    /// The end of a string from its first byte on that does not stand for itself.
+    /// Returns the end of a string, from its first escape, control character or quotation mark on.
     @inline(never)
     func unusualStringEnd(_ position: Int) throws(JSONError) -> Int {
         var position = position
@@ -116,7 +117,7 @@ struct JSONBytes {
         }
     }
 
-    /// The position of the first byte from a position on that does not stand for itself within a string, or the end.
+    /// Returns the position of the next escape, control character or quotation mark in a string, or the end.
     @inline(__always)
     func plainEnd(_ position: Int) -> Int {
         var position = position
@@ -136,7 +137,7 @@ struct JSONBytes {
         return position
     }
 
-    /// Throws if a container at a position may not be open within others, `depth` in number.
+    /// Checks that a container at a position may be nested in `depth` others.
     @inline(__always)
     func requireRoom(_ depth: Int, at position: Int) throws(JSONError) {
         let limit = isTolerant ? 1_000 : JSONValue.maximumDepth
@@ -151,11 +152,11 @@ struct JSONBytes {
         return JSONError(reason: .malformed(message), offset: position)
     }
 
-    /// Throws if the bytes are not UTF-8.
+    /// Checks that the bytes are UTF-8.
     func requireUTF8() throws(JSONError) {
         let bytes = UnsafeRawBufferPointer(start: start, count: count)
         var union: UInt8 = 0
-        // Without an early exit the compiler checks many bytes at once, and most documents are ASCII.
+        // Without an early exit, the compiler checks many bytes at once. Most documents are ASCII.
         for position in 0..<count { union |= self[position] }
         if union < 0x80 || String(validating: bytes, as: UTF8.self) != nil { return }
         var decoder = UTF8()

@@ -1,4 +1,4 @@
-/// Why bytes could not be read as what was expected.
+/// An error in the form or content of a JSON document.
 public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
     package enum Reason: Hashable, Sendable {
         /// The bytes are not JSON (RFC 8259).
@@ -12,9 +12,9 @@ public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     package var reason: Reason
-    /// The position in the bytes.
+    /// The position of the error in bytes.
     package var offset: Int
-    /// The position in the document, outermost member first.
+    /// The names of the enclosing members, outermost first.
     package var path: [String] = []
 
     package func inside(_ name: String) -> JSONError {
@@ -23,10 +23,10 @@ public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
         return copy
     }
 
-    /// Whether the document as such could be read.
+    /// Whether the document is not valid JSON.
     package var isMalformed: Bool { if case .malformed = reason { true } else { false } }
 
-    /// The defect and its place.
+    /// The defect and its position.
     public var description: String {
         let place = path.reduce("") { $0.isEmpty || $1.hasPrefix("[") ? $0 + $1 : $0 + "." + $1 }
         switch reason {

@@ -1,4 +1,4 @@
-/// The members of the objects that a reader is in, the innermost object's last.
+/// A stack of the members of the objects being read. The members of the innermost object are last.
 package struct JSONMembers: ~Copyable {
     package struct Member {
         let name: JSONText
@@ -6,7 +6,7 @@ package struct JSONMembers: ~Copyable {
         let value: Int
     }
 
-    // Owned, and of a size that malloc keeps at hand.
+    // Owned. The capacity is a size that malloc allocates quickly.
     private var memory = UnsafeMutablePointer<Member>.allocate(capacity: 24)
     private var capacity = 24
     package private(set) var count = 0
@@ -21,7 +21,7 @@ package struct JSONMembers: ~Copyable {
 
     mutating func removeAll(from index: Int) { count = index }
 
-    /// The position of the value of the last member with a name, among those from one index up to another.
+    /// Returns the position of the value of the last member with a name, among the members in a range of indices.
     func value(of name: StaticString, from first: Int, to end: Int) -> Int? {
         let length = name.utf8CodeUnitCount
         var member = memory + end

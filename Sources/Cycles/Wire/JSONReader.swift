@@ -1,7 +1,7 @@
-/// Reads JSON (RFC 8259) piece by piece from bytes that it does not own.
+/// Reads JSON (RFC 8259) value by value, from bytes that outlive the reader.
 ///
-/// Strict: no comments, no trailing commas, no byte order mark; bytes that are not UTF-8 and escapes that are lone
-/// surrogates are refused, since no text stands for them. Nesting is limited, so that no body can exhaust the stack.
+/// Strict: refuses comments, trailing commas, a byte order mark, bytes that are not UTF-8, and escapes that are lone
+/// surrogates, which no text can represent. Limits nesting, so that no body can exhaust the stack.
 package struct JSONReader {
     private let bytes: JSONBytes
     /// The members of the objects that have been read, in memory that all copies of the reader share.
@@ -10,9 +10,9 @@ package struct JSONReader {
     package private(set) var position = 0
     private var depth = 0
 
-    /// Reads a whole document: its bytes must be UTF-8, and nothing but white space may follow the value.
-    /// - Parameter isTolerant: Whether lone surrogates and nesting of up to 1000 levels are accepted. Other clients of the
-    ///   protocol write both; they are for values that are passed on as bytes.
+    /// Reads a whole document. The bytes must be UTF-8, and only white space may follow the value.
+    /// - Parameter isTolerant: Whether lone surrogates and nesting of up to 1000 levels are accepted. Other clients of
+    ///   the protocol write both. For values that are passed on as bytes.
     package static func document<Value>(
         _ body: [UInt8],
         isTolerant: Bool = false,
@@ -30,7 +30,7 @@ package struct JSONReader {
         }
     }
 
-    /// Reads a value in bytes that have been checked.
+    /// Reads a value from bytes that have been checked.
     package static func value<Value>(
         in bytes: UnsafeRawBufferPointer,
         isTolerant: Bool = false,
@@ -44,20 +44,20 @@ package struct JSONReader {
     }
 
     private init(bytes: UnsafeRawBufferPointer, members: UnsafeMutablePointer<JSONMembers>, isTolerant: Bool) {
-        // Empty bytes may have no address, and are never looked at.
+        // Empty bytes may have no address; the address is never read.
         let start = bytes.baseAddress ?? UnsafeRawPointer(members)
         self.bytes = JSONBytes(start: start, count: bytes.count, isTolerant: isTolerant)
         self.members = members
     }
 
-    /// A reader of the same document before another value.
+    /// Returns a reader of the same document, positioned before another value.
     package func moved(to position: Int) -> JSONReader {
         var copy = self
         copy.position = position
         return copy
     }
 
-    /// The next byte that is not white space; nil at the end.
+    /// Moves to the next byte that is not white space, and returns it; nil at the end.
     package mutating func peek() -> UInt8? {
         position = bytes.afterWhiteSpace(position)
         return position < bytes.count ? bytes[position] : nil
@@ -69,7 +69,8 @@ package struct JSONReader {
 
     package mutating func beginArray() throws(JSONError) { try begin(UInt8(ascii: "["), expected: "an array") }
 
-    /// The name of the next member; nil at the end of the object, which is consumed. The value comes next.
+    /// Reads the name of the next member; its value comes next. At the end of the object, consumes the bracket and
+    /// returns nil.
     package mutating func nextName() throws(JSONError) -> JSONText? {
         guard try advance(until: UInt8(ascii: "}")) else { return nil }
         guard peek() == UInt8(ascii: "\"") else { throw bytes.malformed("expected a member's name", at: position) }
@@ -80,7 +81,7 @@ package struct JSONReader {
         return name
     }
 
-    /// Whether another element follows; at the end of the array it is consumed.
+    /// Whether another element follows. At the end of the array, consumes the bracket.
     package mutating func nextElement() throws(JSONError) -> Bool { try advance(until: UInt8(ascii: "]")) }
 
     private mutating func begin(_ bracket: UInt8, expected: String) throws(JSONError) {
@@ -92,7 +93,7 @@ package struct JSONReader {
 
     /// Moves to the next element or member, or past the end of the container.
     private mutating func advance(until bracket: UInt8) throws(JSONError) -> Bool {
-        // No value ends with an opening bracket: after one comes the first element, without a comma.
+        // No value ends with an opening bracket: the first element follows it without a comma.
         let isFirst = bytes[position - 1] == bracket - 2
         let next = peek()
         if next == bracket {
@@ -124,14 +125,14 @@ package struct JSONReader {
         return next == UInt8(ascii: "t")
     }
 
-    /// Consumes `null` if that is next.
+    /// Whether the next value is `null`, which is then consumed.
     package mutating func readNullIfPresent() throws(JSONError) -> Bool {
         guard peek() == UInt8(ascii: "n") else { return false }
         position = try bytes.scalarEnd(position)
         return true
     }
 
-    /// A whole number, exactly: `1e3` and `5.0` are whole, `1.5` is not, and nothing is rounded.
+    /// Reads a whole number exactly: `1e3` and `5.0` are whole, `1.5` is not. Never rounds.
     package mutating func readInt64() throws(JSONError) -> Int64 {
         guard let first = peek(), first == UInt8(ascii: "-") || first &- 0x30 < 10 else {
             throw try mismatch("a whole number")
@@ -143,11 +144,11 @@ package struct JSONReader {
         return try unusualInt64(start..<position)
     }
 
-    /// A number with a sign, a fraction, an exponent or many digits, which may still be whole.
+    /// Reads a number with a sign, a fraction, an exponent or many digits, which may still be whole.
     private func unusualInt64(_ place: Range<Int>) throws(JSONError) -> Int64 {
         let isNegative = bytes[place.lowerBound] == UInt8(ascii: "-")
         var cursor = place.lowerBound + (isNegative ? 1 : 0)
-        // The value is the magnitude times ten to the scale; a zero only counts once another digit follows.
+        // The value is the magnitude times ten to the scale. A zero counts only once another digit follows.
         var magnitude: UInt64 = 0
         var scale = 0
         var zeros = 0
@@ -190,7 +191,7 @@ package struct JSONReader {
         return isNegative ? Int64(truncatingIfNeeded: 0 &- magnitude) : Int64(magnitude)
     }
 
-    /// An exponent, limited so that sums with it cannot overflow.
+    /// Returns an exponent, limited so that sums with it cannot overflow.
     private func exponent(_ place: Range<Int>) -> Int {
         var value = 0
         for position in place where bytes[position] &- 0x30 < 10 {
@@ -223,7 +224,7 @@ package struct JSONReader {
         return elements
     }
 
-    /// Any value. Recursion ends at the depth limit.
+    /// Reads any value. Recursion ends at the depth limit.
     package mutating func readValue() throws(JSONError) -> JSONValue {
         switch peek() {
         case UInt8(ascii: "{"): return .object(try [String: JSONValue](from: &self))
@@ -237,13 +238,13 @@ package struct JSONReader {
         }
     }
 
-    /// Passes over any value, checking that it is valid, without recursion.
-    /// - Parameter recordsMembers: Whether the members of the value, which is an object, are added to ``members``.
+    /// Skips any value without recursion, and checks that the value is valid.
+    /// - Parameter recordsMembers: Whether to add the members of the value, which is an object, to ``members``.
     /// - Returns: The position of the value.
     @discardableResult
     package mutating func skipValue(recordsMembers: Bool = false) throws(JSONError) -> Range<Int> {
         let bytes = bytes
-        // One bit for each open container, set for an object; full words go to `outer`.
+        // One bit for each open container, set for an object. Full words go to `outer`.
         var kinds: UInt64 = 0
         var outer: [UInt64] = []
         var open = 0
@@ -299,7 +300,7 @@ package struct JSONReader {
         return first..<at
     }
 
-    /// The next value is not what was expected; unless it is no value at all.
+    /// Returns the error of a value that has not the expected type. Throws if there is no value.
     package mutating func mismatch(_ expected: String) throws(JSONError) -> JSONError {
         JSONError(reason: .mismatch(expected: expected), offset: try skipValue().lowerBound)
     }

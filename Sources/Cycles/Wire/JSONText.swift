@@ -1,4 +1,4 @@
-/// A string of a document, or the name of a member, as it stands there.
+/// A string of a document or the name of a member, with unresolved escapes.
 package struct JSONText {
     let start: UnsafeRawPointer
     let length: Int
@@ -6,7 +6,7 @@ package struct JSONText {
 
     private var content: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: length) }
 
-    /// Whether the text is this one.
+    /// Whether the resolved text is equal to a name.
     @inline(__always)
     package static func == (left: JSONText, right: StaticString) -> Bool {
         let length = right.utf8CodeUnitCount
@@ -14,7 +14,7 @@ package struct JSONText {
         return left.start.hasSameBytes(as: right.utf8Start, count: length)
     }
 
-    /// Whether the text is this one, and has no escapes.
+    /// Whether the text has no escapes and is equal to another.
     static func == (left: JSONText, right: String) -> Bool {
         guard left.length == right.utf8.count, !left.hasEscapes else { return false }
         var right = right
@@ -23,7 +23,7 @@ package struct JSONText {
         }
     }
 
-    /// The text, its escapes resolved.
+    /// The text with resolved escapes.
     package var text: String {
         if !hasEscapes { return String(decoding: content, as: UTF8.self) }
         var result: [UInt8] = []
@@ -49,7 +49,7 @@ package struct JSONText {
                     scalar = 0x10000 + (scalar & 0x3ff) << 10 + UInt32(low) & 0x3ff
                     position += 6
                 }
-                // Only a tolerant reader passes a lone surrogate, for which no scalar stands.
+                // Only a tolerant reader accepts a lone surrogate, which is not a scalar.
                 result += String(Character(Unicode.Scalar(scalar) ?? "\u{fffd}")).utf8
             default: result.append(content[position - 1])
             }
@@ -57,7 +57,7 @@ package struct JSONText {
         return String(decoding: result, as: UTF8.self)
     }
 
-    /// The low half of a surrogate pair, if it is escaped at `position`.
+    /// Returns the low half of a surrogate pair, if it is escaped at `position`.
     static func lowSurrogate(_ bytes: UnsafeRawBufferPointer, at position: Int) -> UInt16? {
         guard position + 2 <= bytes.count, bytes[position] == UInt8(ascii: "\\"),
             bytes[position + 1] == UInt8(ascii: "u"),
@@ -66,7 +66,7 @@ package struct JSONText {
         return unit
     }
 
-    /// The value of four hexadecimal digits; nil if there are no four.
+    /// Returns the value of four hexadecimal digits; nil if there are no four.
     static func hexadecimal(_ bytes: UnsafeRawBufferPointer, at position: Int) -> UInt16? {
         guard position + 4 <= bytes.count else { return nil }
         var value: UInt16 = 0

@@ -1,11 +1,12 @@
-/// Writes JSON (RFC 8259) into bytes, without white space, members in the order in which they are written.
+/// Writes JSON (RFC 8259) into bytes, without white space and in the order of the calls.
 package struct JSONWriter {
     private let memory: UnsafeMutableRawBufferPointer
-    /// The number of bytes so far, those that found no room included.
+    /// The number of bytes so far, including those beyond the capacity.
     private var count = 0
     private var needsComma = false
 
-    /// The bytes that `write` writes. If they are more than the capacity, `write` is called once again, with enough room.
+    /// Returns the bytes that `write` writes. Calls `write` a second time, with enough room, if they exceed the
+    /// capacity.
     package static func bytes(capacity: Int = 512, _ write: (inout JSONWriter) -> Void) -> [UInt8] {
         var count = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: capacity) { memory, initializedCount in
@@ -24,7 +25,7 @@ package struct JSONWriter {
     package mutating func beginArray() { open(UInt8(ascii: "[")) }
     package mutating func endArray() { close(UInt8(ascii: "]")) }
 
-    /// A member's name that needs no escapes.
+    /// Writes a member's name that needs no escapes.
     package mutating func name(_ name: StaticString) {
         separate()
         put(UInt8(ascii: "\""))
@@ -34,14 +35,14 @@ package struct JSONWriter {
         needsComma = false
     }
 
-    /// A member's name.
+    /// Writes a member's name.
     package mutating func name(_ name: String) {
         string(name)
         put(UInt8(ascii: ":"))
         needsComma = false
     }
 
-    /// A value that is JSON already.
+    /// Writes a value that is already JSON.
     package mutating func raw(_ value: [UInt8]) {
         separate()
         value.withUnsafeBytes { put($0) }
@@ -88,8 +89,8 @@ package struct JSONWriter {
 
     package mutating func null() { raw("null") }
 
-    /// Any value; the members of objects in the order of their names' bytes, so that equal values have equal bytes.
-    /// Recursion is as deep as the value, whose depth validation has limited.
+    /// Writes any value, with the members of objects in the order of their names' bytes, so that equal values have
+    /// equal bytes. Recursion is as deep as the value, whose depth validation limits.
     package mutating func value(_ value: JSONValue) {
         switch value {
         case .null: null()
@@ -171,7 +172,7 @@ package struct JSONWriter {
     }
 }
 
-/// A value that requests contain.
+/// A value of a request.
 package protocol WireEncodable {
     func write(to writer: inout JSONWriter)
 }
@@ -188,7 +189,7 @@ extension JSONValue: WireEncodable {
     package func write(to writer: inout JSONWriter) { writer.value(self) }
 }
 
-/// Members that are left out if they are absent or empty.
+/// Writes members that are left out if absent or empty.
 extension JSONWriter {
     package mutating func member<Value: WireEncodable>(_ name: StaticString, _ value: Value?) {
         guard let value else { return }
@@ -202,13 +203,13 @@ extension JSONWriter {
 }
 
 extension JSONValue {
-    /// The value as JSON text in UTF-8, members in the order of their names.
+    /// The value as JSON text in UTF-8, with members in the order of their names.
     public var encoded: [UInt8] {
         JSONWriter.bytes { $0.value(self) }
     }
 
-    /// Reads one JSON document (RFC 8259) in UTF-8, nested at most ``maximumDepth`` levels deep.
-    /// - Throws: ``JSONError`` that says what is wrong, and where.
+    /// Parses a JSON document (RFC 8259) in UTF-8, nested at most ``maximumDepth`` levels deep.
+    /// - Throws: ``JSONError`` with the defect and its position.
     public init(parsing body: [UInt8]) throws(JSONError) {
         self = try JSONReader.document(body) { reader throws(JSONError) in try reader.readValue() }
     }

@@ -1,4 +1,4 @@
-/// One call of the protocol, ready to be sent: where it goes, what it carries, what its answer has to be.
+/// One call of the protocol, ready to be sent: its target, its contents, and the type of its answer.
 package struct Operation<Output: ResponseDecodable>: Sendable {
     /// The operation of the specification, such as `commitReservation`.
     package var name: StaticString
@@ -7,33 +7,33 @@ package struct Operation<Output: ResponseDecodable>: Sendable {
     package var path: String
     package var body: [UInt8] = []
     package var idempotencyKey: IdempotencyKey?
-    /// The reservation that it is about, if it exists already.
+    /// The reservation that the operation concerns, if it already exists.
     package var reservationID: ReservationID?
-    /// The status of a success; every other is none.
+    /// The status of a success. Any other status is an error.
     package var successStatus = 200
     package var authentication = Authentication.apiKey
-    /// Its place in the queue for connections.
+    /// The priority in the queue for connections.
     package var priority = RequestPriority.normal
-    /// The unit that the request was in, to explain an answer that does not know the budget.
+    /// The unit of the request, used in advice on an answer that reports an unknown budget.
     package var unit: BudgetUnit?
-    /// Whether the 409 codes about budgets mean that the authority said no.
+    /// Whether the 409 codes about budgets are denials.
     package var isBudgetRequest = false
 }
 
-/// Which credentials an operation carries.
+/// The credentials of an operation.
 package enum Authentication: Sendable {
     /// The API key.
     case apiKey
-    /// The operator's key if there is one, else the API key.
+    /// The admin key if there is one, otherwise the API key.
     case operatorOrAPIKey
-    /// None: the operation is public.
+    /// No credentials: the operation is public.
     case none
 }
 
-/// What a client fills in where a request says nothing.
+/// The values that a client adds to requests that lack them.
 package struct RequestDefaults: Sendable {
     package var subject: Subject
-    /// Whether the operator's key is sent where the specification allows it.
+    /// Whether the client sends the admin key where the specification allows it.
     package var usesOperatorKey: Bool
 
     package init(_ configuration: CyclesConfiguration) {
@@ -49,7 +49,7 @@ package struct RequestDefaults: Sendable {
         usesOperatorKey = configuration.adminAPIKey != nil
     }
 
-    /// Fills the gaps in the subject of a request.
+    /// Adds missing fields to the subject of a request.
     package func complete(_ subject: inout Subject) {
         if subject.tenant == nil { subject.tenant = self.subject.tenant }
         if subject.workspace == nil { subject.workspace = self.subject.workspace }

@@ -1,4 +1,4 @@
-/// The operations of the specification. Each is checked, completed and encoded here, once.
+/// The operations of the specification. Each is checked, completed and encoded here.
 extension Operation {
     /// `decide`: POST `/v1/decide`.
     package static func decide(_ request: DecisionRequest, _ defaults: RequestDefaults) throws(CyclesError) -> Self
@@ -30,7 +30,7 @@ extension Operation {
         return try createReservation(completing: &request, defaults)
     }
 
-    /// The same. Adds the defaults to the subject of the request in place.
+    /// `createReservation`, adding the defaults to the subject of the request in place.
     package static func createReservation(
         completing request: inout ReservationCreateRequest,
         _ defaults: RequestDefaults
@@ -262,8 +262,8 @@ extension Operation {
         )
     }
 
-    /// `createEvent` with a body that was checked and encoded before; in place of the commit of a reservation, if one is
-    /// given.
+    /// `createEvent` with a body that was checked and encoded before, in place of the commit of a reservation, if one
+    /// is given.
     package static func createEvent(
         insteadOf id: ReservationID?,
         body: [UInt8],
@@ -308,7 +308,7 @@ extension QueryString {
         add("toolset", filters.toolset)
     }
 
-    /// The two ends of a window of time, as date-times.
+    /// Adds the two ends of a time window, as date-times.
     fileprivate mutating func add(
         window from: StaticString,
         _ to: StaticString,

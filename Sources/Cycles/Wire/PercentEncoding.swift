@@ -1,6 +1,6 @@
-/// Texts as parts of a URL (RFC 3986): only letters, digits and `-._~` stand for themselves.
+/// Encodes texts as parts of a URL (RFC 3986). Leaves only letters, digits and `-._~` unencoded.
 package enum PercentEncoding {
-    /// A text as one segment of a path or one part of a query: no character of it can end the part.
+    /// Encodes a text as one path segment or one part of a query. No encoded character can end the part.
     package static func encode(_ text: String) -> String {
         var copy = text
         if copy.withUTF8({ $0.allSatisfy(isUnreserved) }) { return text }
@@ -21,7 +21,7 @@ package enum PercentEncoding {
     }
 }
 
-/// The query of a URL, built parameter by parameter.
+/// Builds the query of a URL parameter by parameter.
 package struct QueryString {
     private var text = ""
 

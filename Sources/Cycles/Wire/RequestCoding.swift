@@ -1,5 +1,5 @@
 extension ReservationCreateRequest {
-    /// The body that is sent.
+    /// Encodes the body of the request.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
         JSONWriter.body(512, key) { writer in
             writer.member("subject", subject)
@@ -15,7 +15,7 @@ extension ReservationCreateRequest {
 }
 
 extension CommitRequest {
-    /// The body that is sent.
+    /// Encodes the body of the request.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
         JSONWriter.body(256, key) { writer in
             writer.member("actual", actual)
@@ -26,14 +26,14 @@ extension CommitRequest {
 }
 
 extension ReleaseRequest {
-    /// The body that is sent.
+    /// Encodes the body of the request.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
         JSONWriter.body(128, key) { writer in writer.member("reason", reason) }
     }
 }
 
 extension ExtendRequest {
-    /// The body that is sent.
+    /// Encodes the body of the request.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
         JSONWriter.body(128, key) { writer in
             writer.member("extend_by_ms", extendBy.wholeMilliseconds)
@@ -43,7 +43,7 @@ extension ExtendRequest {
 }
 
 extension DecisionRequest {
-    /// The body that is sent.
+    /// Encodes the body of the request.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
         JSONWriter.body(512, key) { writer in
             writer.member("subject", subject)
@@ -55,7 +55,7 @@ extension DecisionRequest {
 }
 
 extension EventCreateRequest {
-    /// The body that is sent.
+    /// Encodes the body of the request.
     package func encoded(key: IdempotencyKey) -> [UInt8] {
         JSONWriter.body(512, key) { writer in
             writer.member("subject", subject)
@@ -70,7 +70,7 @@ extension EventCreateRequest {
 }
 
 extension JSONWriter {
-    /// A request's body, which begins with its idempotency key.
+    /// Encodes a request's body, which begins with the idempotency key.
     @inline(__always)
     fileprivate static func body(
         _ capacity: Int,

@@ -1,6 +1,6 @@
-/// The rules of the specification that a request has to keep before anything is sent.
+/// The rules of the specification for requests, checked before anything is sent.
 ///
-/// Lengths count Unicode scalars; blank means nothing but Unicode white space.
+/// Lengths count Unicode scalars. Blank texts consist of Unicode white space only.
 package enum RequestValidation {
     package static func subject(_ subject: Subject) throws(CyclesError) {
         guard !subject.isEmpty else {
@@ -100,7 +100,7 @@ package enum RequestValidation {
         atLeast least: Int = 0,
         atMost most: Int
     ) throws(CyclesError) {
-        // No text has more scalars than bytes, so that most are settled without counting.
+        // A text has at most as many scalars as bytes: most texts need no count.
         let bytes = text.utf8.count
         if bytes >= least && bytes <= most && (least == 0 || bytes > 0) { return }
         let count = text.unicodeScalars.count
@@ -116,7 +116,7 @@ package enum RequestValidation {
 }
 
 extension JSONValue {
-    /// Whether arrays and objects are nested at most so deep. Looks no deeper than that.
+    /// Whether arrays and objects are nested at most `depth` levels. Examines no deeper level.
     fileprivate func fits(depth: Int) -> Bool {
         switch self {
         case .array(let elements): depth > 0 && elements.allSatisfy { $0.fits(depth: depth - 1) }

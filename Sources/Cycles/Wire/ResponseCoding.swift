@@ -136,10 +136,11 @@ extension EvidenceEnvelope: WireObjectDecodable, ResponseDecodable {
 }
 
 extension WireObject {
-    /// The reason of a decision, which explains the decision and does not change it.
+    /// The reason of a decision. An unusable reason counts as absent, since it does not change the decision.
     package var reasonCode: ReasonCode? { informationalText("reason_code").map(ReasonCode.init) }
 
-    /// An empty cursor leads nowhere; a server that gives a cursor and does not say whether there is more may have.
+    /// Returns the cursor of the next page, and whether there may be one. An empty cursor counts as absent. A cursor
+    /// without `has_more` means that there may be a next page.
     fileprivate func nextPage() throws(JSONError) -> (cursor: String?, hasMore: Bool) {
         let text: String? = try optional("next_cursor")
         let hasMore: Bool? = try optional("has_more")

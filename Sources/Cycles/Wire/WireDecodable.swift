@@ -1,10 +1,10 @@
-/// What can be read from JSON by itself.
+/// A value that can be read from JSON without context.
 package protocol WireDecodable {
     init(from reader: inout JSONReader) throws(JSONError)
 }
 
 extension WireDecodable {
-    /// The value that a part of a document stands for; nil if the part is absent or anything else.
+    /// Reads a value from a part of a document; nil if the part is absent or of another form.
     package init?(decoding part: JSONValue?) {
         let value = part.flatMap { part in
             try? JSONReader.document(part.encoded) { reader throws(JSONError) in try Self(from: &reader) }
@@ -68,14 +68,14 @@ extension Dictionary: WireDecodable where Key == String, Value: WireDecodable {
     }
 }
 
-/// In whole milliseconds, zero or more.
+/// A duration in whole milliseconds, zero or more.
 extension Duration: WireDecodable {
     package init(from reader: inout JSONReader) throws(JSONError) {
         self = .milliseconds(try reader.readNonNegative("zero or more milliseconds"))
     }
 }
 
-/// A whole number that is zero or more.
+/// A whole number, zero or more.
 package struct WireCount: WireDecodable {
     package let value: Int64
 
@@ -84,7 +84,7 @@ package struct WireCount: WireDecodable {
     }
 }
 
-/// The names of scopes: each entry is a text, or an object that has the name as `scope`.
+/// The names of scopes. Each entry is a text, or an object with the name as `scope`.
 package struct WireScopes: WireDecodable {
     package let names: [String]
 
@@ -97,7 +97,7 @@ package struct WireScopes: WireDecodable {
 }
 
 extension JSONReader {
-    /// A value that makes the document invalid if it is not what it should be. Errors name it.
+    /// Reads a value that makes the document invalid if it is malformed. Errors name the value.
     @inline(__always)
     package mutating func required<Value: WireDecodable>(_ name: StaticString) throws(JSONError) -> Value {
         do throws(JSONError) {
@@ -107,7 +107,7 @@ extension JSONReader {
         }
     }
 
-    /// As required; null stands for absence.
+    /// Reads a value like ``required(_:)``; null counts as absent.
     @inline(__always)
     package mutating func optional<Value: WireDecodable>(_ name: StaticString) throws(JSONError) -> Value? {
         if try readNullIfPresent() { return nil }

@@ -1,4 +1,4 @@
-/// A value that is an object in JSON.
+/// A value that JSON represents as an object.
 package protocol WireObjectDecodable: WireDecodable {
     init(_ object: borrowing WireObject) throws(JSONError)
 }
@@ -20,22 +20,22 @@ extension ResponseDecodable where Self: WireObjectDecodable {
     }
 }
 
-/// An object whose members are found in one pass and then read by name, each in one of these ways:
+/// A JSON object. Finds its members in one pass, and then reads them by name, each in one of these ways:
 ///
-/// - ``required``: the member makes the answer invalid if it is missing or not what it should be.
-/// - ``optional``: the member may be missing or null, and makes the answer invalid if it is anything unexpected. This is
-///   for members that decide what a caller may do.
-/// - ``informational``: anything unexpected counts as absent, so that it cannot turn an operation that the server has
+/// - ``required``: a missing or malformed member makes the answer invalid.
+/// - ``optional``: the member may be missing or null. A malformed member makes the answer invalid. For members that
+///   decide what a caller may do.
+/// - ``informational``: a malformed member counts as absent, so that it cannot turn an operation that the server has
 ///   performed into a failure.
-/// - ``balances`` and ``evidence``: as informational, and decoded when they are used.
+/// - ``balances`` and ``evidence``: like ``informational``, and decoded on access.
 ///
-/// Other members are passed over. Of several members with one name, the last counts.
+/// Other members are skipped. Of several members with one name, the last one counts.
 package struct WireObject: ~Copyable {
-    /// Stands behind the object; copies read the members.
+    /// Positioned after the object. Copies read the members.
     private let reader: JSONReader
-    /// The place of the members among those of the reader.
+    /// The range of the object's members among those of the reader.
     private let range: Range<Int>
-    /// The answer that the object is; empty for an object within another.
+    /// The body of the answer, if the object is the whole body; empty for a nested object.
     private let document: [UInt8]
 
     init(from reader: inout JSONReader, of document: [UInt8] = []) throws(JSONError) {
@@ -54,7 +54,8 @@ package struct WireObject: ~Copyable {
         return try reader.required(name)
     }
 
-    /// As required; any value but the expected one makes the answer invalid, since it does not report success.
+    /// Reads a member like ``required(_:)``. Any value but the expected one makes the answer invalid, since it does not
+    /// report success.
     package func required<Value: WireDecodable & _OpenEnumeration>(
         _ name: StaticString,
         expecting expected: Value
@@ -77,7 +78,7 @@ package struct WireObject: ~Copyable {
         return try? Value(from: &reader)
     }
 
-    /// As informational; a blank text counts as absent, too.
+    /// Reads a member like ``informational(_:)``. A blank text also counts as absent.
     package func informationalText(_ name: StaticString) -> String? {
         let text: String? = informational(name)
         return text.flatMap { $0.isBlank ? nil : $0 }
@@ -95,7 +96,7 @@ package struct WireObject: ~Copyable {
         }
     }
 
-    /// A reader before the value of a member; nil if there is no such member.
+    /// Returns a reader positioned before the value of a member; nil if there is no such member.
     private func member(_ name: StaticString) -> JSONReader? {
         guard let place = place(of: name) else { return nil }
         return reader.moved(to: place)
