@@ -7,10 +7,10 @@
     /// configuration.observer = LoggingObserver(logger: Logger(label: "cycles"))
     /// ```
     ///
-    /// The message is the event's description. The metadata name the values of the event: `cycles.reservation_id`,
-    /// `cycles.tenant`, `cycles.operation`, `cycles.idempotency_key`, `cycles.status`, `cycles.request_id`, `cycles.trace_id`,
-    /// `cycles.error`, `cycles.duration_ms` and `cycles.path`, each where the event has it. No entry contains an API
-    /// key.
+    /// The message is the event's description. The metadata contain the values of the event: `cycles.reservation_id`,
+    /// `cycles.tenant`, `cycles.operation`, `cycles.idempotency_key`, `cycles.status`, `cycles.request_id`,
+    /// `cycles.trace_id`, `cycles.error`, `cycles.duration_ms` and `cycles.path`, as far as the event has them. No
+    /// entry contains an API key.
     public struct LoggingObserver: CyclesObserver {
         private let logger: Logger
 
@@ -18,7 +18,7 @@
         /// and extensions of leases are `debug`.
         public init(logger: Logger) { self.logger = logger }
 
-        /// Writes an event.
+        /// Writes an event to the logger.
         public func observe(_ event: CyclesEvent) {
             let level: Logger.Level =
                 switch event.severity {
@@ -27,7 +27,7 @@
                 case .warning: .warning
                 case .error: .error
                 }
-            // Spares the description of an event that is not written.
+            // Does not build the description of an event that is not written.
             guard level >= logger.logLevel else { return }
             logger.log(level: level, "\(event)", metadata: Self.metadata(of: event))
         }

@@ -16,7 +16,7 @@
     /// | `cycles.held` | meter | | guards that hold a reservation |
     /// | `cycles.pending` | meter | | settlements and releases that have begun and not ended |
     ///
-    /// The handlers come from the metrics system's factory at the time of the initialiser.
+    /// The handlers come from the factory that the metrics system has when the observer is created.
     public final class MetricsObserver: CyclesObserver {
         private struct Work {
             var held: Set<ReservationID> = []
@@ -83,7 +83,7 @@
         }
 
         private func change(_ body: (inout Work) -> Void) {
-            // Set under the lock, so that no older number replaces a newer one.
+            // Set under the lock, so that an older number never replaces a newer one.
             work.withLock { work in
                 body(&work)
                 held.set(work.held.count)
@@ -117,7 +117,7 @@
         }
 
         /// The value of the dimension `error`. Codes that the client does not know share one value, so that a server
-        /// cannot make any number of metrics.
+        /// cannot create any number of metrics.
         private static func label(_ error: CyclesError) -> String {
             if case .unrecognized = error.errorCode { return "UNRECOGNIZED" }
             if case .denied(let denial) = error, case .unrecognized = denial.reason { return "UNRECOGNIZED" }

@@ -52,8 +52,8 @@ package struct HeartbeatSchedule: Hashable, Sendable {
     ///   - extending: The time to live that was requested.
     ///   - grant: The lease in the valid answer, with the times of the attempt that was answered.
     ///   - longestTimeout: The upper limit of an attempt's timeout.
-    ///   - hasFixedTimeout: Whether every attempt uses that limit. Otherwise the timeout is a sixth of the lead, at
-    ///     least a second and at most that limit, so that short leases can be kept.
+    ///   - hasFixedTimeout: Whether every attempt uses `longestTimeout`. Otherwise the timeout is a sixth of the lead,
+    ///     at least a second and at most `longestTimeout`, so that short leases can be kept.
     package static func begin(
         extending timeToLive: Duration,
         grant: LeaseReport,
@@ -62,7 +62,7 @@ package struct HeartbeatSchedule: Hashable, Sendable {
     ) -> (schedule: HeartbeatSchedule, first: Step) {
         var schedule = HeartbeatSchedule(timeToLive, grant, longestTimeout, hasFixedTimeout)
         guard let remaining = grant.remainingMilliseconds else {
-            // The server may have granted any shorter time.
+            // The server may have granted a shorter time than requested.
             return (schedule, .attempt(at: grant.received, withFreshKey: true))
         }
         let first = schedule.establish(remaining: remaining, grant)
@@ -92,7 +92,7 @@ package struct HeartbeatSchedule: Hashable, Sendable {
 
     // MARK: Results of attempts
 
-    /// Takes a valid 200.
+    /// Takes a successful answer to an extension.
     package mutating func succeeded(_ report: LeaseReport) -> Step {
         let grant = report.expiresAtMilliseconds.saturatingSubtracting(expiresAt)
         let sinceLast = HeartbeatSchedule.elapsed(from: lastExtended, to: report.received)
@@ -109,7 +109,7 @@ package struct HeartbeatSchedule: Hashable, Sendable {
         return .attempt(at: nextBeat(after: report.received), withFreshKey: true)
     }
 
-    /// Takes the answer to an extension that the caller requested. Resets the count of zero delays, which applies to
+    /// Takes the answer to an extension that the caller requested. Resets the count of zero delays, which counts only
     /// the schedule's own attempts.
     package mutating func extendedByHand(_ report: LeaseReport) -> Step {
         zeroDelays = 0
@@ -189,14 +189,15 @@ package struct HeartbeatSchedule: Hashable, Sendable {
 
     private static let heldInterval: Int64 = 30_000
 
-    /// Whether a grant is about as long as the time between two extensions, which suggests a limit of the lead.
+    /// Whether a grant is about as long as the time between two extensions, which suggests that the server limits the
+    /// lead.
     private static func echoes(_ grant: Int64, of elapsed: Int64, asked: Int64) -> Bool {
         if grant <= 0 { return true }
         let (grant, elapsed, asked) = (Double(grant), Double(elapsed), Double(asked))
         return grant < 0.9 * asked && 0.75 * elapsed <= grant && grant <= 1.25 * elapsed
     }
 
-    /// The next beat. Beats at which the lease has lead to spare are skipped.
+    /// The time of the next extension. Skips beats at which the remaining lead is still sufficient.
     private func nextBeat(after now: Duration) -> Duration {
         let beat = now + .milliseconds(interval)
         guard lastGrant > 0, interval > 0 else { return beat }

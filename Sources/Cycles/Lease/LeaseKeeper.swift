@@ -1,7 +1,7 @@
 /// Extends the leases of clients that share a core, with one heap of deadlines and one alarm.
 ///
-/// Performs the steps of each lease's ``HeartbeatSchedule``. Leases change under the lock; the resulting effects are
-/// performed without it.
+/// Performs the steps of each lease's ``HeartbeatSchedule``. Changes leases under the lock, and performs the resulting
+/// effects without it.
 package final class LeaseKeeper: Sendable {
     private struct State {
         var waiting = DeadlineHeap<Lease>()
@@ -47,15 +47,17 @@ package final class LeaseKeeper: Sendable {
         }
     }
 
-    /// Ends a lease, when its reservation is settled or abandoned.
+    /// Ends a lease when its reservation is settled or abandoned.
     package func end(_ lease: Lease) {
         change { state, _ in finish(lease, &state) }
     }
 
-    /// Marks a lease as being settled. It is still extended, but RESERVATION_FINALIZED ends it without a report.
+    /// Marks a lease as being settled. The keeper still extends the lease, but RESERVATION_FINALIZED ends it without a
+    /// report.
     package func beginSettling(_ lease: Lease) { state.withLock { _ in lease.isSettling = true } }
 
-    /// The loss of a lease; nil while it lasts. A lease is lost if the server said so, or if its known end has passed.
+    /// The loss of a lease; nil while the lease lasts. A lease is lost if the server reported its end, or if its known
+    /// end has passed.
     package func loss(_ lease: Lease) -> LeaseLoss? {
         let now = time.monotonic
         return state.withLock { _ in
@@ -81,7 +83,7 @@ package final class LeaseKeeper: Sendable {
         }
     }
 
-    /// Calls `whenLost` once when a lease is lost; immediately if it is lost already.
+    /// Calls `whenLost` once when a lease is lost; immediately if the lease is already lost.
     package func notify(_ lease: Lease, whenLost: @escaping @Sendable (LeaseLoss) -> Void) {
         let message = state.withLock { _ in
             if lease.lossMessage == nil, lease.phase != .ended { lease.whenLost = whenLost }
@@ -96,7 +98,7 @@ package final class LeaseKeeper: Sendable {
     /// The earliest possible end of a lease; nil if it is not known.
     package func knownEnd(_ lease: Lease) -> Duration? { state.withLock { _ in lease.knownEnd } }
 
-    /// Resumes the leases of clients whose API key was replaced: those that stopped with a 401 and have not run out.
+    /// Resumes the leases of clients whose API key was replaced, if the leases stopped with a 401 and have not run out.
     package func resumeAfterNewKey(of credentials: Credentials) {
         let now = time.monotonic
         change { state, effects in
@@ -126,7 +128,7 @@ package final class LeaseKeeper: Sendable {
             // The alarm is set only to earlier times: an early alarm costs less than setting it for each change.
             guard let next = state.waiting.nextDeadline, state.alarm.map({ next < $0 }) ?? true else { return }
             state.alarm = next
-            // Under the lock, so that no older time replaces a newer one.
+            // Set under the lock, so that an older time never replaces a newer one.
             alarm.set(to: next)
         }
         for effect in effects { carryOut(effect) }
@@ -151,7 +153,7 @@ package final class LeaseKeeper: Sendable {
             return
         }
         lease.performer.start(operation, CallOptions(timeout: timeout), trace: lease.trace) { [weak self] attempt in
-            // The keeper is gone once the client and all its guards are.
+            // The keeper no longer exists once the client and all its guards are released.
             switch attempt.result {
             case .success(let response): self?.succeeded(lease, response.value, attempt)
             case .failure(let error): self?.failed(lease, error)
@@ -190,7 +192,7 @@ package final class LeaseKeeper: Sendable {
     private func failed(_ lease: Lease, _ error: CyclesError) {
         let now = time.monotonic
         change { state, effects in
-            // Ignores the answer if the lease has ended meanwhile.
+            // Ignores the answer if the lease has ended in the meantime.
             guard lease.phase == .attempting else { return }
             if lease.isSettling, error.errorCode == .reservationFinalized {
                 finish(lease, &state)
@@ -261,7 +263,7 @@ package final class LeaseKeeper: Sendable {
         )
     }
 
-    /// Replaces the deadline of a lease. A lease that is lost and not due for an attempt gets none.
+    /// Replaces the deadline of a lease. A lost lease that is not due for an attempt gets none.
     private func wait(_ lease: Lease, until time: Duration?, _ state: inout State) {
         state.waiting.remove(lease)
         guard let time, lease.phase == .waiting || lease.lossMessage == nil else { return }
@@ -305,10 +307,10 @@ package final class LeaseKeeper: Sendable {
 
 /// The lease of one reservation.
 ///
-/// Unchecked Sendable: its variables are accessed only by its keeper, under the keeper's lock.
+/// Unchecked Sendable: only its keeper accesses its variables, under the keeper's lock.
 package final class Lease: DeadlineHeapElement, @unchecked Sendable {
     fileprivate enum Phase {
-        /// Waits for the next attempt; or, before ``LeaseKeeper/keep(_:_:)``, for nothing.
+        /// Waits for the next attempt. Before ``LeaseKeeper/keep(_:_:)``, waits for nothing.
         case waiting
         case attempting
         /// Is no longer extended, and may still run out.
@@ -317,26 +319,26 @@ package final class Lease: DeadlineHeapElement, @unchecked Sendable {
     }
 
     package let reservationID: ReservationID
-    /// Sends the extensions of the lease, with the present key of its client.
+    /// Sends the extensions of the lease, with the client's present key.
     let performer: OperationPerformer
-    /// The trace of its extensions.
+    /// The trace of the extensions.
     let trace: TraceParent
 
     fileprivate var schedule: HeartbeatSchedule
     fileprivate var expiresAtMilliseconds: Int64
-    /// The key of the extension that has not succeeded yet.
+    /// The idempotency key of the extension in progress.
     fileprivate var key: IdempotencyKey?
     fileprivate var phase = Phase.waiting
-    /// Whether the keeper extends it; false if heartbeats are disabled.
+    /// Whether the keeper extends the lease; false if heartbeats are disabled.
     fileprivate var isKept = false
     fileprivate var isSettling = false
     fileprivate var hasReportedLimit = false
-    /// The generation of the API key in its last attempt.
+    /// The generation of the API key in the last attempt.
     fileprivate var keyGeneration = 0
-    /// The description of its loss; nil if it is not lost.
+    /// The description of the loss; nil if the lease is not lost.
     fileprivate var lossMessage: String?
     fileprivate var whenLost: (@Sendable (LeaseLoss) -> Void)?
-    // Sound: only the heap uses it, one statement at a time.
+    // Sound: only the heap accesses the property, one statement at a time.
     @exclusivity(unchecked) var heapPosition: Int?
 
     package init(

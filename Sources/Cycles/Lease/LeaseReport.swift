@@ -6,7 +6,7 @@ package struct LeaseReport: Hashable, Sendable {
     package var expiresAtMilliseconds: Int64
     /// The time at which the answered attempt was sent.
     package var sent: Duration
-    /// The time at which the answer had been received.
+    /// The time at which the answer was received.
     package var received: Duration
 
     package init(remainingMilliseconds: Int64?, expiresAtMilliseconds: Int64, sent: Duration, received: Duration) {
@@ -20,13 +20,13 @@ package struct LeaseReport: Hashable, Sendable {
 /// The kinds of failure of an attempt to extend a lease.
 package enum ExtendFailure: Hashable, Sendable {
     /// The lease may have been extended, or an intermediary answered: a transport failure, a 5xx, a 408, a 2xx or 3xx
-    /// that is no success, a 4xx whose body is no error of the protocol.
+    /// that is not a success, or a 4xx whose body is not an error of the protocol.
     case transient
     /// A 429 or LIMIT_EXCEEDED, with the `Retry-After` of the answer.
     case throttled(retryAfterSeconds: Int64?)
-    /// The server will never extend this reservation again.
+    /// The server never extends this reservation again.
     case permanent(ErrorCode)
-    /// Any other refusal: a retry would get the same answer.
+    /// Any other refusal. A retry would get the same answer.
     case refused(status: Int, ErrorCode?)
 
     package init(status: Int, code: ErrorCode?, retryAfter: Duration?) {
@@ -40,7 +40,7 @@ package enum ExtendFailure: Hashable, Sendable {
         }
         let isOfProtocol = code?.isOfProtocol ?? false
         switch (status, code) {
-        // A rate limit of a gateway counts as one of the server if it has a Retry-After.
+        // A gateway's rate limit counts as the server's if it has a Retry-After.
         case (429, _) where isOfProtocol || retryAfter != nil, (_, .limitExceeded):
             self = .throttled(retryAfterSeconds: retryAfter?.components.seconds)
         case (401, _): self = .refused(status: status, code)
@@ -52,7 +52,7 @@ package enum ExtendFailure: Hashable, Sendable {
 }
 
 extension ErrorCode {
-    /// Whether the server will never extend a reservation again once it has answered with this code.
+    /// Whether the server, having answered with this code, never extends the reservation again.
     fileprivate var endsLeases: Bool {
         switch self {
         case .reservationExpired, .reservationFinalized, .maxExtensionsExceeded, .tenantClosed, .notFound: true
