@@ -213,7 +213,7 @@ final class SimulatedFiles: FileSystem {
     var homeDirectory: String? { nil }
 
     func prepareDirectory(_ path: String) throws(FileError) {
-        try disk.call(processID, "make the directory", path, isChange: false) { (image) throws(FileError) in
+        try disk.call(processID, "create the directory", path, isChange: false) { (image) throws(FileError) in
             _ = image.directories.insert(path)
         }
     }

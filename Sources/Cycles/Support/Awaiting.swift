@@ -1,4 +1,5 @@
-/// Waits, as a task, for the value that `begin` hands to its argument: once, from any thread.
+/// Suspends the task until `done` is called with a value. `begin` receives `done`, and arranges for exactly one call,
+/// on any thread.
 @inline(__always)
 package func awaiting<Value: Sendable>(
     _ begin: (_ done: @escaping @Sendable (Value) -> Void) -> Void
@@ -13,8 +14,8 @@ package func awaiting<Value: Sendable>(
     return arrival.value
 }
 
-/// Waits, on this thread, for the value that `begin` hands to its argument: once, from any thread. The thread must be one
-/// that may block.
+/// Blocks the thread until `done` is called with a value. `begin` receives `done`, and arranges for exactly one call,
+/// on any thread. The calling thread must be allowed to block.
 /// - Parameter time: A clock whose alarms the thread runs while it waits, if the system has no thread for them.
 package func blocking<Value: Sendable>(
     helping time: (any TimeSource)? = nil,

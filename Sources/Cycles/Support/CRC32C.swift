@@ -1,7 +1,7 @@
-/// The checksum of RFC 3720 (Castagnoli), eight bytes at a time.
+/// The CRC-32C checksum (RFC 3720, Castagnoli), computed eight bytes at a time.
 package enum CRC32C {
-    /// The checksum of bytes, or of more bytes after others.
-    /// - Parameter previous: The checksum of the bytes before; 0 if there are none.
+    /// Returns the checksum of bytes, or continues the checksum of preceding bytes.
+    /// - Parameter previous: The checksum of the preceding bytes; 0 if there are none.
     package static func checksum(_ bytes: some Sequence<UInt8>, after previous: UInt32 = 0) -> UInt32 {
         if let crc = bytes.withContiguousStorageIfAvailable({ checksum(UnsafeRawBufferPointer($0), after: previous) }) {
             return crc
@@ -30,7 +30,7 @@ package enum CRC32C {
         return ~crc
     }
 
-    /// Eight tables of 256 entries: the effect of a byte that 0 to 7 others follow.
+    /// Eight tables of 256 entries. Table n holds the effect of a byte that n other bytes follow.
     private static let tables: [UInt32] = {
         var tables: [UInt32] = []
         for index in 0..<256 as Range<UInt32> {

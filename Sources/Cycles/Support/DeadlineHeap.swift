@@ -1,11 +1,11 @@
-/// An object that can wait in a ``DeadlineHeap``, and in no more than one.
+/// An object that can wait in at most one ``DeadlineHeap``.
 protocol DeadlineHeapElement: AnyObject {
-    /// Its index in the heap; nil outside. Belongs to the heap.
+    /// The object's index in the heap; nil outside. Only the heap sets it.
     var heapPosition: Int? { get set }
 }
 
-/// Objects with deadlines, the earliest first. The owner of the heap sees to it that one thread at a time touches the heap
-/// and its elements.
+/// Objects with deadlines, the earliest first. The heap's owner ensures that one thread at a time accesses the heap and
+/// its elements.
 struct DeadlineHeap<Element: DeadlineHeapElement> {
     private struct Entry {
         var deadline: Duration
@@ -21,10 +21,10 @@ struct DeadlineHeap<Element: DeadlineHeapElement> {
 
     var all: [Element] { entries.map(\.element) }
 
-    /// The deadline of an element; nil if it does not wait.
+    /// Returns the deadline of an element; nil if the element is not in the heap.
     func deadline(of element: Element) -> Duration? { element.heapPosition.map { entries[$0].deadline } }
 
-    /// Takes an element in, which must not be in already.
+    /// Inserts an element, which must not be in the heap.
     mutating func insert(_ element: Element, until deadline: Duration) {
         precondition(element.heapPosition == nil, "an element waits once")
         let entry = Entry(deadline: deadline, element: element)
@@ -32,14 +32,14 @@ struct DeadlineHeap<Element: DeadlineHeapElement> {
         siftUp(entry, from: entries.count - 1)
     }
 
-    /// Takes the earliest element out if it is due.
+    /// Removes and returns the earliest element if it is due.
     mutating func popFirst(dueAt now: Duration) -> Element? {
         guard let first = entries.first, first.deadline <= now else { return nil }
         remove(first.element)
         return first.element
     }
 
-    /// Takes an element out, if it is in.
+    /// Removes an element if it is in the heap.
     mutating func remove(_ element: Element) {
         guard let position = element.heapPosition else { return }
         element.heapPosition = nil
@@ -47,7 +47,7 @@ struct DeadlineHeap<Element: DeadlineHeapElement> {
         if position < entries.count { siftUp(last, from: siftDown(last, from: position)) }
     }
 
-    /// Puts an entry into a free position, or above it: entries that are due after it move down.
+    /// Places an entry at a free position or nearer to the root. Moves entries that are due later down.
     private mutating func siftUp(_ entry: Entry, from start: Int) {
         var position = start
         while position > 0 {

@@ -1,4 +1,4 @@
-/// The objects that all clients of a process share: one for each directory, as long as somebody uses it.
+/// The objects that all clients of a process share, one for each directory. An object exists as long as it is in use.
 package final class DirectoryRegistry: Sendable {
     private struct Entry: Sendable {
         let path: String
@@ -7,7 +7,7 @@ package final class DirectoryRegistry: Sendable {
     }
 
     private final class WeakObject: @unchecked Sendable {
-        // Unchecked: set once, before anyone else sees it.
+        // Unchecked: set once, before any other thread can access it.
         private(set) weak var value: (any AnyObject & Sendable)?
         init(_ value: any AnyObject & Sendable) { self.value = value }
     }
@@ -19,8 +19,8 @@ package final class DirectoryRegistry: Sendable {
 
     package init() {}
 
-    /// The object of a directory, which may go by several paths.
-    /// - Parameter make: Makes it if there is none.
+    /// Returns the object of a directory. Different paths of one directory have the same object.
+    /// - Parameter make: Creates the object if there is none.
     package func object<Object: AnyObject & Sendable>(
         for path: String,
         in files: any FileSystem,
@@ -28,7 +28,7 @@ package final class DirectoryRegistry: Sendable {
     ) -> Object {
         let identity = files.identity(of: path)
         return entries.withLock { entries in
-            // In a process that was forked, its parent's objects have no threads.
+            // In a forked process, the parent's objects have no threads.
             entries.removeAll { $0.object.value == nil || $0.process != files.processID }
             for entry in entries
             where entry.path == path || (identity != nil && files.identity(of: entry.path) == identity) {

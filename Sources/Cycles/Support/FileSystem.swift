@@ -1,40 +1,40 @@
 /// The file operations of the journal. All of them block.
 package protocol FileSystem: Sendable {
-    /// The user's home; nil if there is none.
+    /// The user's home directory; nil if there is none.
     var homeDirectory: String? { get }
-    /// The number that no other running process has.
+    /// The process identifier.
     var processID: Int32 { get }
 
-    /// Makes a directory that only its owner may use, with the directories above it. One that exists is accepted if it
-    /// is a real directory, belongs to the user and may be written by nobody else.
+    /// Creates a directory that only its owner may use, and missing directories above it. Accepts an existing directory
+    /// if it is a real directory, belongs to the user and may be written by nobody else.
     func prepareDirectory(_ path: String) throws(FileError)
-    /// Makes a file that only its owner may read, with its contents on disk when this returns. It must not exist.
+    /// Creates a file that only its owner may read, with its contents on disk on return. The file must not exist.
     func createFile(_ path: String, _ contents: [UInt8]) throws(FileError)
-    /// Gives a file another name, replacing one that has it.
+    /// Renames a file, replacing a file with the new name.
     func rename(_ path: String, to other: String) throws(FileError)
-    /// Removes a file. One that is not there is no error.
+    /// Removes a file. A missing file is not an error.
     func remove(_ path: String) throws(FileError)
-    /// Sees to it that the names in a directory are on disk.
+    /// Flushes the names in a directory to disk.
     func syncDirectory(_ path: String) throws(FileError)
-    /// The names in a directory, in no order; none if it is not there.
+    /// Returns the names in a directory, in no order; none if the directory does not exist.
     func list(_ path: String) throws(FileError) -> [String]
     /// Reads a regular file without following a link.
-    /// - Parameter limit: The most bytes that are read; a larger file is an error.
+    /// - Parameter limit: The maximum size in bytes. A larger file is an error.
     func read(_ path: String, limit: Int) throws(FileError) -> [UInt8]
-    /// Whether something can be made in a directory, as far as can be told without doing so.
+    /// Whether files can probably be created in a directory. Creates nothing.
     func mayWrite(to directory: String) -> Bool
-    /// The time since a file was changed, below zero if that lies in the future; nil if it cannot be told.
+    /// The time since a file was modified; negative for a time in the future, nil if not known.
     func age(of path: String) -> Duration?
 
     /// The objects that the clients of one process share. Each simulated process of a test has a registry of its own.
     var registry: DirectoryRegistry { get }
-    /// Names a file or directory whatever its path is; nil if it is not there.
+    /// Returns the identity of a file or directory, which does not depend on its path; nil if there is none.
     func identity(of path: String) -> FileIdentity?
-    /// Opens a directory for its files, without following a link. ``prepareDirectory(_:)`` checks it before.
+    /// Opens a directory without following a link. Call ``prepareDirectory(_:)`` first, which checks the directory.
     func openDirectory(_ path: String) throws(FileError) -> any OpenDirectory
 }
 
-/// Names a file or directory among all of the machine.
+/// The identity of a file or directory on this machine.
 package struct FileIdentity: Hashable, Sendable {
     package let device: UInt64
     package let number: UInt64
@@ -48,12 +48,12 @@ package struct FileIdentity: Hashable, Sendable {
 /// The state of a file.
 package struct FileStatus: Hashable, Sendable {
     package let identity: FileIdentity
-    /// Whether it is a regular file of this user's.
+    /// Whether the file is a regular file that belongs to this user.
     package let isOwn: Bool
-    /// The number of names that it has.
+    /// The number of the file's names (hard links).
     package let links: Int
     package let size: Int
-    /// The time of the last change, in milliseconds since 1970.
+    /// The modification time, in milliseconds since 1970.
     package let modifiedAtMilliseconds: Int64
 
     package init(
@@ -71,43 +71,46 @@ package struct FileStatus: Hashable, Sendable {
     }
 }
 
-/// A directory whose files are reached through it, whatever becomes of its path. Everything blocks.
+/// An open directory. Its files are accessed through the open directory, even if its path changes. All operations
+/// block.
 package protocol OpenDirectory: AnyObject, Sendable {
-    /// Whether its file system is one on which a lock of one process excludes all others.
+    /// Whether locks on this file system exclude all other processes.
     var hasLocks: Bool { get }
     func list() throws(FileError) -> [String]
-    /// Makes a file that only its owner may read and write. It must not exist.
+    /// Creates a file that only its owner may read and write. The file must not exist.
     func create(_ name: String) throws(FileError) -> any OpenFile
-    /// Opens a file to read and write without following a link; nil if it is not there.
+    /// Opens a file to read and write without following a link; returns nil if there is no such file.
     func open(_ name: String) throws(FileError) -> (any OpenFile)?
-    /// The state of the file that has a name now; nil if there is none.
+    /// Returns the state of the file that now has a name; nil if there is none.
     func status(of name: String) -> FileStatus?
-    /// Gives a file another name, replacing one that has it.
+    /// Renames a file, replacing a file with the new name.
     func rename(_ name: String, to other: String) throws(FileError)
-    /// Removes a file. One that is not there is no error.
+    /// Removes a file. A missing file is not an error.
     func remove(_ name: String) throws(FileError)
-    /// Sees to it that the names are on disk.
+    /// Flushes the names in the directory to disk.
     func sync() throws(FileError)
 }
 
-/// A file that is open. Its lock ends when it is closed, which letting go of it does, too. Everything blocks.
+/// An open file. Closing or releasing the file ends its lock. All operations block.
 package protocol OpenFile: AnyObject, Sendable {
-    /// Locks the file against every other opening, in this process too. Never waits: false if another has the lock.
+    /// Locks the file against every other opening, including those in this process. Never waits: returns false if the
+    /// lock is taken.
     func lock(isShared: Bool) throws(FileError) -> Bool
     func status() throws(FileError) -> FileStatus
     func write(_ bytes: [UInt8], at offset: Int) throws(FileError)
-    /// - Parameter limit: The most bytes that are read; a larger file is an error.
+    /// Reads the whole file.
+    /// - Parameter limit: The maximum size in bytes. A larger file is an error.
     func read(limit: Int) throws(FileError) -> [UInt8]
-    /// Sets the time of the last change, in milliseconds since 1970.
+    /// Sets the modification time, in milliseconds since 1970.
     func setModified(atMilliseconds time: Int64) throws(FileError)
-    /// Sees to it that everything that was written is on disk.
+    /// Flushes all written bytes to disk.
     func sync() throws(FileError)
     func close()
 }
 
-/// The failure of an operation on a file.
+/// A failed file operation.
 package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The operation that failed, such as `create`.
+    /// The operation that failed, such as `create`; continues a sentence that begins with "cannot".
     package let action: String
     package let path: String
     package let reason: String

@@ -1,9 +1,9 @@
-/// Instants as RFC 3339 writes them, in UTC and with milliseconds.
+/// Formats and parses timestamps (RFC 3339), in UTC and with milliseconds.
 package enum InternetTimestamp {
-    /// From the first instant of year 0 to the last of year 9999: what four digits can say.
+    /// The range of a year with four digits: the first instant of year 0 to the last of year 9999.
     package static let range: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
 
-    /// The text for an instant in ``range``; nil outside it.
+    /// Returns the text of an instant in ``range``; nil outside the range.
     package static func format(milliseconds: Int64) -> String? {
         guard range.contains(milliseconds) else { return nil }
         let (day, milliOfDay) = floorDivide(milliseconds, 86_400_000)
@@ -17,8 +17,8 @@ package enum InternetTimestamp {
             + padded(milliOfDay / 1_000 % 60, 2) + "." + padded(milliOfDay % 1_000, 3) + "Z"
     }
 
-    /// The instant that a text names, with `Z` or an offset and any number of fraction digits (those beyond the
-    /// milliseconds are dropped); nil if it is not a valid date-time.
+    /// Parses a timestamp with `Z` or an offset and any number of fraction digits. Drops digits beyond the
+    /// milliseconds. Returns nil for an invalid date-time.
     package static func parse(_ text: String) -> Int64? {
         let bytes = Array(text.utf8)
         var position = 0
@@ -74,7 +74,7 @@ package enum InternetTimestamp {
         return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31
     }
 
-    /// Days since 1970-01-01. A year is taken to begin in March, so that the leap day is its last.
+    /// Days since 1970-01-01. Counts a year from March, so that the leap day is its last.
     private static func day(year: Int64, month: Int64, dayOfMonth: Int64) -> Int64 {
         let shiftedYear = month <= 2 ? year - 1 : year
         let monthFromMarch = (month + 9) % 12

@@ -6,12 +6,11 @@
     import Darwin
 #endif
 
-/// State that one thread at a time may use.
+/// State that one thread at a time may access.
 ///
-/// Built on the system's mutex rather than `Synchronization.Mutex`, whose operations the thread sanitizer does not see
-/// on Linux.
+/// Uses the system's mutex: the thread sanitizer does not see the operations of `Synchronization.Mutex` on Linux.
 package struct Lock<State: ~Copyable>: ~Copyable, @unchecked Sendable {
-    // Unchecked: the state is reached only while the mutex beside it is held.
+    // Unchecked: the state is accessed only while the mutex beside it is locked.
     private struct Storage: ~Copyable {
         var mutex = pthread_mutex_t()
         var state: State
@@ -32,7 +31,8 @@ package struct Lock<State: ~Copyable>: ~Copyable, @unchecked Sendable {
         storage.deallocate()
     }
 
-    /// Runs `body` with exclusive access to the state. Not to be nested; `body` must not call code of the user.
+    /// Runs `body` with exclusive access to the state. Calls must not be nested, and `body` must not call the user's
+    /// code.
     package func withLock<Result: ~Copyable, Failure>(
         _ body: (inout State) throws(Failure) -> Result
     ) throws(Failure) -> Result {

@@ -1,19 +1,19 @@
 extension Duration {
     private static var attosecondsInAMillisecond: Int128 { 1_000_000_000_000_000 }
 
-    /// Whole milliseconds, rounded down; saturates at the ends of `Int64`.
+    /// The whole milliseconds, rounded down; saturates at the limits of `Int64`.
     package var wholeMilliseconds: Int64 {
         let (milliseconds, rest) = attoseconds.quotientAndRemainder(dividingBy: Duration.attosecondsInAMillisecond)
         return Int64(clamping: rest < 0 ? milliseconds - 1 : milliseconds)
     }
 
-    /// Whole milliseconds, rounded up; saturates at the ends of `Int64`.
+    /// The whole milliseconds, rounded up; saturates at the limits of `Int64`.
     package var wholeMillisecondsRoundedUp: Int64 {
         let (milliseconds, rest) = attoseconds.quotientAndRemainder(dividingBy: Duration.attosecondsInAMillisecond)
         return Int64(clamping: rest > 0 ? milliseconds + 1 : milliseconds)
     }
 
-    /// A duration for people: `5 s`, `1.5 s`, `250 ms`, `40 µs`, `800 ns`.
+    /// The duration as text for people: `5 s`, `1.5 s`, `250 ms`, `40 µs`, `800 ns`.
     package var readable: String {
         let nanoseconds = attoseconds / 1_000_000_000
         if 0 < nanoseconds, nanoseconds < 1_000_000 {
@@ -29,13 +29,13 @@ extension Duration {
 }
 
 extension Int64 {
-    /// The sum, or the end of the range that it lies beyond.
+    /// Returns the sum, limited to the range of `Int64`.
     package func saturatingAdding(_ other: Int64) -> Int64 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? (other < 0 ? .min : .max) : sum
     }
 
-    /// The difference, or the end of the range that it lies beyond.
+    /// Returns the difference, limited to the range of `Int64`.
     package func saturatingSubtracting(_ other: Int64) -> Int64 {
         let (difference, overflow) = subtractingReportingOverflow(other)
         return overflow ? (other < 0 ? .max : .min) : difference

@@ -6,11 +6,11 @@
     import Darwin
 #endif
 
-/// The tasks that one thread resumes together.
+/// Tasks that one thread resumes together.
 ///
-/// A task that is resumed on its own costs two switches between threads. A thread that collects resumes only the first
-/// task, which resumes the others. Tasks that the first has not resumed, since nothing lets it run, the thread resumes
-/// itself with ``resumeAll()``.
+/// Resuming each task from the thread costs two context switches per task. A collecting thread resumes only the first
+/// task, which resumes the others. If the first task does not get to run, the thread resumes the others with
+/// ``resumeAll()``.
 package final class Resumptions: Sendable {
     package typealias Resumption = @Sendable (_ others: Resumptions?) -> Void
 
@@ -18,7 +18,7 @@ package final class Resumptions: Sendable {
 
     package init() {}
 
-    /// Resumes a task: at once, or with the others that this thread collects.
+    /// Resumes a task: at once, or together with others if this thread collects.
     static func resume(_ resumption: @escaping Resumption) {
         if let collector = pthread_getspecific(key) {
             Unmanaged<Resumptions>.fromOpaque(collector).takeUnretainedValue().waiting.withLock {
@@ -29,7 +29,7 @@ package final class Resumptions: Sendable {
         }
     }
 
-    /// Collects the tasks that `body` resumes on this thread, then resumes the first with the task to resume the others.
+    /// Collects the tasks that `body` resumes on this thread. Then resumes the first task, which resumes the others.
     package func collect(_ body: () -> Void) {
         pthread_setspecific(Resumptions.key, Unmanaged.passUnretained(self).toOpaque())
         body()
@@ -38,13 +38,13 @@ package final class Resumptions: Sendable {
         first?(self)
     }
 
-    /// Whether this thread collects, as the thread of a transport does while it works.
+    /// Whether this thread collects, as a transport's thread does while it works.
     package static var isCollecting: Bool { pthread_getspecific(key) != nil }
 
-    /// Whether tasks wait to be resumed.
+    /// Whether collected tasks have not been resumed yet.
     package var isPending: Bool { waiting.withLock { !$0.isEmpty } }
 
-    /// Resumes the tasks that wait.
+    /// Resumes all collected tasks.
     package func resumeAll() {
         let all = waiting.withLock { waiting in
             defer { waiting = [] }

@@ -1,4 +1,4 @@
-/// SHA-256 (FIPS 180-4).
+/// The SHA-256 hash function (FIPS 180-4).
 package struct SHA256: Sendable {
     package static let digestLength = 32
     fileprivate static let blockLength = 64
@@ -10,7 +10,7 @@ package struct SHA256: Sendable {
 
     package init() { state = State() }
 
-    /// The digest of some bytes.
+    /// Returns the digest of bytes.
     package static func hash(_ bytes: some Sequence<UInt8>) -> [UInt8] {
         var hash = SHA256()
         hash.update(Array(bytes))
@@ -42,7 +42,8 @@ package struct SHA256: Sendable {
 }
 
 extension SHA256 {
-    /// The chaining value. An array would be allocated for each of the many thousand blocks of a key derivation.
+    /// The chaining value. Not an array, which would be allocated for each of the many thousand blocks of a key
+    /// derivation.
     fileprivate struct State: Sendable {
         private var words = SIMD8<UInt32>(
             0x6a09_e667,
@@ -123,7 +124,7 @@ extension UInt32 {
     fileprivate func rotated(_ count: UInt32) -> UInt32 { self >> count | self << (32 - count) }
 }
 
-/// HMAC with SHA-256 (RFC 2104). The key is absorbed once, so that many messages under one key cost little.
+/// HMAC with SHA-256 (RFC 2104). Hashes the key once for any number of messages.
 package struct HMACSHA256: Sendable {
     private let inner: SHA256
     private let outer: SHA256
@@ -139,10 +140,10 @@ package struct HMACSHA256: Sendable {
         self.outer = outer
     }
 
-    /// Replaces a digest by its own code, many times, and calls `body` after each.
+    /// Replaces a digest by its own code `times` times, and calls `body` with each result.
     fileprivate func iterate(_ digest: [UInt8], times: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
         withUnsafeTemporaryAllocation(byteCount: SHA256.blockLength, alignment: 8) { block in
-            // A digest after one block of key fits into a block with its padding: one compression is the whole hash.
+            // The digest and its padding fit into the block after the key: one compression completes each hash.
             block.initializeMemory(as: UInt8.self, repeating: 0)
             block.copyBytes(from: digest)
             block[SHA256.digestLength] = 0x80
@@ -171,9 +172,10 @@ package struct HMACSHA256: Sendable {
 
 /// PBKDF2 with HMAC-SHA-256 (RFC 8018 section 5.2).
 package enum PBKDF2 {
+    /// Derives bytes from a password.
     /// - Parameters:
-    ///   - rounds: 1 or more.
-    ///   - length: How many bytes to derive.
+    ///   - rounds: The number of iterations, 1 or more.
+    ///   - length: The number of bytes to derive.
     package static func derive(password: [UInt8], salt: [UInt8], rounds: Int, length: Int) -> [UInt8] {
         let function = HMACSHA256(key: password)
         var derived: [UInt8] = []

@@ -1,4 +1,4 @@
-/// A text that must not be seen: neither printing, dumping nor reflecting it shows it.
+/// A secret text. Printing, dumping and reflecting it show a placeholder.
 package struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     package let value: String
 
@@ -11,11 +11,11 @@ package struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugS
     package var customMirror: Mirror { Mirror(self, children: [], displayStyle: .struct) }
 }
 
-/// Takes secrets out of texts that come from elsewhere: a server or a library may quote what it was sent.
+/// Removes secrets from texts of servers and libraries, which may quote sent values.
 package struct Redactor: Sendable {
     private let secrets: [[UInt8]]
 
-    /// Texts of fewer than four bytes are not searched for: they occur everywhere, and are no secrets.
+    /// Creates a redactor. Ignores texts of fewer than four bytes, which occur everywhere and are not secrets.
     package init(_ secrets: [String?]) {
         self.secrets = secrets.compactMap { $0 }.filter { $0.utf8.count >= 4 }.map { Array($0.utf8) }
     }

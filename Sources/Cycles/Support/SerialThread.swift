@@ -1,6 +1,6 @@
-/// Runs work in its order on a thread of its own, which ends when there is none for a while.
+/// Runs work in order on a thread of its own, which ends after 5 seconds without work.
 ///
-/// While the system has no thread to give, the thread that asks first does the work of all.
+/// If the system has no thread, the first caller of ``run(_:)`` runs the work of all callers.
 package final class SerialThread: Sendable {
     private struct Line {
         var work: [@Sendable () -> Void] = []
@@ -24,7 +24,8 @@ package final class SerialThread: Sendable {
         repeat { runAll() } while !endsIfIdle()
     }
 
-    /// Runs work on the thread only. Returns false if the system has no thread to give.
+    /// Runs work on the thread only.
+    /// - Returns: False if the system has no thread. The work is then discarded.
     package func begin(_ work: @escaping @Sendable () -> Void) -> Bool {
         let needsThread = line.withLock { line in
             line.work.append(work)

@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// A directory of the system that is open.
+/// An open directory of the operating system.
 final class SystemDirectory: OpenDirectory {
     private let path: String
     private let descriptor: Int32
@@ -19,7 +19,8 @@ final class SystemDirectory: OpenDirectory {
 
     deinit { SystemFile.close(descriptor) }
 
-    /// The file systems of Linux, by the numbers of `statfs(2)`: ext2 to ext4, xfs, btrfs, f2fs, zfs, tmpfs, overlay.
+    /// The local file systems of Linux by their numbers in `statfs(2)`: ext2 to ext4, xfs, btrfs, f2fs, zfs, tmpfs,
+    /// overlay.
     private static let localKinds: Set<UInt32> = [
         0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x2FC1_2FC1, 0x0102_1994, 0x794C_7630,
     ]
@@ -30,7 +31,7 @@ final class SystemDirectory: OpenDirectory {
             guard fstatfs(descriptor, &status) == 0 else { return false }
             return withUnsafeBytes(of: &status.f_fstypename) { $0.starts(with: Array("apfs\0".utf8)) }
         #else
-            // The structure begins with the kind, and takes 120 bytes at most.
+            // The structure begins with the kind, and takes at most 120 bytes.
             var status = [Int](repeating: 0, count: 64)
             guard systemFileSystemStatus(descriptor, &status) == 0 else { return false }
             return Self.localKinds.contains(UInt32(truncatingIfNeeded: status[0]))
@@ -46,7 +47,7 @@ final class SystemDirectory: OpenDirectory {
     }
 
     func open(_ name: String) throws(FileError) -> (any OpenFile)? {
-        // Without O_NONBLOCK a pipe in place of the file would be waited for.
+        // Without O_NONBLOCK, opening a pipe in place of the file would wait.
         let file = openat(descriptor, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         if file < 0, errno == ENOENT { return nil }
         guard file >= 0 else { throw SystemFileSystem.failure("open", path(of: name)) }
@@ -76,28 +77,29 @@ final class SystemDirectory: OpenDirectory {
     private func path(of name: String) -> String { path + "/" + name }
 }
 
-/// Outside the class, whose own `open` hides the system's.
+/// Declared outside the class, whose own `open` hides the system's.
 private func openSystemDirectory(_ path: String) -> Int32 {
     open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 }
 
 #if !canImport(Darwin)
-    // The modules of the C libraries leave this call out.
+    // The modules of the C libraries do not declare this function.
     @_silgen_name("fstatfs") private func systemFileSystemStatus(
         _ descriptor: Int32,
         _ status: UnsafeMutableRawPointer
     ) -> Int32
 #endif
 
-/// The descriptors of files that this process has locked. A child that is forked closes them: with them it would keep the
-/// locks of a parent that has ended.
+/// The descriptors of files that this process has locked. A forked child closes them; otherwise it would keep the locks
+/// after its parent has ended.
 private enum LockedDescriptors {
     private struct Table {
         var mutex = pthread_mutex_t()
         var descriptors: Set<Int32> = []
     }
 
-    // Unsafe: all use happens while the mutex is held. A fork waits for it, so that the child finds a whole table.
+    // Unsafe, but sound: accessed only while the mutex is locked. A fork takes the mutex, so that the child finds a
+    // complete table.
     nonisolated(unsafe) private static let table: UnsafeMutablePointer<Table> = {
         let table = UnsafeMutablePointer<Table>.allocate(capacity: 1)
         table.initialize(to: Table())
@@ -113,7 +115,7 @@ private enum LockedDescriptors {
     private static func lock() { pthread_mutex_lock(&table.pointee.mutex) }
     private static func unlock() { pthread_mutex_unlock(&table.pointee.mutex) }
 
-    /// Runs `body`, between whose calls to the system no child is forked.
+    /// Runs `body` while no child process can be forked.
     static func withoutForks<Result, Failure>(
         _ body: (inout Set<Int32>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -123,7 +125,7 @@ private enum LockedDescriptors {
     }
 }
 
-/// A file of the system that is open.
+/// An open file of the operating system.
 private final class SystemOpenFile: OpenFile {
     private let path: String
     private let process = getpid()
@@ -141,7 +143,7 @@ private final class SystemOpenFile: OpenFile {
             defer { descriptor = -1 }
             return descriptor
         }
-        // A forked child has closed it already, and may have given the number to another file.
+        // A forked child has already closed the descriptor, and may have reused its number.
         guard open >= 0, process == getpid() else { return }
         LockedDescriptors.withoutForks { descriptors in
             descriptors.remove(open)
@@ -164,7 +166,7 @@ private final class SystemOpenFile: OpenFile {
 
     func status() throws(FileError) -> FileStatus {
         var status = stat()
-        guard fstat(open, &status) == 0 else { throw SystemFileSystem.failure("look at", path) }
+        guard fstat(open, &status) == 0 else { throw SystemFileSystem.failure("inspect", path) }
         return FileStatus(status)
     }
 
@@ -208,7 +210,7 @@ private final class SystemOpenFile: OpenFile {
 
     func setModified(atMilliseconds time: Int64) throws(FileError) {
         let descriptor = open
-        // The times of the last access and of the last change.
+        // The times of the last access and of the last modification.
         let times = [SystemTime](repeating: SystemTime(.milliseconds(time)), count: 2)
         let result = times.withUnsafeBytes {
             futimens(descriptor, $0.assumingMemoryBound(to: timespec.self).baseAddress)

@@ -6,14 +6,14 @@
     import Darwin
 #endif
 
-/// Error numbers of the system.
+/// Error numbers of the operating system.
 enum SystemErrors {
-    /// The meaning of an error number, such as "No such file or directory".
+    /// Returns the meaning of an error number, such as "No such file or directory".
     static func text(_ number: Int32) -> String { String(cString: strerror(number)) }
 
-    /// EMFILE or ENFILE if the process can open next to no files at this moment, else 0.
+    /// Returns EMFILE or ENFILE if the process can open hardly any file at this moment, otherwise 0.
     ///
-    /// Libraries that could not open a file often say only that they did not get what was in it.
+    /// Libraries that cannot open a file often report only that its contents are missing.
     static func descriptorShortage() -> Int32 {
         var opened: [Int32] = []
         defer { for descriptor in opened { _ = close(descriptor) } }

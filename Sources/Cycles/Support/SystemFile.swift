@@ -6,9 +6,10 @@
     import Darwin
 #endif
 
-/// The system's calls on descriptors whose names are taken by Swift's own.
+/// System calls on descriptors whose names clash with Swift's own.
 package enum SystemFile {
-    /// The number of bytes that were written; negative for a failure. An interruption is no failure.
+    /// Writes bytes, repeating the call after an interruption.
+    /// - Returns: The number of bytes written; negative for a failure.
     package static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
         while true {
             #if canImport(Glibc)
@@ -22,7 +23,8 @@ package enum SystemFile {
         }
     }
 
-    /// The number of bytes that were read, 0 at the end; negative for a failure. An interruption is no failure.
+    /// Reads bytes, repeating the call after an interruption.
+    /// - Returns: The number of bytes read, 0 at the end; negative for a failure.
     package static func read(_ descriptor: Int32, _ bytes: UnsafeMutableRawBufferPointer) -> Int {
         while true {
             #if canImport(Glibc)

@@ -6,11 +6,13 @@
     import Darwin
 #endif
 
-/// The system's files.
+/// The file system of the operating system.
 package struct SystemFileSystem: FileSystem {
     package let registry: DirectoryRegistry
 
-    /// - Parameter registry: That of the process. Clients with registries of their own treat each other as processes do.
+    /// Creates a file system.
+    /// - Parameter registry: The shared objects; by default those of the process. Clients with different registries
+    ///   treat each other as different processes.
     package init(registry: DirectoryRegistry = .ofProcess) { self.registry = registry }
 
     package var homeDirectory: String? {
@@ -23,7 +25,7 @@ package struct SystemFileSystem: FileSystem {
     package func prepareDirectory(_ path: String) throws(FileError) {
         try makeDirectory(path)
         var status = stat()
-        guard lstat(path, &status) == 0 else { throw Self.failure("look at", path) }
+        guard lstat(path, &status) == 0 else { throw Self.failure("inspect", path) }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw refusal(path, "it is not a directory, or a link to one") }
         guard status.st_uid == geteuid() else {
             throw refusal(path, "it belongs to another user; " + remedy(path, status, "a directory of your own"))
@@ -32,12 +34,12 @@ package struct SystemFileSystem: FileSystem {
             throw refusal(
                 path,
                 "its group or others may write to it; "
-                    + remedy(path, status, "another, or take that right away (chmod go-w)")
+                    + remedy(path, status, "another directory, or remove that permission (chmod go-w)")
             )
         }
     }
 
-    /// The advice for a directory that cannot be used. The root of a volume often cannot be changed by its user.
+    /// Returns the advice for a directory that cannot be used. Users often cannot change the root of a volume.
     private func remedy(_ path: String, _ status: stat, _ otherwise: String) -> String {
         var above = stat()
         let isRoot =
@@ -47,8 +49,8 @@ package struct SystemFileSystem: FileSystem {
         return "it is the root of a volume: name a folder below it, such as \(name)"
     }
 
-    /// Makes a directory and those above it, where they are missing, and sees to it that their names are on disk: what is
-    /// synced in a directory is of no use if the directory itself is lost.
+    /// Creates a directory and missing directories above it, and flushes their names to disk. Files flushed to a
+    /// directory are lost if the name of the directory is lost.
     private func makeDirectory(_ path: String) throws(FileError) {
         let parent = SystemFileSystem.parent(of: path)
         var result = mkdir(path, 0o700)
@@ -58,16 +60,17 @@ package struct SystemFileSystem: FileSystem {
         }
         guard result == 0 else {
             if errno == EEXIST { return }
-            throw Self.failure("make the directory", path)
+            throw Self.failure("create the directory", path)
         }
         let descriptor = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        // A directory that may not be read cannot be synced.
+        // A directory without read permission cannot be synced.
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         try Self.sync(descriptor, parent)
     }
 
-    /// Some network and FUSE file systems refuse to sync a directory, and keep its names all the same.
+    /// Flushes a directory's names to disk. Ignores the refusal of some network and FUSE file systems, which keep the
+    /// names anyway.
     static func sync(_ directory: Int32, _ path: String) throws(FileError) {
         guard fsync(directory) == 0 || [EINVAL, EBADF, ENOSYS, ENOTSUP, EOPNOTSUPP].contains(errno) else {
             throw Self.failure("sync", path)
@@ -92,7 +95,7 @@ package struct SystemFileSystem: FileSystem {
         if problem == nil, fsync(descriptor) != 0 { problem = Self.failure("sync", path) }
         if close(descriptor) != 0, problem == nil { problem = Self.failure("close", path) }
         guard let problem else { return }
-        // A file that is written in part is of no use.
+        // Removes the file, which is incomplete.
         unlink(path)
         throw problem
     }
@@ -140,12 +143,12 @@ package struct SystemFileSystem: FileSystem {
     }
 
     package func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
-        // Without O_NONBLOCK a pipe in place of the file would be waited for.
+        // Without O_NONBLOCK, opening a pipe in place of the file would wait.
         let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw Self.failure("open", path) }
         defer { close(descriptor) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw Self.failure("look at", path) }
+        guard fstat(descriptor, &status) == 0 else { throw Self.failure("inspect", path) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw refusal(path, "it is not a regular file") }
         guard status.st_size <= limit else { throw refusal(path, "it is larger than \(limit) bytes") }
         var contents: [UInt8] = []

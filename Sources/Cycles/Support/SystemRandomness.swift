@@ -6,9 +6,9 @@
     import Darwin
 #endif
 
-/// Random bits of the system.
+/// Random bits of the operating system.
 package enum SystemRandomness {
-    /// 128 bits with one system call; the standard generator makes one for each word.
+    /// Returns 128 random bits with one system call. The standard generator makes one call for each word.
     package static func words() -> (UInt64, UInt64) {
         var words: (UInt64, UInt64) = (0, 0)
         let result = withUnsafeMutableBytes(of: &words) { getentropy($0.baseAddress, $0.count) }

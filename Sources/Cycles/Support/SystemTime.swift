@@ -6,25 +6,25 @@
     import Darwin
 #endif
 
-/// A time or span as the system's calls have it.
+/// A time or time span in the layout of the system's `timespec`.
 ///
-/// It stands for `timespec`, whose members the compiler attributes to one module or another, depending on which headers
-/// it has seen; the layout is the same.
+/// Replaces `timespec`, whose members the compiler attributes to different modules depending on the headers it has
+/// read.
 package struct SystemTime: Sendable {
     private var seconds: Int
     private var nanoseconds: Int
 
-    /// A span, rounded down to whole nanoseconds.
+    /// Creates a time span, rounded down to whole nanoseconds.
     package init(_ span: Duration) {
         let components = span.components
         seconds = Int(clamping: components.seconds)
         nanoseconds = Int(components.attoseconds / 1_000_000_000)
     }
 
-    /// The same time.
+    /// Converts a `timespec`.
     init(_ time: timespec) { self = unsafeBitCast(time, to: SystemTime.self) }
 
-    /// The time of the last change of a file.
+    /// Creates the modification time of a file.
     init(modificationOf status: stat) {
         #if canImport(Darwin)
             self.init(status.st_mtimespec)
@@ -33,10 +33,10 @@ package struct SystemTime: Sendable {
         #endif
     }
 
-    /// The time of the clock that nobody sets.
+    /// The time of the monotonic clock, which nobody can set.
     package static var monotonic: SystemTime { SystemTime(CLOCK_MONOTONIC) }
 
-    /// The time of the wall clock, since the beginning of 1970.
+    /// The time of the wall clock since 1970.
     package static var wall: SystemTime { SystemTime(CLOCK_REALTIME) }
 
     private init(_ clock: clockid_t) {
@@ -45,10 +45,10 @@ package struct SystemTime: Sendable {
         withUnsafeMutablePointer { _ = clock_gettime(clock, $0) }
     }
 
-    /// The time since the clock began.
+    /// The time since the clock's origin.
     package var duration: Duration { .seconds(seconds) + .nanoseconds(nanoseconds) }
 
-    /// The same in nanoseconds, which cost much less than a `Duration` to take and to compare.
+    /// The time since the clock's origin in nanoseconds, which are cheaper to read and compare than a `Duration`.
     package var wholeNanoseconds: Int64 { Int64(seconds) &* 1_000_000_000 &+ Int64(nanoseconds) }
 
     mutating func withUnsafeMutablePointer(_ body: (UnsafeMutablePointer<timespec>) -> Void) {

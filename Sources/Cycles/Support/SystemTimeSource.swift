@@ -1,13 +1,14 @@
-/// The system's clocks. Alarms go off on one thread, which exists while any is set.
+/// The system's clocks. Alarms run on one thread, which exists while any alarm is set.
 ///
-/// While the system has no thread for them, the start of one is tried again at least once a second, and whoever has a
-/// thread runs the alarms: callers that block, and what the client prepared.
+/// While the system has no thread for the alarms, other threads run them: callers that block, and the stand-in of the
+/// client's ``ThreadShortagePlan``. They try to start a thread about once a second.
 package final class SystemTimeSource: TimeSource {
     private static let origin = ContinuousClock.now
 
     private let alarmClock: AlarmClock
 
-    /// - Parameter patience: The time after which the thread ends once no alarm is set.
+    /// Creates a time source.
+    /// - Parameter patience: The time without alarms after which the thread ends.
     package init(threads: ThreadSource = .system, patience: Duration = .seconds(5)) {
         alarmClock = AlarmClock(threads, patience: patience)
     }
@@ -43,13 +44,13 @@ package final class SystemTimeSource: TimeSource {
     }
 }
 
-/// All alarms of a time source, of which there are a few.
+/// The few alarms of a time source.
 private final class AlarmClock: Sendable {
     private enum Thread {
         case none
         case starting
         case running
-        /// The system had none to give. The next attempt to start one is due at that time.
+        /// The system had no thread. The next attempt to start one is due at `retryAt`.
         case missing(retryAt: Duration)
     }
 
@@ -57,17 +58,17 @@ private final class AlarmClock: Sendable {
         var alarms: [ObjectIdentifier: (deadline: Duration, action: @Sendable () -> Void)] = [:]
         var thread = Thread.none
         var plan: ThreadShortagePlan?
-        /// When a stand-in looks after the alarms next; nil if none will.
+        /// The time at which a stand-in runs due alarms; nil if none is requested.
         var standInTime: Duration?
-        /// Whether the stand-in has agreed to that time.
+        /// Whether the stand-in has accepted ``standInTime``.
         var hasStandIn = false
         var isReported = false
-        /// The time that the thread sleeps until; nil while it is awake.
+        /// The time until which the thread sleeps; nil while it is awake.
         var wakeTime: Duration?
 
         var nextDeadline: Duration? { alarms.values.map(\.deadline).min() }
 
-        /// Whether to start a thread now; if so, it counts as starting.
+        /// Whether to start a thread now. If so, changes the state to starting.
         mutating func mayStartThread() -> Bool {
             switch thread {
             case .starting, .running: return false
@@ -83,7 +84,7 @@ private final class AlarmClock: Sendable {
 
     private let state = WaitableLock(State())
     private let threads: ThreadSource
-    /// The time after which a thread without alarms ends.
+    /// The time without alarms after which the thread ends.
     private let patience: Duration
 
     init(_ threads: ThreadSource, patience: Duration) {
@@ -97,7 +98,7 @@ private final class AlarmClock: Sendable {
         let (startsThread, hasThread) = state.withLock { state, wakes in
             guard let deadline, let action else {
                 state.alarms[alarm] = nil
-                // The thread must not sleep for an alarm that is gone: its client may be, too.
+                // Wakes the thread, which must not sleep for a removed alarm: its client may be gone, too.
                 wakes = state.alarms.isEmpty && state.wakeTime != nil
                 return (false, true)
             }
@@ -113,7 +114,7 @@ private final class AlarmClock: Sendable {
         if !hasThread { askForStandIn() }
     }
 
-    /// Whoever sets an alarm may hold a lock: nothing is waited for and nobody is told here.
+    /// Starts the thread. Neither waits nor reports, since callers may hold a lock.
     private func startThread() {
         let isStarted = threads.start(attempts: 1) { self.run() }
         state.withLock { state in
@@ -126,12 +127,12 @@ private final class AlarmClock: Sendable {
         }
     }
 
-    /// Sees to it that somebody looks after the alarms in time, unless the thread does.
+    /// Requests a stand-in for the next alarm, unless the thread runs.
     private func askForStandIn() {
         let request: (plan: ThreadShortagePlan, time: Duration)? = state.withLock { state, _ in
             guard case .missing(let retryAt) = state.thread, let deadline = state.nextDeadline, let plan = state.plan
             else { return nil }
-            // The first one is asked for at once, since there is something to report.
+            // The first request is immediate, to report the shortage.
             let time = state.isReported ? min(deadline, retryAt) : SystemTimeSource.now
             if let asked = state.standInTime, asked <= time { return nil }
             state.standInTime = time
@@ -158,7 +159,7 @@ private final class AlarmClock: Sendable {
 
     var isUnattended: Bool {
         state.withLock { state, _ in
-            // A thread that is being started, perhaps by somebody else, may turn out not to be there.
+            // A thread that is being started may fail to start.
             if case .running = state.thread { return false }
             return !state.hasStandIn && !state.alarms.isEmpty
         }
@@ -220,7 +221,7 @@ private final class AlarmClock: Sendable {
 
 extension SystemProblem {
     fileprivate static let noThreadForAlarms = SystemProblem(
-        message: "the system gives the process no further thread; other threads look after leases and retries until it "
-            + "does, as far as there are any; raise the limit on threads (ulimit -u, or pids.max of the cgroup)"
+        message: "the system refuses the process another thread; until it has one, leases and retries run on its other "
+            + "threads, if there are any; raise the limit on threads (ulimit -u, or pids.max of the cgroup)"
     )
 }

@@ -1,15 +1,15 @@
-/// Text on one line that a terminal shows, and does not obey.
+/// Text for one line of a terminal, with control characters escaped.
 ///
-/// Messages of servers, names of scopes and paths of files are part of this package's errors and events, and may hold
-/// anything. Where they are printed for people, escape them:
+/// Errors and events contain messages of servers, names of scopes and paths of files, which may hold any character.
+/// Escape them when you print them for people:
 ///
 /// ```swift
 /// print(TerminalText(error))
 /// ```
 ///
-/// Control characters, line breaks and invisible format characters, such as those that change the direction of text, are
-/// written as escapes of JSON (`\n`, `\u001b`). A JSON document that is written without white space stays the same document.
-/// A backslash stays as it is: escaping an escaped text changes nothing.
+/// Control characters, line breaks and invisible format characters, such as those that change the direction of text,
+/// become JSON escapes (`\n`, `\u001b`). A JSON document without white space stays the same document. Backslashes are
+/// not escaped, so that escaping an escaped text changes nothing.
 public struct TerminalText: Hashable, Sendable, CustomStringConvertible {
     /// The escaped text.
     public let description: String
@@ -18,7 +18,7 @@ public struct TerminalText: Hashable, Sendable, CustomStringConvertible {
     public init(_ value: some CustomStringConvertible) { description = TerminalText.escaped(value.description) }
 
     private static func escaped(_ text: String) -> String {
-        // Nearly all texts are printable ASCII.
+        // Fast path: nearly all texts are printable ASCII.
         if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) { return text }
         var result = ""
         result.reserveCapacity(text.utf8.count)
@@ -31,7 +31,7 @@ public struct TerminalText: Hashable, Sendable, CustomStringConvertible {
     private static func isShown(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .lineSeparator, .paragraphSeparator: false
-        // The joiners shape emoji and several scripts, and move nothing.
+        // The joiners shape emoji and several scripts, and do not move text.
         case .format: scalar.value == 0x200c || scalar.value == 0x200d
         default: true
         }

@@ -1,12 +1,12 @@
 extension String {
-    /// Whether there is nothing but Unicode white space.
+    /// Whether the text consists of Unicode white space only, or is empty.
     package var isBlank: Bool {
-        // Most texts begin with a character that settles it without a table.
+        // Most texts begin with a character that decides without a table.
         if let first = utf8.first, first > 0x20, first < 0x7f { return false }
         return unicodeScalars.allSatisfy(\.properties.isWhitespace)
     }
 
-    /// Without white space at either end.
+    /// The text without white space at either end.
     package var trimmed: String {
         let scalars = unicodeScalars
         guard let first = scalars.firstIndex(where: { !$0.properties.isWhitespace }),
@@ -15,8 +15,8 @@ extension String {
         return String(scalars[first...last])
     }
 
-    /// Whether a text is somewhere within this one, byte by byte. Looking for one by the standard library's own means would
-    /// bring regular expressions into every program.
+    /// Whether the text contains a part, compared byte by byte. The standard library's `contains` would link the
+    /// library of regular expressions.
     package func hasPart(_ part: String) -> Bool {
         let (whole, part) = (Array(utf8), Array(part.utf8))
         guard part.count <= whole.count else { return false }
@@ -41,7 +41,7 @@ extension String {
 }
 
 extension UnsafeRawPointer {
-    /// Whether the same bytes begin here and at another address, eight at a time.
+    /// Whether the same bytes begin at both addresses, compared eight at a time.
     @inline(__always)
     package func hasSameBytes(as other: UnsafeRawPointer, count: Int) -> Bool {
         var index = 0

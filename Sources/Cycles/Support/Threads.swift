@@ -6,18 +6,19 @@
     import Darwin
 #endif
 
-/// A thread of the operating system, for work that must block: a blocked thread of the concurrency runtime would be
-/// missing to everyone else.
+/// A thread of the operating system, for work that blocks. Blocking a thread of the concurrency runtime would delay all
+/// tasks.
 package struct SystemThread: Equatable, @unchecked Sendable {
-    // Unchecked since the handle is a pointer on some platforms; it is only handed to functions made for any thread.
+    // Unchecked, since the handle is a pointer on some platforms; it is passed only to functions that any thread may
+    // call.
     private let handle: pthread_t
 
-    /// Runs `body` on a new thread; nil if the system has none to give. It has to be joined or detached.
+    /// Runs `body` on a new thread, which the caller has to join or detach.
     ///
-    /// The thread gets no signals: handlers run on the threads of the program, and writing to a closed connection ends
-    /// in an error instead of SIGPIPE.
-    ///
-    /// - Parameter attempts: How often to ask a system that has none, 5 ms apart.
+    /// The thread blocks all signals. Handlers run on the program's threads, and writing to a closed connection fails
+    /// instead of raising SIGPIPE.
+    /// - Parameter attempts: The number of attempts while the system has no thread, 5 ms apart.
+    /// - Returns: The thread; nil if the system has none.
     package static func start(
         stackSize: Int? = nil,
         attempts: Int = 8,
@@ -30,7 +31,7 @@ package struct SystemThread: Equatable, @unchecked Sendable {
         var all = sigset_t()
         var previous = sigset_t()
         sigfillset(&all)
-        // A new thread inherits the mask, so that there is no moment without it.
+        // The new thread inherits the mask, so that it never receives a signal.
         pthread_sigmask(SIG_SETMASK, &all, &previous)
         defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
         let body = Unmanaged.passRetained(ThreadBody(body))
@@ -39,7 +40,7 @@ package struct SystemThread: Equatable, @unchecked Sendable {
         #else
             var handle: pthread_t?
         #endif
-        // A system that has none at this moment often has one at the next.
+        // A system without a thread at this moment often has one soon.
         var patience = attempts
         while pthread_create(&handle, &attributes, runThreadBody, body.toOpaque()) != 0 {
             patience -= 1
@@ -59,7 +60,7 @@ package struct SystemThread: Equatable, @unchecked Sendable {
     /// Waits for the end of the thread.
     package func join() { pthread_join(handle, nil) }
 
-    /// Lets the thread end on its own.
+    /// Detaches the thread, which then needs no ``join()``.
     package func detach() { pthread_detach(handle) }
 
     /// Blocks the thread of a task for 10 ms at most, then lets other tasks run.
@@ -69,10 +70,10 @@ package struct SystemThread: Equatable, @unchecked Sendable {
         await Task.yield()
     }
 
-    /// The thread that asks.
+    /// The calling thread.
     package static var current: SystemThread { SystemThread(handle: pthread_self()) }
 
-    /// Whether both are the same, of threads that run.
+    /// Whether both handles denote the same running thread.
     package static func == (one: SystemThread, other: SystemThread) -> Bool {
         pthread_equal(one.handle, other.handle) != 0
     }
@@ -80,7 +81,7 @@ package struct SystemThread: Equatable, @unchecked Sendable {
     /// Lets other threads run.
     package static func yield() { sched_yield() }
 
-    /// Runs `body` with SIGPIPE held back on this thread, and forgets one that it caused.
+    /// Runs `body` with SIGPIPE blocked on this thread, and discards a SIGPIPE that `body` caused.
     package static func withoutBrokenPipeSignal<Result, Failure>(
         _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -104,7 +105,7 @@ package struct SystemThread: Equatable, @unchecked Sendable {
     }
 }
 
-/// Where a client gets its threads from: the system, or a test that has none to give.
+/// Creates threads: those of the system, or none in a test of thread shortage.
 package struct ThreadSource: Sendable {
     private let make: @Sendable (_ attempts: Int, _ body: @escaping @Sendable () -> Void) -> SystemThread?
 
@@ -117,10 +118,10 @@ package struct ThreadSource: Sendable {
     /// The threads of the system.
     package static let system = ThreadSource { attempts, body in SystemThread.start(attempts: attempts, body) }
 
-    /// No threads at all.
+    /// A source without threads.
     package static let none = ThreadSource { _, _ in nil }
 
-    /// Runs `body` on a new thread that nobody joins. False if there is none to be had.
+    /// Runs `body` on a new, detached thread. Returns false if the source has no thread.
     package func start(attempts: Int = 8, _ body: @escaping @Sendable () -> Void) -> Bool {
         guard let thread = make(attempts, body) else { return false }
         thread.detach()

@@ -1,22 +1,23 @@
-/// The clocks by which a client waits and stamps, so that tests can make time pass.
+/// The clocks of a client. Tests replace them to control time.
 package protocol TimeSource: Sendable {
-    /// The time since a fixed moment in the past; never goes back.
+    /// The time since a fixed moment in the past. Never decreases.
     var monotonic: Duration { get }
 
-    /// The time on the wall, in milliseconds since 1970.
+    /// The time of the wall clock, in milliseconds since 1970.
     var wallMilliseconds: Int64 { get }
 
-    /// An alarm that is not set yet. Its action runs on a thread of the clock's, and must return soon.
+    /// Creates an alarm that is not set. Its action runs on a thread of the clock, and must return soon.
     func makeAlarm(_ action: @escaping @Sendable () -> Void) -> any Alarm
 
-    /// Says what to do while the system has no thread for the alarms.
+    /// Sets the actions for a time in which the system has no thread for the alarms.
     func prepare(_ shortage: ThreadShortagePlan)
 
-    /// Runs the alarms that are due on the caller's thread, if the clock has no thread for them. Returns how long from now
-    /// to call again; nil if there is no need to. Not to be called under a lock that an alarm's action takes.
+    /// Runs due alarms on the caller's thread, if the clock has no thread for them. Must not be called under a lock
+    /// that an alarm's action takes.
+    /// - Returns: The time after which to call again; nil if no further call is needed.
     func help() -> Duration?
 
-    /// Whether alarms are set that nobody runs unless callers help.
+    /// Whether alarms are set that no thread runs unless callers help.
     var isUnattended: Bool { get }
 }
 
@@ -28,10 +29,10 @@ extension TimeSource {
 
 /// The actions of a clock while the system has no thread for its alarms.
 package struct ThreadShortagePlan: Sendable {
-    /// Tells somebody, once for each shortage.
+    /// Reports the shortage, once for each.
     let report: @Sendable (SystemProblem) -> Void
-    /// Runs something after a while, on a thread that is there for other reasons. Returns at once; false if there is
-    /// no such thread.
+    /// Runs work after a delay on a thread that exists for other reasons. Returns at once; returns false if there is no
+    /// such thread.
     let standIn: @Sendable (_ delay: Duration, _ work: @escaping @Sendable () -> Void) -> Bool
 
     package init(
@@ -44,14 +45,14 @@ package struct ThreadShortagePlan: Sendable {
 }
 
 extension WaitableLock {
-    /// As ``wait(_:)``; meanwhile the thread runs the alarms of a clock for which the system has no thread.
+    /// Waits like ``wait(_:)``, and runs the clock's alarms if the system has no thread for them.
     package func wait<Result>(helping time: any TimeSource, _ body: (inout State) -> Result?) -> Result {
         while true {
             if let result = wait(helping: time, atMost: .seconds(3_600), body) { return result }
         }
     }
 
-    /// The same, for a limited time: nil once it is over.
+    /// Waits like ``wait(helping:_:)``, for a limited time; returns nil after that time.
     package func wait<Result>(
         helping time: any TimeSource,
         atMost limit: Duration,
@@ -59,7 +60,7 @@ extension WaitableLock {
     ) -> Result? {
         let deadline = ContinuousClock.now + limit
         while true {
-            // An alarm that another thread sets meanwhile is found within a second.
+            // Waits at most a second, to find alarms that other threads set in the meantime.
             let span = min(time.help() ?? .seconds(1), .seconds(1), ContinuousClock.now.duration(to: deadline))
             if let result = wait(atMost: span, body) { return result }
             if ContinuousClock.now >= deadline { return nil }
@@ -67,15 +68,15 @@ extension WaitableLock {
     }
 }
 
-/// Goes off once at each time that it is set to. Letting go of it turns it off.
+/// Runs an action once at each time that the alarm is set to. Releasing the alarm turns it off.
 package protocol Alarm: AnyObject, Sendable {
-    /// Sets the alarm to a monotonic time, instead of the one before; nil turns it off. At a time that has passed
-    /// already it goes off as soon as the clock moves.
+    /// Sets the alarm to a monotonic time, replacing the previous time; nil turns the alarm off. An alarm set to a time
+    /// in the past runs as soon as the clock moves.
     func set(to deadline: Duration?)
 }
 
 extension TimeSource {
-    /// Waits. Ends early, throwing, when the task is cancelled.
+    /// Suspends the task for a time span. Throws early when the task is cancelled.
     package func sleep(for span: Duration) async throws(CancellationError) {
         let wake = Once()
         let alarm = makeAlarm { wake.run() }
@@ -93,7 +94,7 @@ extension TimeSource {
 }
 
 extension TimeSource {
-    /// Waits on this thread, which must be one that may block.
+    /// Blocks the thread for a time span. The thread must be allowed to block.
     package func block(for span: Duration) {
         var alarm: (any Alarm)?
         blocking(helping: self) { done in
@@ -104,7 +105,7 @@ extension TimeSource {
     }
 }
 
-/// Runs one action once: as soon as the action is there and somebody has asked for it.
+/// Runs one action once, as soon as it has been both prepared and requested.
 private final class Once: Sendable {
     private enum State {
         case empty

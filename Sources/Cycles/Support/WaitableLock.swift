@@ -6,9 +6,9 @@
     import Darwin
 #endif
 
-/// State that one thread at a time may use, and for whose changes threads can wait.
+/// State that one thread at a time may access, and whose changes other threads can wait for.
 package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
-    // Unchecked: the state is reached only while the mutex beside it is held.
+    // Unchecked: the state is accessed only while the mutex beside it is locked.
     private struct Storage {
         var mutex = pthread_mutex_t()
         var condition = pthread_cond_t()
@@ -26,7 +26,7 @@ package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
         #if canImport(Darwin)
             pthread_cond_init(&storage.pointee.condition, nil)
         #else
-            // Setting the machine's clock must not change how long a thread waits.
+            // Setting the wall clock must not change how long a thread waits.
             var attributes = pthread_condattr_t()
             pthread_condattr_init(&attributes)
             pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
@@ -42,7 +42,7 @@ package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
         storage.deallocate()
     }
 
-    /// Runs `body` with exclusive access to the state, then wakes the threads that wait. Not to be nested.
+    /// Runs `body` with exclusive access to the state, then wakes the waiting threads. Calls must not be nested.
     package func withLock<Result, Failure>(
         _ body: (inout State) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -51,7 +51,7 @@ package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
         return try body(&storage.pointee.state)
     }
 
-    /// Runs `body` with exclusive access to the state, then wakes the threads that wait if `body` says so.
+    /// Runs `body` with exclusive access to the state, then wakes the waiting threads if `body` sets `wakes`.
     package func withLock<Result>(_ body: (inout State, _ wakes: inout Bool) -> Result) -> Result {
         pthread_mutex_lock(&storage.pointee.mutex)
         var wakes = false
@@ -62,21 +62,21 @@ package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
     private func unlock(wakes: Bool) {
         let hasWaiters = wakes && storage.pointee.waiters > 0
         pthread_mutex_unlock(&storage.pointee.mutex)
-        // After the mutex is free, so that a woken thread does not have to sleep again until it is.
+        // Broadcast after unlocking, so that a woken thread does not have to wait for the mutex.
         if hasWaiters { pthread_cond_broadcast(&storage.pointee.condition) }
     }
 
-    /// Blocks the thread until `body` returns a value. Runs `body` at once and whenever the thread is woken.
+    /// Blocks the thread until `body` returns a value. Runs `body` at once and after each wake-up.
     ///
     /// Swift tasks must not call this method, except inside a call that blocks anyway.
     package func wait<Result>(_ body: (inout State) -> Result?) -> Result {
         while true {
-            // A longer wait would overflow the system's time on some platforms.
+            // Limited, since a longer wait would overflow the system's time on some platforms.
             if let result = wait(atMost: .seconds(1_000_000), body) { return result }
         }
     }
 
-    /// As ``wait(_:)``, for a limited time; nil once it is over.
+    /// Blocks like ``wait(_:)``, for a limited time; returns nil after that time.
     package func wait<Result>(atMost limit: Duration, _ body: (inout State) -> Result?) -> Result? {
         let deadline = ContinuousClock.now + limit
         pthread_mutex_lock(&storage.pointee.mutex)
@@ -89,7 +89,7 @@ package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
         }
     }
 
-    /// Sleeps with the mutex released until the thread is woken.
+    /// Sleeps with the mutex unlocked until the thread is woken.
     private func sleep(atMost span: Duration) {
         storage.pointee.waiters += 1
         defer { storage.pointee.waiters -= 1 }

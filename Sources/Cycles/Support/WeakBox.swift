@@ -1,6 +1,6 @@
-/// Refers to an object that may be gone, or is not there yet.
+/// A weak reference that can be set later.
 ///
-/// For callbacks that are needed to make the very object they are about. It is set once, before anyone can call.
+/// For callbacks that are needed to create the object they refer to. Sound: set once, before any thread can call.
 package final class WeakBox<Object: AnyObject & Sendable>: @unchecked Sendable {
     package weak var value: Object?
 
