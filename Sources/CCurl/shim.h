@@ -45,7 +45,7 @@ static inline CURLcode cycles_easy_set_data_callback(CURL *easy, CURLoption opti
     return curl_easy_setopt(easy, option, value);
 }
 
-/* Opens a socket as libcurl does, and leaves the reason where the system gives none: libcurl keeps that to itself. */
+/* Opens a socket as libcurl does, and stores the error number of a failure, which libcurl does not report. */
 static inline curl_socket_t cycles_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
     (void)purpose;
     int type = address->socktype;
@@ -57,20 +57,20 @@ static inline curl_socket_t cycles_open_socket(void *context, curlsocktype purpo
     return descriptor;
 }
 
-/* From now on the reason why a socket could not be opened is written to `reason`. */
+/* Makes transfers store the error number of a socket that could not be opened in `reason`. */
 static inline CURLcode cycles_easy_note_socket_errors(CURL *easy, int *reason) {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, reason);
     return code == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, cycles_open_socket) : code;
 }
 
-/* An answer without a head of HTTP is handed over, to be refused with its first bytes as the reason. */
+/* Accepts answers without an HTTP head, so that the client can refuse them and show their first bytes. */
 static inline CURLcode cycles_easy_show_headless_answers(CURL *easy) {
     return curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 1L);
 }
 
 /*
- * Callbacks for what comes before the request: a name is about to be looked up, a socket is about to connect, the request
- * is about to be sent over a connection. Each has one context of its own.
+ * Callbacks before the request: a name is about to be looked up, a socket is about to connect, the request is about to be
+ * sent over a connection. Each callback has its own context.
  */
 static inline CURLcode cycles_easy_set_resolver_start(CURL *easy, curl_resolver_start_callback value, void *context) {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, value);
@@ -82,7 +82,7 @@ static inline CURLcode cycles_easy_set_socket_opened(CURL *easy, curl_sockopt_ca
     return code == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, context) : code;
 }
 
-/* libcurl keeps the context of whoever opened the connection until the connection is closed. */
+/* libcurl keeps the context of the handle that opened a connection until the connection is closed. */
 static inline CURLcode cycles_easy_set_socket_close(CURL *easy, curl_closesocket_callback value, void *context) {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, value);
     return code == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, context) : code;
@@ -91,7 +91,7 @@ static inline CURLcode cycles_easy_set_socket_close(CURL *easy, curl_closesocket
 typedef int (*cycles_request_callback)(
     void *context, char *remote_address, char *local_address, int remote_port, int local_port);
 
-/* Libraries before 7.80.0 do not have this callback, and answer CURLE_UNKNOWN_OPTION. */
+/* libcurl before 7.80.0 does not have this callback, and returns CURLE_UNKNOWN_OPTION. */
 static inline CURLcode cycles_easy_set_request_callback(CURL *easy, cycles_request_callback value, void *context) {
 #if LIBCURL_VERSION_NUM >= 0x075000
     CURLcode code = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, value);
@@ -102,7 +102,7 @@ static inline CURLcode cycles_easy_set_request_callback(CURL *easy, cycles_reque
 #endif
 }
 
-/* Limits the transfer to http and https, with whichever option this libcurl has for it. */
+/* Limits the transfer to http and https, with the option that this version of libcurl has. */
 static inline CURLcode cycles_easy_allow_http_only(CURL *easy) {
 #if LIBCURL_VERSION_NUM >= 0x075500
     return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -111,7 +111,7 @@ static inline CURLcode cycles_easy_allow_http_only(CURL *easy) {
 #endif
 }
 
-/* Lets a transfer end without waiting for the thread that resolves its host's name. Libraries before 7.87.0 wait. */
+/* Lets a transfer end without waiting for the thread that resolves its host name. libcurl before 7.87.0 waits. */
 static inline CURLcode cycles_easy_leave_resolver(CURL *easy) {
 #if LIBCURL_VERSION_NUM >= 0x075700
     return curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -138,8 +138,8 @@ static inline CURLMcode cycles_multi_set_long(CURLM *multi, CURLMoption option, 
 }
 
 /*
- * Where this libcurl was built to look for certificate authorities: a file, then a directory. NULL where there is none,
- * or where it is too old to say.
+ * The default file and directory of certificate authorities that this libcurl was built with. NULL if there is none, or if
+ * libcurl is too old to report it.
  */
 static inline const char *cycles_built_in_authority_file(void) {
 #if LIBCURL_VERSION_NUM >= 0x074600
@@ -157,7 +157,7 @@ static inline const char *cycles_built_in_authority_directory(void) {
     return NULL;
 }
 
-/* The union in CURLMsg is imported awkwardly: its one member that a finished transfer has. */
+/* The result of a finished transfer. Swift imports the union in CURLMsg awkwardly. */
 static inline CURLcode cycles_message_result(const CURLMsg *message) {
     return message->data.result;
 }

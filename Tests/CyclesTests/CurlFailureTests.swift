@@ -29,7 +29,7 @@ import Testing
 
     @Test(arguments: [
         (EMFILE, CurlRoute.direct, HTTPTransportError.Kind.resourcesExhausted, "ulimit -n"),
-        (ENFILE, .direct, .resourcesExhausted, "the system has as many files open as it can"),
+        (ENFILE, .direct, .resourcesExhausted, "the system has reached its limit of open files"),
         (ENOBUFS, .direct, .resourcesExhausted, "no memory left for connections"),
         (ENOMEM, CurlFailureTests.socket, .resourcesExhausted, "no memory left for connections"),
         (EADDRNOTAVAIL, .direct, .connectionFailed, "no free port"),

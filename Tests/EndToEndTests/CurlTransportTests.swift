@@ -408,7 +408,7 @@ private final class TimedExchange: Sendable {
             try await bySocket.send(request("http://127.0.0.1:\(port)/v1/x"))
         }
         #expect(absent?.kind == .connectionFailed && absent?.wasRequestSent == false)
-        #expect(absent?.message.contains("by the Unix socket /no/such/socket: No such file or directory") == true)
+        #expect(absent?.message.contains("over the Unix socket /no/such/socket: No such file or directory") == true)
         await bySocket.shutdown()
     }
 

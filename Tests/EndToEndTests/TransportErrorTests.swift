@@ -50,7 +50,7 @@ import Testing
         (ok + "Content-Length: -1\r\n\r\n", "Content-Length"), (ok + "no colon\r\n\r\n", "colon"),
         (ok + "X: a\0b\r\n\r\n", "Nul"), ("HTTP/9.9 200 OK\r\n\r\n", "9.9"), ("HTTP/1.1 99999 OK\r\n\r\n", "code"),
         ("HTTP/1.1\r\n\r\n", "version"), (ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "chunk"),
-        ("hello\r\n\r\n", "it is no HTTP, and begins with \"hello\""),
+        ("hello\r\n\r\n", "it is not HTTP: it begins with \"hello\""),
         ("SSH-2.0-OpenSSH_9.2\r\n", "begins with \"SSH-2.0-OpenSSH_9.2\""), ("\u{1}\u{2}\r\n", "the bytes 01 02 0d 0a"),
     ])
     func answersThatAreNotValidHTTPAreToldApart(answer: String, reason: String) async throws {
@@ -108,7 +108,7 @@ import Testing
         let found = try await error("http://cycles", unixSocket: "/nonexistent/cycles.sock")
         #expect(
             found.message.hasPrefix(
-                "Failed connecting to cycles by the Unix socket /nonexistent/cycles.sock: No such file or directory"
+                "Failed connecting to cycles over the Unix socket /nonexistent/cycles.sock: No such file or directory"
             ),
             "\(found)"
         )

@@ -1,18 +1,19 @@
-/// The one seam inside the client: sends a request and calls back. ``HTTPTransport`` and ``BlockingHTTPTransport`` are
-/// adapted to it.
+/// The client's internal transport: sends a request and calls back. Adapters exist for ``HTTPTransport`` and
+/// ``BlockingHTTPTransport``.
 package protocol CallbackTransport: Sendable {
     /// Sends a request and calls `done` once, on any thread, possibly before this method returns. `done` must return
-    /// soon, since other requests wait for it.
+    /// soon, because other requests wait for it.
     func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void)
 
-    /// Sends a request on behalf of the task, whose cancellation aborts the request.
+    /// Sends a request on behalf of the current task. Cancelling the task aborts the request.
     func transfer(_ request: HTTPRequest) async -> Transferred
 
-    /// Runs `work` at a time on a thread of the transport, instead of the work given before. False if there is no such
-    /// thread.
+    /// Runs `work` at a given time on a thread of the transport, in place of work lent before. Returns false if the
+    /// transport has no such thread.
     func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool
 
-    /// Runs `work` in its order, after earlier work, on the thread that starts requests. False if no such thread runs.
+    /// Runs `work` in order, after earlier work, on the thread that starts requests. Returns false if no such thread is
+    /// running.
     func run(_ work: [@Sendable () -> Void]) -> Bool
 }
 
@@ -26,10 +27,10 @@ extension CallbackTransport {
     package func run(_ work: [@Sendable () -> Void]) -> Bool { false }
 }
 
-/// The end of a request.
+/// The result of a request.
 package struct Transferred: Sendable {
     package let outcome: Result<HTTPResponse, HTTPTransportError>
-    /// The time that the request waited in line before it was sent.
+    /// The time that the request spent in the queue before it was sent.
     package let waited: Duration
 
     package init(_ outcome: Result<HTTPResponse, HTTPTransportError>, waited: Duration = .zero) {
@@ -38,15 +39,16 @@ package struct Transferred: Sendable {
     }
 }
 
-/// The transport of a client. How it is driven, and whether the client closes it, is decided where it is made.
+/// The transport of a client. The code that makes the transport decides how requests are performed and whether the
+/// client closes the transport.
 package struct ClientTransport: Sendable {
-    /// Carries the requests that a caller waits for: in a client for threads, on the thread of the caller.
+    /// Performs the requests that a caller waits for: in a client for threads, on the caller's thread.
     package let calls: any CallbackTransport
-    /// Carries all other requests.
+    /// Performs all other requests.
     package let background: any CallbackTransport
     /// Whether callers are threads, which may be blocked, rather than tasks.
     package let blocksCallers: Bool
-    /// Closes the transport if it belongs to the client, then calls back.
+    /// Closes the transport if the client owns it, then calls back.
     package let close: @Sendable (_ done: @escaping @Sendable () -> Void) -> Void
 
     package init(
@@ -61,12 +63,13 @@ package struct ClientTransport: Sendable {
         self.close = close
     }
 
-    /// A transport for tasks that carries everything alike, and stays open.
+    /// Creates a transport for tasks that performs all requests alike and stays open.
     package static func tasks(_ transport: any CallbackTransport) -> ClientTransport {
         ClientTransport(calls: transport, background: transport, blocksCallers: false)
     }
 
-    /// A transport for threads, which stays open. Requests that no caller waits for have a few threads of their own.
+    /// Creates a transport for threads that stays open. A few threads of its own perform the requests that no caller
+    /// waits for.
     package static func threads(
         _ transport: any BlockingHTTPTransport,
         _ threads: ThreadSource = .system
@@ -79,7 +82,7 @@ package struct ClientTransport: Sendable {
     }
 }
 
-/// Sends each request from a task of its own.
+/// Sends each request from a separate task.
 package struct TaskCallbackTransport: CallbackTransport {
     private let transport: any HTTPTransport
 
@@ -99,7 +102,7 @@ package struct TaskCallbackTransport: CallbackTransport {
 
     package func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool {
         Task.detached {
-            // `Task.sleep` takes a thread of its own on Linux, which may not be there.
+            // On Linux, `Task.sleep` needs a thread of its own, which the system may not have.
             while ContinuousClock.now < time { await SystemThread.pauseTask(until: time) }
             work()
         }
@@ -107,7 +110,7 @@ package struct TaskCallbackTransport: CallbackTransport {
     }
 }
 
-/// Sends each request at once, on the thread that asks.
+/// Sends each request at once, on the calling thread.
 package struct InlineCallbackTransport: CallbackTransport {
     private let transport: any BlockingHTTPTransport
 
@@ -123,7 +126,7 @@ package struct InlineCallbackTransport: CallbackTransport {
     }
 }
 
-/// Sends requests from a few threads, each of which ends when no request is left for it.
+/// Sends requests from a few threads. Each thread ends when no request is left.
 package final class ThreadCallbackTransport: CallbackTransport {
     private struct Waiting {
         let request: HTTPRequest
@@ -135,8 +138,8 @@ package final class ThreadCallbackTransport: CallbackTransport {
     private let line: Lock<TransferQueue<Waiting>>
     private let threads: ThreadSource
 
-    /// - Parameter maxThreads: The most threads at once. A quarter of them is for leases alone, and a quarter for
-    ///   settlements, so that no request of another kind keeps a lease waiting.
+    /// - Parameter maxThreads: The maximum number of threads. A quarter of them is reserved for leases, and a quarter
+    ///   for settlements, so that no other request delays a lease.
     package init(_ transport: any BlockingHTTPTransport, maxThreads: Int = 8, threads: ThreadSource = .system) {
         let reserved = maxThreads / 4
         self.transport = transport
@@ -150,7 +153,7 @@ package final class ThreadCallbackTransport: CallbackTransport {
             return line.next()
         }
         guard let first else { return }
-        // Where the system has no thread, the caller's own sends the request.
+        // If the system has no thread, the caller's thread sends the request.
         if !threads.start({ self.perform(first) }) { perform(first) }
     }
 
@@ -169,12 +172,12 @@ package final class ThreadCallbackTransport: CallbackTransport {
 }
 
 extension HTTPTransportError {
-    /// The failure of a request that was cancelled before it was sent.
+    /// The error of a request that was cancelled before it was sent.
     static var cancelledInLine: HTTPTransportError {
         HTTPTransportError(kind: .cancelled, message: "The request was cancelled", wasRequestSent: false)
     }
 
-    /// The failure of a request over a transport that has been shut down.
+    /// The error of a request over a transport that has been shut down.
     static func shutDown(wasRequestSent: Bool?) -> HTTPTransportError {
         HTTPTransportError(
             kind: .other,

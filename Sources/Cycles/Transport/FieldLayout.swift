@@ -1,11 +1,11 @@
-/// Header fields in memory: for each the length of its name (two bytes), the length of its value (four bytes), and the
-/// text that libcurl reads: name, `: `, value, NUL.
+/// The layout of header fields in memory. Each field has the length of its name (two bytes), the length of its value
+/// (four bytes), and the text that libcurl reads: name, `: `, value, NUL.
 enum FieldLayout {
     /// The number of bytes before the text of a field.
     static let lengthsSize = 6
     /// The number of bytes between name and value.
     static let separatorSize = 2
-    /// The number of bytes of a field without name and value.
+    /// The number of bytes of a field with an empty name and value.
     static let smallestSize = lengthsSize + separatorSize + 1
 
     /// The number of bytes of a field; nil if its name or value is too long.
@@ -15,7 +15,7 @@ enum FieldLayout {
         return smallestSize + name.count + value.count
     }
 
-    /// Writes a field to memory of its size.
+    /// Writes a field to memory of the field's size.
     @inline(__always)
     static func write(
         _ name: UnsafeRawBufferPointer,

@@ -1,11 +1,11 @@
-/// Bytes for C, in memory that is kept from one use to the next.
+/// A byte buffer for C whose memory is reused.
 struct GrowingBuffer: ~Copyable {
     private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private(set) var count = 0
 
     deinit { memory.deallocate() }
 
-    /// The bytes in use. Valid until the buffer changes.
+    /// The used bytes. Valid until the buffer changes.
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
 
     /// The memory as characters. Valid until the buffer grows.
@@ -31,10 +31,10 @@ struct GrowingBuffer: ~Copyable {
         append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    /// Removes the bytes from a position on.
+    /// Removes the bytes after a position.
     mutating func removeAll(after position: Int = 0) { count = position }
 
-    /// Takes further bytes into use, which the caller initializes.
+    /// Marks further bytes as used. The caller initializes them.
     @inline(__always)
     mutating func extend(by size: Int) -> UnsafeMutableRawPointer {
         reserve(count + size)

@@ -1,23 +1,23 @@
-/// Header fields in their order, looked up without regard to case.
+/// An ordered list of header fields. Names are matched without regard to case.
 ///
-/// Printing, dumping or reflecting them hides the values of fields that carry credentials.
+/// Printing, dumping and reflection hide the values of fields that contain credentials.
 public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
-    /// One buffer for all fields keeps an exchange at one allocation. Its layout is that of ``FieldLayout``.
+    /// One buffer for all fields limits an exchange to one allocation. ``FieldLayout`` defines its layout.
     private var storage: [UInt8] = []
-    /// Whether no field has a defect. If false, nothing is known.
+    /// Whether all fields are known to be valid. False means unknown.
     private var isSound = true
 
-    /// No fields.
+    /// Creates an empty list.
     public init() {}
 
-    /// Fields in the order of the literal.
+    /// Creates a list with the fields of the literal, in order.
     public init(dictionaryLiteral elements: (String, String)...) {
         for (name, value) in elements { append(name: name, value: value) }
     }
 
     /// The value of the first field with this name, in any case; nil if there is none.
     ///
-    /// Setting replaces all fields of the name by one at the end, or removes them for nil.
+    /// Setting a value replaces all fields of the name by one field at the end. Setting nil removes them.
     public subscript(name: String) -> String? {
         get {
             var name = name
@@ -43,7 +43,7 @@ public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
         }
     }
 
-    /// Adds the fields of others at the end.
+    /// Appends the fields of another list.
     public mutating func append(contentsOf other: HTTPHeaders) {
         storage += other.storage
         isSound = isSound && other.isSound
@@ -68,7 +68,7 @@ public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
     /// Whether there are no fields.
     public var isEmpty: Bool { storage.isEmpty }
 
-    /// The fields in their order.
+    /// The fields, in order.
     public var fields: [(name: String, value: String)] {
         var result: [(name: String, value: String)] = []
         forEachField { name, value in
@@ -84,7 +84,7 @@ public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
         storage.withUnsafeBytes(body)
     }
 
-    /// Fields that a server sent, in the layout of ``FieldLayout``.
+    /// Creates a list from received fields in the layout of ``FieldLayout``.
     init(received bytes: UnsafeRawBufferPointer) {
         storage = Array(bytes)
         isSound = false
@@ -130,7 +130,7 @@ public struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
 }
 
 extension HTTPHeaders {
-    /// The name of the first field that is unfit to be sent, and the reason; nil if all are fit.
+    /// The name of the first invalid field, and the reason; nil if all fields are valid.
     package var firstDefect: (name: String, message: String)? {
         if isSound { return nil }
         var result: (String, String)?
@@ -141,12 +141,12 @@ extension HTTPHeaders {
         return result
     }
 
-    /// The reason why a field is unfit to be sent. A name has to be a token (RFC 9110 section 5.6.2), and no value may
-    /// carry CR, LF or NUL, which would let it forge further fields.
+    /// The reason for which a field must not be sent; nil if it may. A name must be a token (RFC 9110, section 5.6.2).
+    /// A value must not contain CR, LF or NUL, which could forge further fields.
     private static func defect(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> String? {
         if !isToken(name) { return "is not a valid header name" }
         let hasBreaks = value.withMemoryRebound(to: UInt8.self) { bytes in
-            // Without an early exit the compiler checks several bytes at once.
+            // Without an early exit, the compiler checks several bytes at a time.
             var breaks: UInt8 = 0
             for byte in bytes { breaks |= (byte == 0 ? 1 : 0) | (byte == 10 ? 1 : 0) | (byte == 13 ? 1 : 0) }
             return breaks != 0
@@ -154,7 +154,7 @@ extension HTTPHeaders {
         return hasBreaks ? "has a line break or NUL in its value" : nil
     }
 
-    /// Whether a text is a token (RFC 9110 section 5.6.2), as names and methods have to be.
+    /// Whether a text is a token (RFC 9110, section 5.6.2), as names and methods must be.
     package static func isToken(_ text: String) -> Bool {
         var text = text
         return text.withUTF8 { isToken(UnsafeRawBufferPointer($0)) }
@@ -163,7 +163,7 @@ extension HTTPHeaders {
     private static func isToken(_ text: UnsafeRawBufferPointer) -> Bool {
         for index in 0..<text.count {
             let byte = text[index]
-            // A bit for each of !#$%&'*+-. and the digits, and for each of ^_`|~ and the letters.
+            // One bit for each of !#$%&'*+-. and the digits, and for each of ^_`|~ and the letters.
             let set: UInt64 = byte < 64 ? 0x03ff_6cfa_0000_0000 : 0x57ff_ffff_c7ff_fffe
             guard byte < 128, set >> UInt64(byte & 63) & 1 == 1 else { return false }
         }
@@ -172,7 +172,7 @@ extension HTTPHeaders {
 }
 
 extension HTTPHeaders: Hashable {
-    /// Whether both have the same fields in the same order; names may differ in case.
+    /// Whether both lists have the same fields in the same order. Names are compared without regard to case.
     public static func == (left: HTTPHeaders, right: HTTPHeaders) -> Bool {
         if left.storage == right.storage { return true }
         let (left, right) = (left.fields, right.fields)
@@ -180,7 +180,7 @@ extension HTTPHeaders: Hashable {
             && zip(left, right).allSatisfy { isSame($0.name, $1.name) && $0.value.hasSameUTF8(as: $1.value) }
     }
 
-    /// Feeds the values in their order to `hasher`.
+    /// Hashes the values in order. Names are not hashed.
     public func hash(into hasher: inout Hasher) {
         for field in fields { field.value.hashUTF8(into: &hasher) }
     }
@@ -198,15 +198,15 @@ extension HTTPHeaders: CustomStringConvertible, CustomDebugStringConvertible, Cu
         }
     }
 
-    /// The fields, without credentials.
+    /// The fields, without the values of credentials.
     public var description: String {
         "[" + visibleFields.map { "\($0.name): \($0.value)" }.joined(separator: ", ") + "]"
     }
 
-    /// The fields, without credentials.
+    /// The fields, without the values of credentials.
     public var debugDescription: String { description }
 
-    /// The fields, without credentials.
+    /// The fields, without the values of credentials.
     public var customMirror: Mirror {
         Mirror(self, children: visibleFields.map { (label: $0.name, value: $0.value) }, displayStyle: .dictionary)
     }

@@ -1,22 +1,22 @@
-/// One HTTP request, complete.
+/// A complete HTTP request.
 public struct HTTPRequest: Hashable, Sendable {
-    /// The method.
+    /// The request method.
     public var method: HTTPMethod
-    /// The absolute URL, `http` or `https`, encoded as it is to be sent.
+    /// The absolute URL, with the scheme `http` or `https`, percent-encoded as sent.
     public var url: String
-    /// The fields.
+    /// The header fields.
     public var headers: HTTPHeaders
-    /// The body; empty for none.
+    /// The body; empty if there is none.
     public var body: [UInt8]
-    /// The limit on connecting, more than zero.
+    /// The maximum duration of connecting, more than zero.
     public var connectTimeout: Duration
-    /// The limit on the whole exchange, connecting included, more than zero. The clock starts when the request
-    /// is given a connection, not while it waits for its turn.
+    /// The maximum duration of the exchange, including connecting; more than zero. The time in the transport's queue
+    /// does not count.
     public var timeout: Duration
 
     package var priority: RequestPriority = .normal
 
-    /// A request.
+    /// Creates a request.
     public init(
         method: HTTPMethod,
         url: String,
@@ -34,16 +34,16 @@ public struct HTTPRequest: Hashable, Sendable {
     }
 }
 
-/// One HTTP answer, complete.
+/// A complete HTTP response.
 public struct HTTPResponse: Hashable, Sendable {
-    /// The status, such as 200.
+    /// The status code, such as 200.
     public var status: Int
-    /// The fields.
+    /// The header fields.
     public var headers: HTTPHeaders
-    /// The body; empty for none.
+    /// The body; empty if there is none.
     public var body: [UInt8]
 
-    /// An answer.
+    /// Creates a response.
     public init(status: Int, headers: HTTPHeaders = [:], body: [UInt8] = []) {
         self.status = status
         self.headers = headers

@@ -1,21 +1,21 @@
-/// Carries requests to a server and answers back, without knowing the protocol.
+/// A type that sends HTTP requests to a server and returns the answers. A transport does not know the protocol.
 ///
-/// A transport sends each request once, follows no redirect and keeps the time limits of the request. Conform to it
-/// to bring another HTTP library, or to stand in for the network in tests; `CurlTransport` is the default.
+/// A transport sends each request once, follows no redirects and observes the time limits of the request. Conform to
+/// this protocol to use another HTTP library, or to replace the network in tests. The default is `CurlTransport`.
 public protocol HTTPTransport: Sendable {
-    /// Sends a request and returns its answer, whatever the status.
+    /// Sends a request and returns the answer, whatever its status.
     ///
-    /// When the calling task is cancelled, the exchange is aborted and fails with `cancelled`.
-    /// - Throws: ``HTTPTransportError`` if there is no complete answer.
+    /// Cancelling the calling task aborts the exchange. The call then fails with `cancelled`.
+    /// - Throws: ``HTTPTransportError`` if no complete answer arrives.
     func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse
 
-    /// Ends exchanges in flight, closes connections, and refuses further requests.
+    /// Aborts exchanges in flight, closes connections, and refuses further requests.
     func shutdown() async
 }
 
-/// Carries requests to a server and answers back on the caller's own thread.
+/// A type that sends HTTP requests on the calling thread.
 public protocol BlockingHTTPTransport: Sendable {
-    /// Sends a request and returns its answer, whatever the status. Blocks until then.
-    /// - Throws: ``HTTPTransportError`` if there is no complete answer.
+    /// Sends a request and returns the answer, whatever its status. Blocks until the exchange ends.
+    /// - Throws: ``HTTPTransportError`` if no complete answer arrives.
     func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse
 }

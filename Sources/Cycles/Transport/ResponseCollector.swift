@@ -1,18 +1,18 @@
-/// Puts an answer together from the header lines and the pieces of the body as they arrive, and refuses what no client
-/// should read to its end.
+/// Assembles an answer from the received header lines and pieces of the body. Refuses answers that a client should not
+/// read to the end.
 final class ResponseCollector {
-    /// Why an answer is not read to its end.
+    /// The reason for which an answer is not read to the end.
     enum Refusal: Hashable {
         case bodyTooLarge
         case headTooLarge(limit: Int)
-        /// That many interim answers (1xx) came, and no final one.
+        /// The given number of interim answers (1xx) arrived without a final one.
         case interimAnswers(Int)
-        /// The answer has no head. Its first bytes tell what the server speaks instead of HTTP.
+        /// The answer has no head. Its first bytes identify the protocol that the server speaks instead of HTTP.
         case notHTTP(start: [UInt8])
     }
 
     let maxBytes: Int
-    /// The status of the latest head; 0 before there is one.
+    /// The status of the latest head; 0 before the first.
     private(set) var status = 0
     private(set) var isHeadComplete = false
     /// The number of interim answers (1xx) that have begun.
@@ -33,7 +33,7 @@ final class ResponseCollector {
     /// Whether the latest head is that of an interim answer.
     var isInterim: Bool { (100..<200).contains(status) }
 
-    /// Forgets everything about the last answer. The memory for headers is kept.
+    /// Discards the last answer. The memory for headers is kept.
     func reset() {
         status = 0
         hasStatusLine = false
@@ -45,7 +45,7 @@ final class ResponseCollector {
         body = []
     }
 
-    /// Takes a line of a head or of trailers, with its line break.
+    /// Adds a line of a head or of trailers, including its line break.
     /// - Returns: False if the answer is refused.
     func receiveHeaderLine(_ line: UnsafeRawBufferPointer) -> Bool {
         headBytes += line.count
@@ -64,7 +64,7 @@ final class ResponseCollector {
         return true
     }
 
-    /// Takes a piece of the body.
+    /// Adds a piece of the body.
     /// - Returns: False if the answer is refused.
     func receiveBody(_ data: UnsafeRawBufferPointer) -> Bool {
         guard hasStatusLine else { return refuse(.notHTTP(start: Array(data.prefix(ResponseCollector.shownBytes)))) }
@@ -73,7 +73,7 @@ final class ResponseCollector {
         return true
     }
 
-    /// The answer. The body moves out of the collector.
+    /// Returns the answer. The body moves out of the collector.
     func takeResponse() -> HTTPResponse {
         defer { body = [] }
         return HTTPResponse(status: status, headers: HTTPHeaders(received: fields.bytes), body: body)
@@ -86,7 +86,7 @@ final class ResponseCollector {
 
     // MARK: Lines of a head
 
-    /// An interim answer leaves nothing but its count behind.
+    /// Begins a head. Of interim answers, only the count is kept.
     private func beginHead(_ statusLine: UnsafeRawBufferPointer, lineBytes: Int) -> Bool {
         status = ResponseCollector.status(statusLine)
         if isInterim { interimAnswers += 1 }
@@ -120,7 +120,7 @@ final class ResponseCollector {
         FieldLayout.write(name, value, to: fields.extend(by: size))
     }
 
-    /// A folded line continues the value of the last field, after a space.
+    /// Appends a folded line to the value of the last field, after a space.
     private func continueLastField(_ text: UnsafeRawBufferPointer) {
         guard fields.count > 0 else { return }
         let last = Array(fields.bytes[lastField...])
@@ -138,7 +138,7 @@ final class ResponseCollector {
             && line[4] == UInt8(ascii: "/")
     }
 
-    /// The number after the version; 0 if there is none.
+    /// The number after the HTTP version; 0 if there is none.
     private static func status(_ statusLine: UnsafeRawBufferPointer) -> Int {
         var position = 0
         while position < statusLine.count, statusLine[position] != UInt8(ascii: " ") { position += 1 }
@@ -162,8 +162,8 @@ final class ResponseCollector {
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
     private static let maxHeadBytes = 256 * 1_024
-    /// More than a server has reason to send before its answer.
+    /// No server has a reason to send more before its answer.
     private static let maxInterimAnswers = 100
-    /// The length of the part of an answer without a head that the error shows.
+    /// The number of bytes of an answer without a head that the error shows.
     private static let shownBytes = 40
 }

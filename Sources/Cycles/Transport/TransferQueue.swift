@@ -1,9 +1,8 @@
-/// The order in which requests get connections, and how many they may have: a value that knows what is in use and what
-/// waits.
+/// Limits the number of connections, and orders the requests that wait for one.
 ///
-/// Leases go before settlements, settlements before the rest; requests of one priority keep their order. All priorities
-/// share `limit` connections. Leases and settlements have `reserved` more each that no other priority can take, so that
-/// no number of hanging requests keeps a lease or a settlement waiting for a place.
+/// Leases precede settlements, and settlements precede other requests. Requests of one priority keep their order. All
+/// priorities share `limit` connections. Leases and settlements have `reserved` more connections each, which no other
+/// priority can use: hanging requests cannot delay a lease or a settlement.
 package struct TransferQueue<Element> {
     private var lines: [FirstInFirstOut<Element>] = RequestPriority.allCases.map { _ in FirstInFirstOut() }
     private var inUseByPriority = RequestPriority.allCases.map { _ in 0 }
@@ -27,25 +26,25 @@ package struct TransferQueue<Element> {
         lines[priority.rawValue].append(element)
     }
 
-    /// Takes a connection for an element that does not enter the queue; false if it has to wait. Its end is reported with
-    /// ``finishOne(_:)``.
+    /// Takes a connection for an element without queueing; returns false if the element has to wait. ``finishOne(_:)``
+    /// ends its use of the connection.
     package mutating func startAtOnce(_ priority: RequestPriority) -> Bool {
         guard lines[priority.rawValue].isEmpty, hasConnection(for: priority) else { return false }
         inUseByPriority[priority.rawValue] += 1
         return true
     }
 
-    /// The next element for which there is a connection. Its end is reported with ``finishOne(_:)``.
+    /// Removes and returns the next element that has a connection. ``finishOne(_:)`` ends its use of the connection.
     package mutating func next() -> Element? {
         guard let priority = nextPriority else { return nil }
         inUseByPriority[priority.rawValue] += 1
         return lines[priority.rawValue].popFirst()
     }
 
-    /// A connection of an element with this priority has become free.
+    /// Frees the connection of an element with this priority.
     package mutating func finishOne(_ priority: RequestPriority) { inUseByPriority[priority.rawValue] -= 1 }
 
-    /// Removes the elements that match. Takes time in proportion to the length of the queue.
+    /// Removes the matching elements. Takes time proportional to the length of the queue.
     package mutating func removeAll(where matches: (Element) -> Bool) -> [Element] {
         var removed: [Element] = []
         for index in lines.indices { removed += lines[index].removeAll(where: matches) }
@@ -56,7 +55,7 @@ package struct TransferQueue<Element> {
         RequestPriority.allCases.first { !lines[$0.rawValue].isEmpty && hasConnection(for: $0) }
     }
 
-    /// Reserved connections count as taken first, so that a shared one is only in use when they are not enough.
+    /// Reserved connections are used first. A shared one is used only if the reserved ones do not suffice.
     private func hasConnection(for priority: RequestPriority) -> Bool {
         if inUseByPriority[priority.rawValue] < reserved(for: priority) { return true }
         let shared = RequestPriority.allCases.reduce(0) {
@@ -68,9 +67,9 @@ package struct TransferQueue<Element> {
     private func reserved(for priority: RequestPriority) -> Int { priority == .normal ? 0 : reserved }
 }
 
-/// A queue whose first element is removed in constant time, on average.
+/// A queue that removes its first element in amortized constant time.
 private struct FirstInFirstOut<Element> {
-    /// The first elements in reverse order.
+    /// The first elements, in reverse order.
     private var front: [Element] = []
     private var back: [Element] = []
 

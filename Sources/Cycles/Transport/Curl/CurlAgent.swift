@@ -1,11 +1,11 @@
 import CCurl
 
-/// Drives all transfers of a transport on one thread with one multi handle.
+/// Performs all transfers of a transport on one thread with one multi handle.
 ///
-/// Callers leave messages in a mailbox and wake the thread, once for a batch and only if it sleeps. All else belongs to
-/// the thread: the multi handle, the queue for connections, the easy handles.
+/// Callers put messages in a mailbox and wake the thread, once for a batch and only if the thread sleeps. Everything
+/// else belongs to the thread: the multi handle, the queue for connections, the easy handles.
 final class CurlAgent: Sendable {
-    /// Something for the thread to do.
+    /// A request to the thread.
     private enum Message {
         case start(CurlTransfer)
         case cancel(CurlTransfer)
@@ -19,17 +19,17 @@ final class CurlAgent: Sendable {
     private struct Mailbox {
         var messages: [Message] = []
         var phase = Phase.notStarted
-        /// Whether the thread is about to sleep in libcurl, or does: it has to be woken to see the mailbox.
+        /// Whether the thread sleeps in libcurl or is about to. It must then be woken to read the mailbox.
         var isSleeping = false
         var whenEnded: [@Sendable () -> Void] = []
 
-        /// Whether there is nothing for the thread to do.
+        /// Whether the thread has nothing to do.
         var isQuiet: Bool { messages.isEmpty && phase == .running }
     }
 
-    /// The longest time that tasks wait to be resumed by another task, in milliseconds.
+    /// The maximum time that tasks wait to be resumed together, in milliseconds.
     private static let longestHandOver = 2
-    /// The number of times that messages of jobs are handled before transfers go on.
+    /// The maximum number of times that the messages of jobs are handled before transfers continue.
     private static let longestChain = 4
 
     private let mailbox = Lock(Mailbox())
@@ -46,7 +46,7 @@ final class CurlAgent: Sendable {
 
     // MARK: From any thread
 
-    /// Takes a transfer on. Its completion is called once, on the I/O thread.
+    /// Accepts a transfer. Its completion is called once, on the I/O thread.
     func submit(_ transfer: CurlTransfer) {
         switch post(.start(transfer)) {
         case .starting, .running: break
@@ -56,18 +56,19 @@ final class CurlAgent: Sendable {
         }
     }
 
-    /// Aborts a transfer that was submitted or is about to be.
+    /// Aborts a transfer that was submitted or is about to be submitted.
     func cancel(_ transfer: CurlTransfer) {
         transfer.cancel()
         _ = post(.cancel(transfer))
     }
 
-    /// Runs `work` at a time on the I/O thread, instead of what was given before. False if there is no such thread.
+    /// Runs `work` at a given time on the I/O thread, in place of work lent before. Returns false if there is no such
+    /// thread.
     func lendThread(at time: ContinuousClock.Instant, _ work: @escaping @Sendable () -> Void) -> Bool {
         ensureThread() && post(.lend(CurlErrand(time: time, work: work))) == .running
     }
 
-    /// Runs `work` on the I/O thread. False if that is not there.
+    /// Runs `work` on the I/O thread. Returns false if there is no such thread.
     func run(_ work: [@Sendable () -> Void]) -> Bool {
         switch post(.perform(work)) {
         case .starting, .running: true
@@ -75,7 +76,7 @@ final class CurlAgent: Sendable {
         }
     }
 
-    /// Leaves a message if the thread runs or is being started, and wakes the thread. Returns the phase.
+    /// Posts a message if the thread runs or is being started, and wakes the thread. Returns the phase.
     private func post(_ message: Message) -> Phase {
         let (phase, needsWaking) = mailbox.withLock { mailbox in
             guard mailbox.phase == .running || mailbox.phase == .starting else { return (mailbox.phase, false) }
@@ -87,7 +88,7 @@ final class CurlAgent: Sendable {
         return phase
     }
 
-    /// Ends all transfers and the thread, then calls `whenEnded`. May be called more than once.
+    /// Ends all transfers and the thread, then calls `whenEnded`. May be called several times.
     func end(_ whenEnded: (@Sendable () -> Void)? = nil) {
         let (isOver, needsWaking) = mailbox.withLock { mailbox in
             switch mailbox.phase {
@@ -105,7 +106,7 @@ final class CurlAgent: Sendable {
         if needsWaking { multi.wake() }
     }
 
-    /// Whether there is an I/O thread, or none is needed any more. Starts the thread if need be.
+    /// Starts the I/O thread if necessary. Returns false if the thread could not be started.
     func ensureThread() -> Bool {
         let isNew = mailbox.withLock { mailbox in
             guard mailbox.phase == .notStarted else { return false }
@@ -120,7 +121,7 @@ final class CurlAgent: Sendable {
 
     private func didStart() { mailbox.withLock { if $0.phase == .starting { $0.phase = .running } } }
 
-    /// The next request may find a thread again.
+    /// Returns to the initial phase, since a later request may find a thread.
     private func didNotStart() {
         let old = mailbox.withLock { mailbox in
             let old = mailbox
@@ -159,13 +160,13 @@ final class CurlAgent: Sendable {
             mailbox.phase = .ended
             return mailbox.whenEnded
         }
-        // Too early, so that whoever gave it learns that there is no thread any more.
+        // Runs the errand early, so that its owner learns that the thread has ended.
         worker.errand?.work()
         for callback in whenEnded { callback() }
     }
 
-    /// Empties the mailbox. Jobs may leave messages in it, which are handled at once unless there is no end of them.
-    /// - Returns: Whether the thread is to end.
+    /// Handles all messages. Jobs may post further messages, which are handled at once, up to a limit.
+    /// - Returns: Whether the thread must end.
     private func handleMessages(_ worker: inout CurlWorker) -> Bool {
         var messages: [Message] = []
         for _ in 0..<CurlAgent.longestChain {
@@ -189,7 +190,7 @@ final class CurlAgent: Sendable {
         return false
     }
 
-    /// Sleeps until a transfer can go on, there is mail or a time is over.
+    /// Sleeps until a transfer can continue, a message arrives or the time has passed.
     private func sleep(milliseconds limit: Int) {
         let maySleep = mailbox.withLock { mailbox in
             mailbox.isSleeping = mailbox.isQuiet
@@ -197,13 +198,13 @@ final class CurlAgent: Sendable {
         }
         guard maySleep else { return }
         multi.sleep(milliseconds: limit)
-        // The mailbox is looked at next, so that nobody has to wake the thread.
+        // The mailbox is read next, so that no caller needs to wake the thread.
         mailbox.withLock { $0.isSleeping = false }
     }
 }
 
 extension CurlAgent: TaskExecutor {
-    /// Runs a job of a task on the I/O thread, or elsewhere if that has ended or cannot be had.
+    /// Runs a job of a task on the I/O thread, or on the global executor if the thread has ended or cannot be started.
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         while true {

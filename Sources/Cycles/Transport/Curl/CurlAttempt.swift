@@ -1,14 +1,15 @@
 import CCurl
 
-/// Where a transfer stands that may take more than one attempt.
+/// The state of a transfer, which may take more than one attempt.
 struct CurlAttempt {
     /// The progress of the attempt.
     enum Phase {
-        /// Nothing has happened. libcurl may wait for another transfer's connection, to see whether it can be shared.
+        /// Nothing has happened. libcurl may wait for another transfer's connection, to find out whether it can be
+        /// shared.
         case waiting
-        /// A name is looked up or a connection is made, or was.
+        /// A name lookup or a connection has begun.
         case connecting
-        /// The connection is there: the request is sent, and the answer received.
+        /// The connection exists: the request is sent and the answer is received.
         case exchanging
     }
 
@@ -18,25 +19,25 @@ struct CurlAttempt {
     var connectTimeout = Duration.zero
     /// The monotonic time in nanoseconds.
     var began: Int64 = 0
-    /// Whether an attempt has failed by a connection that was lost.
+    /// Whether an attempt has failed because its connection was lost.
     var isRepeated = false
-    /// Whether the connection had something to read before the request was sent.
+    /// Whether the connection had input before the request was sent.
     var hadEarlyInput = false
-    /// Whether a request was begun to be sent, by this attempt or one before.
+    /// Whether this attempt or an earlier one has begun to send a request.
     var hasRequestBegun = false
 
     var elapsed: Duration { .nanoseconds(SystemTime.monotonic.wholeNanoseconds - began) }
 }
 
 extension CurlHandle {
-    /// The longest wait for a connection that another transfer is making.
+    /// The maximum wait for a connection that another transfer is making.
     private static let patience = Duration.milliseconds(200)
 
-    /// The longest sleep while a connection is made, in milliseconds: not every libcurl reports when the next address of a
-    /// host is due.
+    /// The maximum sleep while a connection is made, in milliseconds. Some versions of libcurl do not report when the
+    /// next address of a host is due.
     static let longestSleepWhileConnecting = 50
 
-    /// Lets libcurl report what it does before the request.
+    /// Registers the callbacks for the steps before the request.
     func setConnectionCallbacks() {
         let context = Unmanaged.passUnretained(self).toOpaque()
         cycles_easy_set_pointer(easy, CURLOPT_PRIVATE, context)
@@ -72,7 +73,7 @@ extension CurlHandle {
             easy,
             { context, _, _, _, localPort in
                 guard let context else { return 0 }
-                return CurlHandle.from(context).mayRequestLeave(localPort: UInt16(clamping: localPort)) ? 0 : 1
+                return CurlHandle.from(context).maySendRequest(localPort: UInt16(clamping: localPort)) ? 0 : 1
             },
             context
         )
@@ -82,13 +83,13 @@ extension CurlHandle {
     /// Whether the attempt has no connection yet.
     var isConnecting: Bool { reportsRequests ? attempt.phase != .exchanging : !hasPassedRequest }
 
-    /// Whether a request may have reached the server, in part at least.
+    /// Whether at least a part of a request may have reached the server.
     var hasRequestBegun: Bool { attempt.hasRequestBegun || (!reportsRequests && hasPassedRequest) }
 
-    /// Whether libcurl has begun to send a request, as far as it says without the callback.
+    /// Whether libcurl has begun to send a request, as far as can be told without the callback.
     private var hasPassedRequest: Bool { offset(CURLINFO_PRETRANSFER_TIME_T) > 0 }
 
-    /// Whether the transfer has waited long enough for another's connection.
+    /// Whether the transfer has waited long enough for another transfer's connection.
     var hasWaitedEnough: Bool {
         attempt.phase == .waiting && options.connecting.waitsForOthers
             && attempt.elapsed >= min(CurlHandle.patience, attempt.connectTimeout / 2)
@@ -96,26 +97,26 @@ extension CurlHandle {
 
     // MARK: Attempts
 
-    /// Sets the handle to the first attempt of a request.
+    /// Prepares the handle for the first attempt of a request.
     func beginAttempts(_ request: HTTPRequest, at now: Int64) {
         attempt = CurlAttempt(timeout: request.timeout, connectTimeout: request.connectTimeout, began: now)
         options.setTimeLimits(total: request.timeout, connect: request.connectTimeout)
-        // Requests that begin together share a connection if the server turns out to speak HTTP/2.
+        // Requests that begin together share a connection if the server speaks HTTP/2.
         connect(isFresh: false, waitsForOthers: options.isSecure && !settings.server.speaksHTTP1OverTLS)
         clearAnswer()
     }
 
-    /// Sets the handle, which has been taken out, to make a connection of its own.
+    /// Prepares the handle, which has been removed from the multi handle, to make a connection of its own.
     func stopWaiting() {
         let elapsed = attempt.elapsed
         options.setTimeLimits(total: attempt.timeout - elapsed, connect: attempt.connectTimeout - elapsed)
         connect(isFresh: options.connecting.isFresh, waitsForOthers: false)
     }
 
-    /// Sets the handle to send the request once more if its connection was lost, as far as the time limit goes.
+    /// Prepares the handle to repeat the request if its connection was lost and the time limit allows.
     ///
-    /// libcurl itself repeats a request whose kept connection ends without an answer. Servers and what is in between
-    /// also end a connection with an answer that nobody asked for.
+    /// libcurl itself repeats a request whose kept connection ends without an answer. Servers and intermediaries may
+    /// also end a connection with an unsolicited answer.
     /// - Returns: False if the attempt was the last.
     func prepareAgain(after code: CURLcode) -> Bool {
         guard !attempt.isRepeated, wasConnectionLost else { return false }
@@ -142,10 +143,10 @@ extension CurlHandle {
         sockets.hasNewConnections = true
     }
 
-    /// libcurl asks this once the connection is there.
-    private func mayRequestLeave(localPort: UInt16) -> Bool {
+    /// Answers libcurl's question whether to send the request, once the connection exists.
+    private func maySendRequest(localPort: UInt16) -> Bool {
         attempt.phase = .exchanging
-        // Bytes that can be read now are no answer to this request.
+        // Bytes that can be read now are not an answer to this request.
         if isSilentBeforeRequests, sockets.hasInput(localPort: localPort) {
             attempt.hadEarlyInput = true
             return false
@@ -154,10 +155,10 @@ extension CurlHandle {
         return true
     }
 
-    /// Whether the server has nothing to say on the connection until the request is sent. The last attempt takes what comes.
+    /// Whether the server sends nothing on the connection before the request. The last attempt accepts any input.
     private var isSilentBeforeRequests: Bool {
         if attempt.isRepeated { return false }
-        // TLS and HTTP/2 have messages of their own, which come before the first request of a connection or at any time.
+        // TLS and HTTP/2 messages may arrive before the first request of a connection or at any time.
         if options.isSecure { return isConnectionReused && settings.server.speaksHTTP1OverTLS }
         return isConnectionReused || settings.proxy == nil
     }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Performs transfers on the threads of their callers, with handles that are kept for their connections.
+/// Performs transfers on the callers' threads. Handles are kept for their connections.
 final class CurlBlockingPool: CallbackTransport {
     private struct State {
         var idle: [CurlSession] = []
@@ -17,7 +17,7 @@ final class CurlBlockingPool: CallbackTransport {
 
     private let state: Lock<State>
     private let settings: CurlSettings
-    /// Read by transfers in flight while they wait, without the lock.
+    /// Transfers in flight read the flag while they wait, without the lock.
     private let isShutDown = Atomic(false)
 
     init(_ settings: CurlSettings) {
@@ -27,7 +27,7 @@ final class CurlBlockingPool: CallbackTransport {
         )
     }
 
-    /// The request is sent on the thread that asks, which blocks until `done` has been called.
+    /// Sends the request on the calling thread, which blocks until `done` has been called.
     func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void) {
         done(send(request))
     }
@@ -42,14 +42,14 @@ final class CurlBlockingPool: CallbackTransport {
             return waiter
         }
         waiter?.wait()
-        // The time limit of the request begins when it has its turn.
+        // The time limit of the request begins when the request leaves the queue.
         let start = waiter == nil ? arrival : SystemTime.monotonic.wholeNanoseconds
         var kept: CurlSession?
         let outcome = Result { () throws(HTTPTransportError) in
             let session = try takeSession()
             try session.handle.prepare(request, at: start)
             let response = try session.perform { isShutDown.load(ordering: .relaxed) }
-            // A handle that has failed may know name servers or addresses that are not right any more.
+            // A handle that has failed may have outdated addresses or name servers.
             kept = session
             return response
         }
@@ -68,19 +68,19 @@ final class CurlBlockingPool: CallbackTransport {
         return if let idle = state.withLock({ $0.idle.popLast() }) { idle } else { try CurlSession(settings) }
     }
 
-    /// Makes transfers in flight fail within a second, and refuses further ones.
+    /// Makes transfers in flight fail within a second, and refuses further transfers.
     func shutdown() {
         isShutDown.store(true, ordering: .relaxed)
         state.withLock { $0.idle = [] }
     }
 }
 
-/// A handle that has connections of its own, for one thread at a time.
+/// A handle with connections of its own, used by one thread at a time.
 private final class CurlSession: @unchecked Sendable {
-    // Unchecked since the pool gives it to one thread at a time.
+    // Unchecked is sound: the pool gives the session to one thread at a time.
     let handle: CurlHandle
     private let multi: CurlMulti
-    /// Whether TLS may write to a connection, which unlike libcurl does not hold SIGPIPE back by itself.
+    /// Whether TLS may write to a connection. Unlike libcurl, TLS libraries do not suppress SIGPIPE.
     private var mayUseTLS: Bool
 
     init(_ settings: CurlSettings) throws(HTTPTransportError) {
@@ -90,7 +90,7 @@ private final class CurlSession: @unchecked Sendable {
         mayUseTLS = settings.proxy != nil
     }
 
-    /// Performs the request that the handle is prepared for.
+    /// Performs the request for which the handle was prepared.
     func perform(isInterrupted: () -> Bool) throws(HTTPTransportError) -> HTTPResponse {
         mayUseTLS = mayUseTLS || handle.options.isSecure
         guard mayUseTLS else { return try run(isInterrupted) }
@@ -118,7 +118,7 @@ private final class CurlSession: @unchecked Sendable {
         }
     }
 
-    /// One server is the rule; a base URL with another is the exception.
+    /// Usually there is one server. Requests with another base URL are rare.
     private static let keptConnections = 4
 }
 

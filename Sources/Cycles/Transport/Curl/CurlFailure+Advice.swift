@@ -8,9 +8,9 @@ import CCurl
     import Darwin
 #endif
 
-/// Advice on a failure, where more can be said than what happened.
+/// Advice on failures whose remedy is known.
 extension CurlFailure {
-    /// Whether a failure with this code may come from a lack of file descriptors that libcurl does not mention.
+    /// Whether a failure with this code may result from a lack of file descriptors that libcurl does not report.
     static func mayLackDescriptors(_ code: CURLcode) -> Bool {
         [
             CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_SSL_CACERT_BADFILE,
@@ -23,13 +23,12 @@ extension CurlFailure {
         switch systemError {
         case EMFILE:
             return
-                "the process has as many files and connections open as it may: raise its limit (ulimit -n), or lower "
-                + "maxConnections"
-        case ENFILE: return "the system has as many files open as it can: close some, or raise its limit"
+                "the process has reached its limit of open files: raise the limit (ulimit -n), or lower maxConnections"
+        case ENFILE: return "the system has reached its limit of open files: close some, or raise the limit"
         case ENOBUFS, ENOMEM: return "the system has no memory left for connections: free some, or lower maxConnections"
         default: break
         }
-        // libcurl resolves names on a thread of its own.
+        // libcurl resolves names on a separate thread.
         guard code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY, text.hasPart("thread") else {
             return nil
         }
@@ -58,12 +57,12 @@ extension CurlFailure {
         "check that the base URL names a Cycles server, and that nothing in between changes its answers"
     private static let useHTTPS = "the server speaks TLS there: its URL has to begin with https"
 
-    /// Records of TLS have a type from 20 to 23, and a version that begins with 3.
+    /// A TLS record has a type from 20 to 23, and a version that begins with 3.
     private static func isTLS(_ start: [UInt8]) -> Bool {
         start.count >= 2 && (20...23).contains(start[0]) && start[1] == 3
     }
 
-    /// The texts of OpenSSL are the same for all its versions; those of other libraries are less known.
+    /// All versions of OpenSSL use the same error texts. The texts of other libraries are less known.
     private var tlsAdvice: String? {
         switch code {
         case CURLE_SSL_CONNECT_ERROR
@@ -86,7 +85,7 @@ extension CurlFailure {
         case CURLE_COULDNT_CONNECT: return unreachableAdvice
         case CURLE_OPERATION_TIMEDOUT where text.hasPart("SSL connection"):
             return "check that the server speaks TLS on that port"
-        // A server that expects TLS takes a request without it for a broken handshake, and hangs up.
+        // A server that expects TLS treats a plain request as a failed handshake, and closes the connection.
         case CURLE_GOT_NOTHING, CURLE_RECV_ERROR:
             guard isConnectionFresh, !isSecure, !hasAnswerBegun, requestBytesSent > 0, route == .direct else {
                 return nil

@@ -1,25 +1,24 @@
 import CCurl
 
-/// The known facts of a transfer that failed: enough to say what happened, in which phase, and whether the server may
-/// have acted.
+/// The known facts of a failed transfer: the failure, its phase, and whether the server may have acted.
 struct CurlFailure {
     var code: CURLcode
-    /// libcurl's reason.
+    /// libcurl's description of the failure.
     var text: String
-    /// The system's reason, an error number; 0 if there is none.
+    /// The system's error number; 0 if there is none.
     var systemError: Int32 = 0
     /// The host and port of the URL.
     var server: String
     var route = CurlRoute.direct
     var isSecure = false
-    /// The number of bytes of the request's head, and possibly its body, that went out.
+    /// The number of bytes of the request that were sent: its head, and possibly its body.
     var requestBytesSent = 0
     var bodyBytesSent = 0
     var bodyBytesTotal = 0
     /// Whether the answer had begun.
     var hasAnswerBegun = false
     var isHeadComplete = false
-    /// Whether what came last is an interim answer.
+    /// Whether the last received head is that of an interim answer.
     var isInterim = false
     var interimAnswers = 0
     var isNameResolved = false
@@ -31,7 +30,7 @@ struct CurlFailure {
     var maxResponseBytes = 0
     var elapsedMilliseconds = 0
 
-    /// False if nothing went out, true if all did, nil if it broke off in between.
+    /// False if nothing was sent, true if the whole request was sent, nil if sending stopped in between.
     var wasRequestSent: Bool? {
         if hasAnswerBegun { return true }
         if requestBytesSent == 0 { return false }
@@ -57,7 +56,7 @@ struct CurlFailure {
         if isHandshakeFailure { return "in the TLS handshake with \(host)" }
         if hasAnswerBegun {
             guard isInterim, refusal == nil else { return "receiving the answer of \(host)" }
-            return "waiting for the answer of \(host), after \(interimAnswers) interim ones (1xx)"
+            return "waiting for the answer of \(host), after \(interimAnswers) interim answers (1xx)"
         }
         if refusal != nil || (requestBytesSent > 0 && kind == .invalidAnswer) {
             return "receiving the answer of \(host)"
@@ -69,7 +68,7 @@ struct CurlFailure {
         return isNameResolved ? "connecting to \(host)" : "resolving and connecting to \(host)"
     }
 
-    /// libcurl says of some failures only by their code or text that a connection was there already.
+    /// Some codes and texts of libcurl imply that a connection existed.
     private var isHandshakeFailure: Bool {
         guard requestBytesSent == 0 else { return false }
         return switch code {
@@ -86,7 +85,7 @@ struct CurlFailure {
         case .bodyTooLarge?: return "it is larger than \(maxResponseBytes) bytes"
         case .headTooLarge(let limit)?: return "its head is larger than \(limit) bytes"
         case .interimAnswers(let count)?: return "\(count) interim answers (1xx) came, and no final one"
-        case .notHTTP(let start)?: return "it is no HTTP, and begins with \(CurlFailure.shown(start))"
+        case .notHTTP(let start)?: return "it is not HTTP: it begins with \(CurlFailure.shown(start))"
         case nil: break
         }
         if code == CURLE_FILESIZE_EXCEEDED { return "it is larger than \(maxResponseBytes) bytes" }
@@ -112,7 +111,7 @@ struct CurlFailure {
         case CURLE_OUT_OF_MEMORY: return .resourcesExhausted
         case CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING: return .invalidAnswer
         case CURLE_UNSUPPORTED_PROTOCOL where requestBytesSent > 0: return .invalidAnswer
-        // libcurl has no code for an answer whose chunks are none.
+        // libcurl has no code for a malformed chunked body.
         case CURLE_RECV_ERROR where text.hasPart("chunk"): return .invalidAnswer
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT, CURLE_GOT_NOTHING,
             CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE, CURLE_HTTP2, CURLE_HTTP2_STREAM, CURLE_PROXY:
@@ -126,15 +125,15 @@ struct CurlFailure {
         }
     }
 
-    /// libcurl limits the lines of a head itself. It reports that as a lack of memory, and since 8.6 with a code of its
-    /// own, 100.
+    /// libcurl limits the length of header lines. It reports an excess as a lack of memory and, since 8.6, with a
+    /// separate code, 100.
     private var isHeadRefusedByLibrary: Bool {
         guard requestBytesSent > 0, !isHeadComplete else { return false }
         return code == CURLE_OUT_OF_MEMORY || code.rawValue == 100
             || (code == CURLE_RECV_ERROR && text.hasPart("response headers"))
     }
 
-    /// Bytes as text that shows on one line: ASCII in quotation marks, anything else as hexadecimal.
+    /// Formats bytes for a single line: ASCII in quotation marks, other bytes in hexadecimal.
     private static func shown(_ bytes: [UInt8]) -> String {
         let text = bytes.prefix { $0 != 10 && $0 != 13 }
         if !text.isEmpty, text.allSatisfy({ (0x20..<0x7f).contains($0) }) {

@@ -1,6 +1,6 @@
 import CCurl
 
-/// The header fields of a request as the list that libcurl reads, in memory that is kept.
+/// The header fields of a request as a list for libcurl, in reused memory.
 struct CurlFieldList: ~Copyable {
     private var text = GrowingBuffer()
     private var nodes = UnsafeMutableBufferPointer<curl_slist>(start: nil, count: 0)
@@ -8,8 +8,8 @@ struct CurlFieldList: ~Copyable {
     deinit { nodes.deallocate() }
 
     /// Replaces the fields.
-    /// - Parameter omitsExpect: Whether libcurl is told not to add an `Expect` field.
-    /// - Returns: The list, valid until the fields are replaced; nil for none.
+    /// - Parameter omitsExpect: Whether to tell libcurl not to add an `Expect` field.
+    /// - Returns: The list, valid until the fields are replaced; nil if there are no fields.
     mutating func set(_ headers: HTTPHeaders, omitsExpect: Bool) -> UnsafeMutablePointer<curl_slist>? {
         headers.withUnsafeBytes { text.set($0) }
         let size = text.count
@@ -24,7 +24,7 @@ struct CurlFieldList: ~Copyable {
         FieldLayout.forEachField(in: UnsafeRawBufferPointer(rebasing: text.bytes[..<size])) { name, value in
             let start = UnsafeMutablePointer(mutating: name.baseAddress!.assumingMemoryBound(to: CChar.self))
             if value.isEmpty {
-                // libcurl takes a colon without a value for a field to leave out.
+                // libcurl removes the field if a colon has no value after it; a semicolon sends an empty field.
                 start[name.count] = CChar(bitPattern: UInt8(ascii: ";"))
                 start[name.count + 1] = 0
             }

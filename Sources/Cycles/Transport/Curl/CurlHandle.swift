@@ -1,9 +1,9 @@
 import CCurl
 
-/// One easy handle with everything it needs for one transfer after another.
+/// An easy handle with all its state, used for one transfer at a time.
 ///
-/// libcurl refers to the memory of a handle while a transfer runs, so a handle belongs to one thread at a time and must
-/// not move.
+/// libcurl refers to the memory of a handle while a transfer runs. A handle therefore belongs to one thread at a time
+/// and must not move.
 final class CurlHandle {
     let easy: UnsafeMutableRawPointer
     let settings: CurlSettings
@@ -11,21 +11,21 @@ final class CurlHandle {
     private let serverURL: OpaquePointer
     private let collector: ResponseCollector
     private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
-    /// The reason why the last socket could not be opened; 0 if all could be.
+    /// The error number of the last failure to open a socket; 0 if there was none.
     private let socketError = UnsafeMutablePointer<CInt>.allocate(capacity: 1)
 
-    // Sound: methods of the options do not call back, nor do they run while libcurl does.
+    // Sound: methods of the options do not call back, and do not run while libcurl runs.
     @exclusivity(unchecked) var options: CurlOptions
-    // Sound: libcurl's callbacks are the only code that runs during another call, and each access to this is one statement.
+    // Sound: only libcurl's callbacks run during another call, and each access is a single statement.
     @exclusivity(unchecked) var attempt = CurlAttempt()
     /// Whether this libcurl asks before it sends a request.
     var reportsRequests = false
 
-    /// The transfer that the owner of the handle performs with it.
+    /// The transfer that the handle's owner performs with it.
     var transfer: CurlTransfer?
 
-    /// - Parameter sockets: Those of the multi handle that the transfers run on.
-    /// - Throws: An error that says which setting libcurl does not accept.
+    /// - Parameter sockets: The sockets of the multi handle that performs the transfers.
+    /// - Throws: An error that names the setting that libcurl does not accept.
     init(_ settings: CurlSettings, _ sockets: CurlSockets) throws(HTTPTransportError) {
         _ = CurlLibrary.initialise
         guard let easy = curl_easy_init() else { throw .outOfMemory }
@@ -53,28 +53,28 @@ final class CurlHandle {
         socketError.deallocate()
     }
 
-    /// Makes the handle ready for a request.
-    /// - Parameter now: The monotonic time in nanoseconds, at which the limits of the request begin.
+    /// Prepares the handle for a request.
+    /// - Parameter now: The monotonic time in nanoseconds at which the limits of the request begin.
     func prepare(_ request: HTTPRequest, at now: Int64) throws(HTTPTransportError) {
         try options.set(request)
         beginAttempts(request, at: now)
     }
 
-    /// Forgets the answer of the last attempt.
+    /// Discards the answer of the last attempt.
     func clearAnswer() {
         collector.reset()
         errorText[0] = 0
         socketError.pointee = 0
     }
 
-    /// The status of the answer, as far as one has come; 0 before.
+    /// The status of the answer; 0 before one has arrived.
     var status: Int { collector.status }
 
     static func from(_ context: UnsafeMutableRawPointer) -> CurlHandle {
         Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue()
     }
 
-    /// The handle that a finished transfer was on.
+    /// The handle of a finished transfer.
     static func of(easy: UnsafeMutableRawPointer) -> CurlHandle? {
         var context: UnsafeMutableRawPointer?
         guard cycles_easy_get_pointer(easy, CURLINFO_PRIVATE, &context) == CURLE_OK, let context else { return nil }
@@ -83,7 +83,7 @@ final class CurlHandle {
 
     // MARK: After a transfer
 
-    /// The answer, or the reason why there is none.
+    /// The answer, or the error of a transfer without one.
     func result(_ code: CURLcode) -> Result<HTTPResponse, HTTPTransportError> {
         guard code == CURLE_OK else {
             settings.server.noteFailure()
@@ -93,7 +93,7 @@ final class CurlHandle {
         return .success(collector.takeResponse())
     }
 
-    /// The error for a transfer that its caller gave up, or that ended with its transport.
+    /// The error of a transfer that was aborted by its caller or by the transport's shutdown.
     func interruption(_ kind: HTTPTransportError.Kind, _ message: (_ host: String) -> String) -> HTTPTransportError {
         HTTPTransportError(
             kind: kind,
@@ -110,7 +110,7 @@ final class CurlHandle {
             server: options.host,
             route: settings.route,
             isSecure: options.isSecure,
-            // libcurl counts the bytes that were sent to a proxy to get through it, which are no part of the request.
+            // libcurl also counts the bytes sent to a proxy before the request, which are not part of the request.
             requestBytesSent: hasRequestBegun ? max(1, number(CURLINFO_REQUEST_SIZE)) : 0,
             bodyBytesSent: offset(CURLINFO_SIZE_UPLOAD_T),
             bodyBytesTotal: options.bodyBytes,
@@ -130,12 +130,12 @@ final class CurlHandle {
 
     private func text(of code: CURLcode) -> String {
         let text = String(cString: errorText)
-        // libcurl quotes a proxy that it does not understand with its password.
+        // libcurl's error text for an invalid proxy URL contains the URL, including its password.
         let isSecret = settings.proxy.map { text.hasPart($0.value) } ?? false
         return text.isEmpty || isSecret ? String(cString: curl_easy_strerror(code)) : text
     }
 
-    /// The system's reason for a failure, as far as there is one and libcurl or the system tells; 0 otherwise.
+    /// The system's error number for a failure, if known; 0 otherwise.
     private func systemError(of code: CURLcode) -> Int32 {
         if code == CURLE_COULDNT_CONNECT {
             let error = number(CURLINFO_OS_ERRNO)

@@ -1,10 +1,10 @@
 import CCurl
 
-/// A multi handle with its connections. Waking is safe from any thread, everything else belongs to one thread at a time.
+/// A multi handle with its connections. `wake` is safe on any thread. Everything else belongs to one thread at a time.
 final class CurlMulti: @unchecked Sendable {
-    // Unchecked since the pointer never changes, and libcurl allows curl_multi_wakeup from any thread.
+    // Unchecked is sound: the pointer never changes, and libcurl allows curl_multi_wakeup on any thread.
     private let multi: UnsafeMutableRawPointer?
-    /// The sockets of the connections. libcurl refers to the object until the multi handle is gone.
+    /// The sockets of the connections. libcurl refers to the object until the multi handle is freed.
     let sockets = CurlSockets()
 
     init(maxConnections: Int) {
@@ -22,7 +22,7 @@ final class CurlMulti: @unchecked Sendable {
 
     func wake() { curl_multi_wakeup(multi) }
 
-    /// Sleeps until a socket is ready, a time limit that libcurl reports is due, or somebody wakes the thread.
+    /// Sleeps until a socket is ready, libcurl has a timeout, the limit has passed, or `wake` is called.
     func sleep(milliseconds limit: Int) { curl_multi_poll(multi, nil, 0, Int32(clamping: limit), nil) }
 
     func perform() {
@@ -41,7 +41,7 @@ final class CurlMulti: @unchecked Sendable {
         }
     }
 
-    /// Takes a handle out, which aborts its transfer if it has not finished.
+    /// Removes a handle, which aborts its unfinished transfer.
     func remove(_ handle: CurlHandle) { curl_multi_remove_handle(multi, handle.easy) }
 
     func nextFinished() -> (easy: UnsafeMutableRawPointer, code: CURLcode)? {

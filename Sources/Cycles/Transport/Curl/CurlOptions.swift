@@ -2,26 +2,26 @@ import CCurl
 
 /// The options of an easy handle, and the memory that they refer to.
 ///
-/// Options that are the same for all requests are set once, those of a request where it differs from the last. libcurl
-/// copies texts, which can fail for lack of memory. The request is not sent then: without its target it would reach
+/// Options common to all requests are set once. Options of a request are set only if they differ from those of the last
+/// request. libcurl copies texts, which can fail for lack of memory. The request is then not sent: it could reach
 /// another path.
 struct CurlOptions: ~Copyable {
     private let easy: UnsafeMutableRawPointer
     /// The parsed URL of the server.
     private let serverURL: OpaquePointer
-    /// Whether the whole URL has to be in `serverURL`: the text that a proxy is asked for depends on its kind.
+    /// Whether `serverURL` must contain the whole URL: the request target sent to a proxy depends on its kind.
     private let usesProxy: Bool
 
-    /// The scheme, host and port that `serverURL` has; empty if the URL could not be set.
+    /// The scheme, host and port set in `serverURL`; empty if the URL could not be set.
     private var origin: [UInt8] = []
     /// The host and port.
     private(set) var host = ""
     private(set) var isSecure = false
     /// Whether the transfer makes a connection of its own, whether it waits for a connection that another transfer is
-    /// making, and how old an address may be to be used, in seconds.
+    /// making, and the maximum age of a cached address, in seconds.
     private(set) var connecting = (isFresh: false, waitsForOthers: false, addressLifetime: -1)
     private var method: HTTPMethod?
-    /// Whether libcurl sends a body, be it empty.
+    /// Whether libcurl sends a body, even an empty one.
     private var isPost = false
     private var timeout: Duration?
     private var connectTimeout: Duration?
@@ -30,7 +30,7 @@ struct CurlOptions: ~Copyable {
     private var url = GrowingBuffer()
     private var fields = CurlFieldList()
     private var body = GrowingBuffer()
-    // libcurl keeps the addresses of both, which change only when their memory grows.
+    // libcurl keeps both addresses, which change only when their memory grows.
     private var listAddress: UnsafeMutablePointer<curl_slist>?
     private var bodyAddress: UnsafeMutablePointer<CChar>?
 
@@ -40,12 +40,12 @@ struct CurlOptions: ~Copyable {
         self.usesProxy = usesProxy
     }
 
-    /// The size of the body of the request.
+    /// The size of the request's body, in bytes.
     var bodyBytes: Int { body.count }
 
-    // MARK: The same for all requests
+    // MARK: Common to all requests
 
-    /// - Throws: An error that says which setting libcurl does not accept.
+    /// - Throws: An error that names the setting that libcurl does not accept.
     func setFixed(_ settings: CurlSettings) throws(HTTPTransportError) {
         let numbers: [(option: CURLoption, value: Int, name: StaticString)] = [
             (CURLOPT_NOSIGNAL, 1, "NOSIGNAL"), (CURLOPT_NOPROGRESS, 1, "NOPROGRESS"),
@@ -56,7 +56,7 @@ struct CurlOptions: ~Copyable {
         ]
         for (option, value, name) in numbers { try check(cycles_easy_set_long(easy, option, value), name) }
         try check(cycles_easy_show_headless_answers(easy), "HTTP09_ALLOWED")
-        // A name server that does not answer must hold up nobody but who asked.
+        // A name server that does not answer must delay only the request that needs the name.
         try check(cycles_easy_leave_resolver(easy), "QUICK_EXIT")
         let limit = curl_off_t(settings.maxResponseBytes)
         try check(cycles_easy_set_offset(easy, CURLOPT_MAXFILESIZE_LARGE, limit), "maxResponseBytes")
@@ -67,18 +67,18 @@ struct CurlOptions: ~Copyable {
         try set(CURLOPT_SSLKEY, settings.tls.clientKeyPath, "tls.clientKeyPath")
         try set(CURLOPT_PINNEDPUBLICKEY, settings.tls.pinnedPublicKey, "tls.pinnedPublicKey")
         try set(CURLOPT_UNIX_SOCKET_PATH, settings.unixSocketPath, "unixSocketPath")
-        // The empty text means no proxy; unset, libcurl would read the environment for every request.
+        // The empty text means no proxy. Without it, libcurl would read the environment for every request.
         try set(CURLOPT_PROXY, settings.proxy?.value ?? "", "proxy")
-        // Likewise: unset, libcurl would read from the environment which hosts to go to without the proxy.
+        // Without the empty text, libcurl would read the hosts that bypass the proxy from the environment.
         try set(CURLOPT_NOPROXY, "", "proxy")
     }
 
     /// Sets the memory that libcurl writes to.
     ///
     /// - Parameters:
-    ///   - collector: Receives the answer, and has to outlive the handle.
-    ///   - errorText: Receives libcurl's words for an error.
-    ///   - socketError: Receives the reason why a socket could not be opened.
+    ///   - collector: Receives the answer. Must outlive the handle.
+    ///   - errorText: Receives libcurl's error text.
+    ///   - socketError: Receives the error number of a socket that could not be opened.
     func setMemory(
         collector: ResponseCollector,
         errorText: UnsafeMutablePointer<CChar>,
@@ -97,7 +97,7 @@ struct CurlOptions: ~Copyable {
         try check(cycles_easy_set_pointer(easy, CURLOPT_HEADERDATA, context), "HEADERDATA")
     }
 
-    /// Hands bytes to a collector. A result other than their count makes libcurl give the transfer up.
+    /// Passes bytes to a collector. A result other than the byte count makes libcurl abort the transfer.
     @inline(__always)
     private static func receive(
         _ data: UnsafeMutablePointer<CChar>?,
@@ -122,7 +122,7 @@ struct CurlOptions: ~Copyable {
         try setURL(request.url)
         setBody(request.body)
         try setMethod(request.method, hasBody: !request.body.isEmpty)
-        // With a larger body libcurl would wait for a permission that few servers give.
+        // For a larger body, libcurl would wait for a "100 Continue" that few servers send.
         let list = fields.set(request.headers, omitsExpect: request.body.count > 1_024)
         if list != listAddress { cycles_easy_set_list(easy, CURLOPT_HTTPHEADER, list) }
         listAddress = list
@@ -148,7 +148,7 @@ struct CurlOptions: ~Copyable {
         (timeout, connectTimeout) = (total, connect)
     }
 
-    /// At least 1: zero would mean no limit.
+    /// At least 1, because zero would mean no limit.
     private static func milliseconds(_ span: Duration) -> Int {
         Int(min(max(1, span.wholeMilliseconds), Int64(Int32.max)))
     }
@@ -173,8 +173,8 @@ struct CurlOptions: ~Copyable {
         (method, self.isPost) = (new, isPost)
     }
 
-    /// Parses the URL when the server changes. Otherwise only the target of the request is set, which costs next to nothing
-    /// and is sent as it was built.
+    /// Parses the URL if the server differs from the last. Otherwise sets only the target of the request, which is
+    /// cheap and is sent unchanged.
     private mutating func setURL(_ text: String) throws(HTTPTransportError) {
         var text = text
         text.withUTF8 { url.set(UnsafeRawBufferPointer($0)) }
@@ -209,13 +209,13 @@ struct CurlOptions: ~Copyable {
         guard code == CURLUE_OK else { throw .unsent("the URL is not valid, or carries credentials") }
         isSecure = newOrigin[4] | 0x20 == UInt8(ascii: "s")
         host = String(decoding: newOrigin.dropFirst(isSecure ? 8 : 7), as: UTF8.self)
-        // A libcurl without HTTP/2 refuses the number and stays with HTTP/1.1.
+        // A libcurl without HTTP/2 rejects the value and uses HTTP/1.1.
         cycles_easy_set_long(easy, CURLOPT_HTTP_VERSION, isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)
         try check(cycles_easy_set_url(easy, serverURL), "the URL")
         origin = newOrigin
     }
 
-    /// Whether `url` has the scheme, host and port that are set.
+    /// Whether `url` has the scheme, host and port that were set last.
     private var isURLOfServer: Bool {
         let bytes = url.bytes
         guard !origin.isEmpty, bytes.count > origin.count, CurlOptions.endsHost(bytes[origin.count]) else {
@@ -228,14 +228,14 @@ struct CurlOptions: ~Copyable {
     /// Whether a URL consists of visible ASCII characters other than `#`.
     private static func isPlain(_ url: UnsafeRawBufferPointer) -> Bool {
         url.withMemoryRebound(to: UInt8.self) { bytes in
-            // Without an early exit the compiler checks several bytes at once.
+            // Without an early exit, the compiler checks several bytes at a time.
             var defects: UInt8 = 0
             for byte in bytes { defects |= (byte &- 0x21 < 0x5e ? 0 : 1) | (byte == UInt8(ascii: "#") ? 1 : 0) }
             return defects == 0
         }
     }
 
-    /// The position where the host of an http or https URL ends; nil for other URLs.
+    /// The position at which the host of an http or https URL ends; nil for other URLs.
     private static func pathStart(_ url: UnsafeRawBufferPointer) -> Int? {
         for scheme in ["http://", "https://"] {
             let length = scheme.utf8.count
@@ -252,7 +252,7 @@ struct CurlOptions: ~Copyable {
 
     // MARK: Checking
 
-    /// Sets a text, which libcurl copies; nil leaves the option as it is.
+    /// Sets a text option. libcurl copies the text. Nil leaves the option unchanged.
     private func set(
         _ option: CURLoption,
         _ text: UnsafePointer<CChar>?,
@@ -272,7 +272,7 @@ struct CurlOptions: ~Copyable {
 }
 
 extension HTTPTransportError {
-    /// The error of a request that is not fit to be sent.
+    /// The error of a request that cannot be sent.
     static func unsent(_ message: String) -> HTTPTransportError {
         HTTPTransportError(kind: .other, message: "Nothing was sent: \(message)", wasRequestSent: false)
     }

@@ -1,19 +1,19 @@
 import CCurl
 
-/// The settings of libcurl in a configuration, the same for all transfers of a transport.
+/// The settings of libcurl that all transfers of a transport share.
 struct CurlSettings: Sendable {
     let tls: TLSOptions
     let proxy: Secret?
     let unixSocketPath: String?
-    /// Connections for all requests.
+    /// The number of connections for requests of all priorities.
     let maxConnections: Int
-    /// Connections beyond those for leases alone, and as many for settlements alone.
+    /// The number of additional connections reserved for leases, and the number reserved for settlements.
     let reservedConnections: Int
     let maxResponseBytes: Int
     /// Shared by all copies of the settings.
     let server = CurlServerKnowledge()
 
-    /// The most connections that are open at once.
+    /// The maximum number of open connections.
     var totalConnections: Int { maxConnections + 2 * reservedConnections }
 
     /// The route of connections to the server.
@@ -29,7 +29,7 @@ struct CurlSettings: Sendable {
             } else {
                 configuration.proxy.map { .proxy(host: CurlRoute.host(ofProxy: $0)) } ?? .direct
             }
-        // A transport can be made from a configuration that no client has checked.
+        // A transport can be made from a configuration that no client has validated.
         maxConnections = max(1, configuration.maxConnections)
         reservedConnections = min(8, max(1, maxConnections / 8))
         maxResponseBytes = max(1, configuration.maxResponseBytes)
@@ -39,16 +39,16 @@ struct CurlSettings: Sendable {
 /// The route of a connection to the server; used in error messages.
 enum CurlRoute: Hashable, Sendable {
     case direct
-    /// By way of a proxy, of which only the host and port are named: its URL may contain a password.
+    /// Through a proxy. Only its host and port are named, because its URL may contain a password.
     case proxy(host: String)
     case unixSocket(String)
 
-    /// Follows the name of the server in a message.
+    /// The text that follows the server's name in a message.
     var suffix: String {
         switch self {
         case .direct: ""
         case .proxy(let host): " through the proxy \(host)"
-        case .unixSocket(let path): " by the Unix socket \(path)"
+        case .unixSocket(let path): " over the Unix socket \(path)"
         }
     }
 
@@ -64,9 +64,9 @@ enum CurlRoute: Hashable, Sendable {
     }
 }
 
-/// The library as a whole.
+/// Process-wide state of libcurl.
 enum CurlLibrary {
-    /// Initialises libcurl once for the process. Older versions do not do that safely by themselves.
+    /// Initialises libcurl once for the process. The implicit initialisation of older versions is not thread-safe.
     static let initialise: Void = {
         curl_global_init(Int(CURL_GLOBAL_ALL))
     }()

@@ -10,12 +10,12 @@ import CCurl
 
 /// The sockets of a multi handle's connections, found by their local ports.
 ///
-/// libcurl 7.88 tells a callback which connection a request is about to use only by its addresses.
+/// libcurl 7.88 identifies the connection of a request to a callback only by its addresses.
 final class CurlSockets {
-    /// Whether a transfer has begun to make a connection since somebody looked and set this to false.
+    /// Whether a transfer has begun to make a connection since the flag was reset.
     var hasNewConnections = false
 
-    /// The local port is 0 until it is looked up: a socket gets it while it connects.
+    /// The local port is 0 until it is looked up: a socket gets its port while it connects.
     private var open: [(descriptor: Int32, port: UInt16)] = []
 
     func insert(_ socket: Int32) { open.append((socket, 0)) }
@@ -26,8 +26,8 @@ final class CurlSockets {
         return closeDescriptor(socket)
     }
 
-    /// Whether the socket with a local port has bytes to read, has been closed by the peer, or is broken. False if there
-    /// is no such socket, or several with different servers.
+    /// Whether the socket with a local port has bytes to read, has been closed by the peer, or is broken. False if no
+    /// socket or several sockets match.
     func hasInput(localPort: UInt16) -> Bool {
         guard localPort > 0 else { return false }
         if sockets(localPort).count == 0 {

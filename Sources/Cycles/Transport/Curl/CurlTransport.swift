@@ -1,25 +1,25 @@
-/// The default transport: libcurl, with connections that are kept and, over TLS, HTTP/2 where the server offers it.
+/// The default transport, based on libcurl. Keeps connections open, and uses HTTP/2 over TLS if the server offers it.
 ///
-/// Asynchronous requests share one thread, which is started at the first of them; blocking requests are performed on
-/// their caller's thread. At most `maxConnections` requests of each sort are under way at once, besides a few that only
-/// leases and settlements have; further ones wait in line, and their time limits start when their turn has come. A request
-/// whose kept connection turns out to be lost is sent once more, over a new connection; nothing else is retried. Redirects
-/// are not followed, and the environment's proxy settings are not looked at.
+/// Asynchronous requests share one thread, which starts with the first of them. Blocking requests are performed on the
+/// caller's thread. At most `maxConnections` requests of each kind are in flight at a time, in addition to a few that
+/// are reserved for leases and settlements. Further requests wait in a queue; their time limits begin when they leave
+/// the queue. A request whose kept connection turns out to be lost is sent once more over a new connection. The
+/// transport retries nothing else, follows no redirects, and ignores proxy settings in the environment.
 ///
-/// With libcurl before 7.87.0, a host name that the system's resolver does not get an answer for holds up all asynchronous
-/// requests until the resolver gives up, whatever the time limits; newer ones leave it to itself.
+/// With libcurl before 7.87.0, a host name that the system's resolver cannot resolve delays all asynchronous requests
+/// until the resolver gives up, regardless of time limits.
 public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
     private let agent: CurlAgent
     private let blockingPool: CurlBlockingPool
 
-    /// A transport with the connection settings of a configuration: `tls`, `proxy`, `unixSocketPath`, `maxConnections`
-    /// and `maxResponseBytes`. Time limits come with each request. Settings that libcurl does not accept show in the
-    /// errors of the requests.
+    /// Creates a transport with the connection settings of a configuration: `tls`, `proxy`, `unixSocketPath`,
+    /// `maxConnections` and `maxResponseBytes`. Each request has its own time limits. If libcurl does not accept a
+    /// setting, requests fail with an error that names the setting.
     public convenience init(configuration: CyclesConfiguration) {
         self.init(configuration: configuration, threads: .system)
     }
 
-    /// - Parameter threads: Where the I/O thread comes from.
+    /// - Parameter threads: The source of the I/O thread.
     package init(configuration: CyclesConfiguration, threads: ThreadSource) {
         let settings = CurlSettings(configuration)
         agent = CurlAgent(settings, threads: threads)
@@ -28,15 +28,15 @@ public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
 
     deinit { agent.end() }
 
-    /// Runs tasks on the thread that performs the transfers, which spares the two switches between threads that each
-    /// request otherwise costs.
+    /// Runs tasks on the thread that performs the transfers, which avoids the two thread switches of each request.
     ///
-    /// Pass it to `Task(executorPreference:)` or `withTaskExecutorPreference(_:operation:)`. The tasks share one thread with
-    /// all transfers: work that computes for long or blocks holds them up. Blocking requests fail there. Once the
+    /// Pass the executor to `Task(executorPreference:)` or `withTaskExecutorPreference(_:operation:)`. The tasks share
+    /// one thread with all transfers: a task that blocks or computes for long delays them. Blocking requests fail on
+    /// this thread. After the transport has been shut down, the tasks continue on the global concurrent executor.
     /// transport has been shut down, the tasks continue on the threads of the concurrency runtime.
     public var taskExecutor: any TaskExecutor { agent }
 
-    /// Sends a request and returns its answer, whatever the status.
+    /// Sends a request and returns the answer, whatever its status.
     ///
     /// Cancelling the task aborts the transfer and closes its connection.
     /// - Throws: ``HTTPTransportError`` that names the host, the phase and libcurl's reason.
@@ -44,16 +44,17 @@ public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
         try await transfer(request).outcome.get()
     }
 
-    /// Sends a request on this thread and returns its answer, whatever the status. Blocks until then.
+    /// Sends a request on the calling thread and returns the answer, whatever its status. Blocks until the exchange
+    /// ends.
     /// - Throws: ``HTTPTransportError`` that names the host, the phase and libcurl's reason.
     public func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
         try blockingPool.send(request).outcome.get()
     }
 
-    /// Fails requests in flight and further ones, closes the connections and ends the thread.
+    /// Aborts requests in flight, refuses further requests, closes the connections and ends the thread.
     public func shutdown() async { await awaiting { done in shutdown { done(()) } } }
 
-    /// The same as ``shutdown()``; calls back once the thread has ended.
+    /// The callback form of ``shutdown()``. Calls back once the thread has ended.
     private func shutdown(_ done: @escaping @Sendable () -> Void) {
         blockingPool.shutdown()
         agent.end(done)
@@ -61,7 +62,7 @@ public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
 }
 
 extension CurlTransport: CallbackTransport {
-    /// `done` is called on the I/O thread.
+    /// Sends a request. `done` is called on the I/O thread.
     package func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void) {
         agent.submit(CurlTransfer(request, done))
     }
@@ -92,8 +93,8 @@ extension CurlTransport {
         ClientTransport(calls: self, background: self, blocksCallers: false, close: close(isOwned))
     }
 
-    /// The transport of a client for threads. Where the system has no I/O thread to give, requests that no caller waits
-    /// for are sent on the thread that starts them.
+    /// The transport of a client for threads. If the I/O thread cannot be started, requests that no caller waits for
+    /// are sent on the thread that starts them.
     /// - Parameter isOwned: Whether the client closes it.
     package func forThreads(isOwned: Bool) -> ClientTransport {
         ClientTransport(

@@ -1,9 +1,10 @@
 import CCurl
 import Synchronization
 
-/// One request on its way through the agent.
+/// A request that the agent performs.
 final class CurlTransfer: @unchecked Sendable {
-    // Unchecked: `done` is set before the transfer is submitted, and the rest of what changes belongs to the I/O thread.
+    // Unchecked is sound: `done` is set before the transfer is submitted, and all other mutable state belongs to the
+    // I/O thread.
     let request: HTTPRequest
     var done: (@Sendable (Transferred) -> Void)?
     private let cancellation = Atomic<Bool>(false)
@@ -26,7 +27,7 @@ final class CurlTransfer: @unchecked Sendable {
     }
 }
 
-/// Something that the I/O thread does for others at a time.
+/// Work that the I/O thread performs for others at a given time.
 struct CurlErrand: Sendable {
     let time: ContinuousClock.Instant
     let work: @Sendable () -> Void
@@ -67,14 +68,14 @@ struct CurlWorker {
         }
     }
 
-    /// The errand if it is due.
+    /// Removes and returns the errand if it is due.
     mutating func takeDueErrand() -> CurlErrand? {
         guard let next = errand, next.time <= .now else { return nil }
         errand = nil
         return next
     }
 
-    /// The longest time that the thread may sleep, in milliseconds.
+    /// The maximum time that the thread may sleep, in milliseconds.
     var longestSleep: Int {
         let limit = connectingHandles.isEmpty ? 3_600_000 : CurlHandle.longestSleepWhileConnecting
         guard let errand else { return limit }
@@ -84,17 +85,17 @@ struct CurlWorker {
         )
     }
 
-    /// Starts what can be started, moves everything on, and hands out what has finished.
+    /// Starts the transfers that have connections, drives all transfers, and delivers results.
     mutating func advance() {
         repeat {
             startTransfers()
             guard idleHandles.count < handles.count else { return }
             multi.perform()
-            lookAfterConnecting()
+            updateConnecting()
         } while completeTransfers() && !queue.isEmpty
     }
 
-    /// Fails everything that has not finished.
+    /// Fails all unfinished transfers.
     mutating func abandonAll() {
         for transfer in queue.removeAll(where: { _ in true }) {
             transfer.complete(.failure(.shutDown(wasRequestSent: false)))
@@ -134,7 +135,7 @@ struct CurlWorker {
         return handle
     }
 
-    /// Whether any transfer has finished.
+    /// Delivers the results of finished transfers. Returns whether any transfer has finished.
     private mutating func completeTransfers() -> Bool {
         var hasCompleted = false
         while let (easy, code) = multi.nextFinished() {
@@ -149,8 +150,8 @@ struct CurlWorker {
         return hasCompleted
     }
 
-    /// Notes which transfers have got their connection, and ends waiting that takes too long.
-    private mutating func lookAfterConnecting() {
+    /// Records which transfers have connections. Stops transfers from waiting too long for the connections of others.
+    private mutating func updateConnecting() {
         if multi.sockets.hasNewConnections {
             multi.sockets.hasNewConnections = false
             // libcurl may have replaced a connection that turned out to be dead.
