@@ -11,8 +11,8 @@ import Cycles
 /// The executable `cycles`.
 @main
 struct CyclesTool {
-    /// Not asynchronous: an asynchronous `main` gives up the first thread before any code can block signals there, and
-    /// signals would be delivered to that thread.
+    /// Synchronous, because an asynchronous `main` leaves the first thread before signals can be blocked there. Signals
+    /// would then be delivered to that thread.
     static func main() {
         Descriptors.occupyStandard()
         let words = Array(CommandLine.arguments.dropFirst())
@@ -32,7 +32,7 @@ struct CyclesTool {
         name: "cycles",
         summary: "Reserves budget at a Cycles budget authority before money is spent, and commits the actual spend.",
         discussion: """
-            The environment, which programs with the Cycles library read in the same way; options take precedence:
+            The tool and programs that use the Cycles library read these environment variables. Options take precedence.
 
             \(ConnectionOptions.variables)
 

@@ -111,7 +111,7 @@ import Testing
     }
 
     @Test func aCommandKnowsItsReservationAndNoOther() {
-        // What is no UTF-8 is passed on as it is.
+        // A variable that is not UTF-8 is passed on unchanged.
         let invalid: [UInt8] = [UInt8(ascii: "F"), UInt8(ascii: "="), 0xff]
         let variables = CommandEnvironment.variables(
             "rsv_2",
@@ -174,13 +174,13 @@ import Testing
         #expect(command.take(2, reachedGroup: { true }) == .callOff)
         #expect(command.interruption == 2)
         #expect(command.take(2, reachedGroup: { true }) == .leave)
-        // What was called off is not started.
+        // A cancelled command is not started.
         #expect(try command.start { _ throws(SystemFailure) in throw SystemFailure("start", "it", code: 1) } == nil)
 
         let settling = GuardedCommand()
         settling.ended()
         #expect(settling.take(15, reachedGroup: { false }) == .askForPatience)
-        // What was spent is read and written first, however little somebody wants to wait.
+        // The spend is read and recorded first, even if the user does not wait.
         #expect(settling.take(15, reachedGroup: { false }) == .leaveLater)
         #expect(settling.recorded() == 15)
         #expect(settling.take(2, reachedGroup: { false }) == .leave)

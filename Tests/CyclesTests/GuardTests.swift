@@ -339,7 +339,7 @@ import Testing
         var error: CyclesError?
         do throws(CyclesError) { try await guarded.commit(.tokens(1_001)) } catch let refusal { error = refusal }
         #expect(error?.errorCode == .budgetExceeded)
-        // Its work is done: the hold is not given back.
+        // Its work is done: the hold is not released.
         #expect(bench.operations == ["reserve", "commit"])
         #expect(context.settlement == .failure(try #require(error)))
         let failures = bench.events {

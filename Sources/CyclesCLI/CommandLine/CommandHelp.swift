@@ -1,7 +1,7 @@
 // The help texts of commands, made from their declarations.
 
 extension [Command] {
-    /// The help of the last of these commands, for a terminal of 80 columns.
+    /// The help of the last command in the array, for a terminal of 80 columns.
     var helpText: String {
         guard let command = last else { return "" }
         var blocks = [HelpText.wrapped("usage: " + usage(command), hanging: 7), HelpText.wrapped(command.summary)]
@@ -28,7 +28,7 @@ extension [Command] {
         if !command.examples.isEmpty {
             blocks.append("Examples:\n" + command.examples.map { "  " + $0 }.joined(separator: "\n"))
         }
-        if !command.subcommands.isEmpty { blocks.append("\(name) COMMAND --help says more about a command.") }
+        if !command.subcommands.isEmpty { blocks.append("\(name) COMMAND --help describes a command.") }
         return blocks.joined(separator: "\n\n")
     }
 
@@ -64,7 +64,7 @@ private enum HelpText {
         let lines = rows.map { label, summary in
             let text = wrapped(summary, indentation: column)
             let start = "  " + label
-            // A label that is too long gets its own line.
+            // A label that does not fit gets its own line.
             guard start.count < column else { return start + "\n" + text }
             return start + text.dropFirst(start.count)
         }

@@ -12,7 +12,7 @@ struct ParameterDeclaration: Sendable {
         case option(valueName: String)
         /// `--name`.
         case flag
-        /// A word that is no option, such as `FILE`.
+        /// A word that is not an option, such as `FILE`.
         case operand
     }
 
@@ -45,7 +45,7 @@ struct ParameterDeclaration: Sendable {
     }
 }
 
-/// The error of an invalid value. `expectation` completes the message "… has to be".
+/// An error for an invalid value. `expectation` completes the message "… has to be".
 struct InvalidValue: Error {
     var expectation: String
     /// The invalid part of the text; nil for the whole text.
@@ -94,7 +94,7 @@ struct Flag: Parameter {
     }
 }
 
-/// A word that is no option.
+/// A word that is not an option.
 struct Operand<Value: Sendable>: Parameter {
     let declaration: ParameterDeclaration
 
@@ -155,15 +155,15 @@ struct Arguments: Sendable {
     /// The words of a command that starts another program.
     fileprivate(set) var rest: [String] = []
 
-    /// The last value of an option; nil if it was not given.
+    /// The last value of an option; nil if the option was not given.
     subscript<Value>(_ option: Option<Value>) -> Value? { values[option.declaration.label]?.last as? Value }
 
     subscript(_ flag: Flag) -> Bool { values[flag.declaration.label] != nil }
 
-    /// The value of an operand; nil if it was not given.
+    /// The value of an operand; nil if the operand was not given.
     subscript<Value>(_ operand: Operand<Value>) -> Value? { values[operand.declaration.label]?.last as? Value }
 
-    /// All values of a parameter, in their order.
+    /// All values of a parameter, in order.
     func all<Value>(_ option: Option<Value>) -> [Value] {
         values[option.declaration.label]?.compactMap { $0 as? Value } ?? []
     }
@@ -189,7 +189,7 @@ struct Misuse: Error, Hashable, CustomStringConvertible {
     var description: String
 }
 
-/// The action that a command line requests.
+/// The action that a command line requests from the tool.
 enum Invocation: Sendable {
     case run(Command, Arguments)
     /// Print the help of the last command of a path.

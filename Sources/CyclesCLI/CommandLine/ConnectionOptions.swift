@@ -13,7 +13,7 @@ enum ConnectionOptions {
     static let tenant = Option(
         "tenant",
         "TENANT",
-        "The tenant of subjects that name none. (CYCLES_TENANT)",
+        "The default tenant of subjects. (CYCLES_TENANT)",
         parse: Values.text
     )
     static let connectTimeout = Option(
@@ -90,7 +90,7 @@ enum ConnectionOptions {
         return configuration
     }
 
-    /// The flags that stand for variables, with their values.
+    /// The flags that take precedence over variables, with their values.
     private static func flags(_ arguments: Arguments) -> [String: (name: String, value: String?)] {
         func time(_ option: Option<Duration>) -> String? { arguments[option].map { "\(Instants.milliseconds($0))" } }
         let place = arguments[journal]
@@ -110,14 +110,15 @@ enum ConnectionOptions {
         ]
     }
 
-    /// Creates a configuration from flags, and variables for the rest. Errors name the flag that was or could be used.
+    /// Creates a configuration from flags and, for settings without a flag, from variables. Errors name the flag that
+    /// was or could be used.
     private static func fromEnvironment(
         _ flags: [String: (name: String, value: String?)],
         _ lookup: @escaping (String) -> String?
     ) throws -> CyclesConfiguration {
         do throws(CyclesError) {
             return try .fromEnvironment { name in
-                // A file that a flag names takes precedence over the variable with the key.
+                // A key file named by a flag takes precedence over the variable that contains a key.
                 if name == "CYCLES_API_KEY", flags["CYCLES_API_KEY_FILE"]?.value != nil { return nil }
                 return flags[name]?.value ?? lookup(name)
             }
@@ -152,12 +153,12 @@ enum ConnectionOptions {
     /// The variables of the environment and their meanings, for the help.
     static let variables = """
           CYCLES_BASE_URL             the base URL of the server; required
-          CYCLES_API_KEY              the API key; required, unless a file has it
+          CYCLES_API_KEY              the API key; required, unless a file contains it
           CYCLES_API_KEY_FILE         a file whose first line is the API key
           CYCLES_ADMIN_API_KEY        an operator's key, for looking up and releasing
                                       reservations
-          CYCLES_TENANT               the subject of requests that name none, level by
-          CYCLES_WORKSPACE            level
+          CYCLES_TENANT               the default subject: each level applies to
+          CYCLES_WORKSPACE            requests that do not set it
           CYCLES_APP
           CYCLES_WORKFLOW
           CYCLES_AGENT
@@ -176,6 +177,6 @@ enum ConnectionOptions {
           CYCLES_RETRY_MAX_DELAY      the maximum delay: 30s
           CYCLES_JOURNAL_DIR          the directory of the settlement journal
           CYCLES_JOURNAL_ENABLED      whether there is a journal: true
-          TRACEPARENT                 the trace that is sent with every request
+          TRACEPARENT                 the trace context sent with every request
         """
 }

@@ -128,8 +128,8 @@ enum Values {
         }
     }
 
-    /// Parses a whole number as programs print it, such as `42`, `42.0` or `1e3`. Nil for fractions, for numbers beyond
-    /// `Int64`, and for other texts.
+    /// Parses a whole number as programs print it, such as `42`, `42.0` or `1e3`. Returns nil for fractions, for
+    /// numbers beyond `Int64`, and for other texts.
     static func wholeNumber(_ text: String) -> Int64? {
         if let number = Int64(text) { return number }
         let isDigit: (UInt8) -> Bool = { $0 &- 0x30 < 10 }
@@ -151,7 +151,8 @@ enum Values {
             guard mark | 0x20 == UInt8(ascii: "e"), digits.dropFirst(sign ? 1 : 0).allSatisfy(isDigit),
                 digits.count > (sign ? 1 : 0)
             else { return nil }
-            // An exponent that does not fit an `Int` is clamped: the number is out of range anyway, unless it is 0.
+            // An exponent that does not fit an `Int` is clamped: unless the number is 0, it is out of range in any
+            // case.
             let limit = digits.first == UInt8(ascii: "-") ? -1_000_000 : 1_000_000
             exponent = Int(String(decoding: digits, as: UTF8.self)).map { min(max($0, -1_000_000), 1_000_000) } ?? limit
         }
@@ -167,7 +168,7 @@ enum Values {
         return Int64((isNegative ? "-" : "") + String(decoding: digits, as: UTF8.self))
     }
 
-    /// Drops the byte order mark that some editors put before UTF-8.
+    /// Removes the byte order mark that some editors write before UTF-8.
     static func withoutByteOrderMark(_ bytes: [UInt8]) -> [UInt8] {
         bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
     }

@@ -4,9 +4,9 @@ import CyclesTesting
 /// `cycles demo`: demonstrates the protocol with an authority in this process, or with a configured server.
 struct Demo {
     private let client: CyclesClient
-    /// The subject of all reservations but the limited one.
+    /// The subject of all reservations except the limited one.
     private let subject: Subject
-    /// A subject whose permission has limits; nil if the server has none that is known.
+    /// A subject whose permission has limits; nil if no such subject is known.
     private let limited: Subject?
     /// The tenant whose balances are shown.
     private let tenant: String
@@ -32,7 +32,7 @@ struct Demo {
         let isServerNamed =
             variables.contains { Environment.text($0) != nil }
             || arguments[ConnectionOptions.url] ?? arguments[ConnectionOptions.apiKeyFile] != nil
-        // If only one of the two is given, the configuration reports the missing one.
+        // If only the URL or only the key is given, the configuration reports the missing setting.
         if isServerNamed {
             try await run(against: ConnectionOptions.configuration(arguments, usesJournal: true))
         } else {
@@ -58,7 +58,7 @@ struct Demo {
         Console.line("The authority is in this process, at \(server.baseURL). Requests go there through libcurl.")
         var configuration = CyclesConfiguration(baseURL: server.baseURL, apiKey: "demo-key")
         configuration.tenant = "acme"
-        // The authority ends with this process, so that nothing can be settled later.
+        // The authority ends with this process, so that no settlement can follow.
         configuration.journal = .disabled
         let client = try CyclesClient(configuration: configuration)
         let demo = Demo(
@@ -85,7 +85,7 @@ struct Demo {
         }
         let balances = try await client.getBalances(BalanceQuery(tenant: tenant)).balances
         guard let funded = balances.first(where: { $0.remaining.amount > 0 && !$0.isOverLimit }) else {
-            throw ToolFailure("No budget of tenant \(tenant) has anything left: fund one, then run the command again.")
+            throw ToolFailure("No budget of tenant \(tenant) has funds left: fund one, then run the command again.")
         }
         let demo = Demo(
             client: client,
@@ -185,7 +185,7 @@ struct Demo {
         if let most = context.caps?.maxTokens { step("", "limited to \(most) tokens") }
     }
 
-    /// Simulates the call of a model, and returns its cost.
+    /// Simulates a call of a model, and returns its cost.
     private func act(within caps: Caps?) -> Amount {
         let wanted = max(1, estimate * 42 / 100)
         let most = unit == .tokens ? caps?.maxTokens : nil
@@ -224,7 +224,7 @@ struct Demo {
         Console.line(text)
     }
 
-    /// Prints a step; without a name, a further line about the step before.
+    /// Prints a step. An empty name continues the previous step.
     private func step(_ name: String, _ text: String) {
         Console.line("  " + name + String(repeating: " ", count: max(1, 9 - name.count)) + text)
     }

@@ -201,7 +201,7 @@ enum DoctorCommand {
     static func process(_ id: Int32) -> Finding {
         let role =
             id == 1
-            ? "the first process of a container: run passes signals on and takes note of the ends of orphans"
+            ? "the first process of a container: run passes signals on and reaps orphans"
             : "not the first process of a container"
         return Finding(.ok, "process", "\(id), \(role)")
     }

@@ -17,9 +17,9 @@ enum JournalCommand {
         summary: "Lists the files of the journal.",
         discussion: """
             A pending settlement is attempted while a client with its identity runs. An identity is a base URL and a
-            tenant or, without a tenant, an API key. A rejected settlement was refused by the server for good. A corrupt
-            file is no settlement. Rejected and corrupt files stay until they are discarded. Settlements in the logs of
-            processes that have ended are listed, too: the next client, or cycles journal flush, makes files of them.
+            tenant or, without a tenant, an API key. The server refused a rejected settlement permanently. A corrupt
+            file is not a valid settlement. Rejected and corrupt files stay until they are discarded. Settlements in the logs of
+            processes that have ended are listed, too. The next client, or cycles journal flush, moves them to files.
 
             Without a base URL and an API key, no identity is marked as own.
             """,
@@ -121,7 +121,7 @@ enum JournalCommand {
         let actual = entry.actual.map {
             JSONValue.object(["amount": number($0.amount), "unit": .string($0.unit.rawValue)])
         }
-        // The whole file, with bodies, subject and action.
+        // The whole file, including bodies, subject and action.
         let record = (try? journal.contents(of: entry)).flatMap { try? JSONValue(parsing: $0) }
         return .object([
             "path": .string(entry.path), "state": .string(entry.state.rawValue),
@@ -147,10 +147,10 @@ enum JournalCommand {
         name: "flush",
         summary: "Settles the pending records of this configuration.",
         discussion: """
-            Attempts them now, whenever another process has attempted them last, but not before a time that the server
-            asked for. A record that a running process is sending is left to that process.
+            Attempts each record now, even if another process attempted it recently, but not before a time set by the
+            server. Skips records that a running process is sending.
 
-            The status is 65 if a file was set aside: a settlement that the server refused for good, or a corrupt file.
+            The status is 65 if a file was set aside: a settlement that the server refused permanently, or a corrupt file.
             It is 75 if settlements are still pending.
             """,
         sections: [("Options", [timeout, ConnectionOptions.journal]), ConnectionOptions.section]
@@ -180,7 +180,7 @@ enum JournalCommand {
                 "cycles journal flush: the journal could not be read completely in time; set a longer --timeout"
             )
         }
-        // 65 takes precedence: set-aside files are reported once, pending ones again at the next flush.
+        // Status 65 takes precedence: set-aside files are reported once, pending ones again by the next flush.
         if findings.setAside > 0 { return .setAside }
         if report.stillPending > 0 || !pending.isEmpty { return .temporary }
         return findings.refused == 0 ? .success : .failure
@@ -198,7 +198,7 @@ enum JournalCommand {
 
     private static let discard = Command(
         name: "discard",
-        summary: "Prints files of the journal, and removes them for good.",
+        summary: "Prints files of the journal, and removes them permanently.",
         discussion: """
             Removes rejected and corrupt files. Settle their spend by hand first. Each file is printed on one line
             before it is removed: a JSON document unchanged, any other text as a JSON string.
@@ -215,7 +215,7 @@ enum JournalCommand {
             guard let match = matches.first else {
                 throw ToolFailure("cycles journal discard: \(name) is not in the journal; see cycles journal list")
             }
-            // Several servers may use one id, and one reservation may have a file of each state.
+            // Several servers may use the same id, and a reservation may have a file in each state.
             guard matches.count == 1 else {
                 throw ToolFailure(
                     "cycles journal discard: \(name) matches several files; give the path of one:",
@@ -224,10 +224,10 @@ enum JournalCommand {
             }
             if !chosen.contains(match) { chosen.append(match) }
         }
-        // Checked before any file is removed: all or none.
+        // The check precedes all removals: all files are removed, or none.
         if let kept = chosen.first(where: { $0.state == .pending }), !arguments[pending] {
             throw ToolFailure(
-                "cycles journal discard: \(kept.reservationID?.rawValue ?? kept.path) is pending: discarded, its spend would not "
+                "cycles journal discard: \(kept.reservationID?.rawValue ?? kept.path) is pending: if it is discarded, its spend does not "
                     + "reach the ledger; settle it with cycles journal flush, or discard it with --pending"
             )
         }
@@ -254,7 +254,8 @@ enum JournalCommand {
         return .success
     }
 
-    /// The contents of a file as JSON: unchanged, or as a string if they are another text; nil if they are no text.
+    /// The contents of a file as JSON: unchanged if they are JSON, as a string if they are other text; nil if they are
+    /// not text.
     private static func document(_ contents: [UInt8]) -> [UInt8]? {
         if (try? JSONValue(parsing: contents)) != nil { return contents }
         return String(validating: contents, as: UTF8.self).map { JSONValue.string($0).encoded }
@@ -262,7 +263,7 @@ enum JournalCommand {
 
     // MARK: Selecting the journal
 
-    /// The journal of the configuration; without a server and a key, the journal without an own identity.
+    /// The journal of the configuration. Without a server and a key, no identity is the own one.
     private static func journal(_ arguments: Arguments) throws -> SettlementJournal {
         do {
             return SettlementJournal(try ConnectionOptions.configuration(arguments, usesJournal: true))

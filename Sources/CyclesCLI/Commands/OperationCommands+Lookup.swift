@@ -1,6 +1,6 @@
 import Cycles
 
-// The operations that only read.
+// Operations that only read.
 extension OperationCommands {
     static let reservation = Command(
         name: "reservation",
@@ -118,7 +118,7 @@ extension OperationCommands {
         }
     }
 
-    /// The query for balances of `--subject`, of the configured tenant, or else of the tenant of the key.
+    /// The query for balances of `--subject`, of the configured tenant, or of the tenant of the key, in this order.
     static func balanceQuery(_ arguments: Arguments, _ client: CyclesClient) async throws(CyclesError) -> BalanceQuery {
         let subject = arguments[ofSubject] ?? Subject()
         var query = BalanceQuery(

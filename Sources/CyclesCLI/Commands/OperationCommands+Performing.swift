@@ -1,6 +1,6 @@
 import Cycles
 
-// Sending requests and printing their answers.
+// Sends requests and prints their answers.
 extension OperationCommands {
     /// Sends one request, and prints its answer as JSON or as text.
     /// - Parameter unprinted: Handles an answer that could not be printed, and returns a description of the outcome;

@@ -1,6 +1,6 @@
 import Cycles
 
-/// The commands of single operations, which send one request and print its answer.
+/// The commands that send one request and print its answer.
 enum OperationCommands {
     static let all = [
         reserve, commit, release, extend, decide, event, reservation, reservations, balances, evidence,
@@ -43,7 +43,7 @@ enum OperationCommands {
         "The subject whose budget is used: tenant, workspace, app, workflow, agent, toolset; other names are dimensions.",
         parse: Values.subject
     )
-    /// The filter of lists, which has no dimensions.
+    /// The filter of lists, which does not support dimensions.
     static let ofSubject = Option(
         "subject",
         "NAME=VALUE,…",
@@ -146,8 +146,8 @@ enum OperationCommands {
         }
     }
 
-    /// Releases a hold whose id could not be printed, and returns a description. With the caller's own key the hold is
-    /// kept, since a repetition returns the same reservation.
+    /// Releases a hold whose id could not be printed, and returns a description. A hold with the caller's own key
+    /// remains, because a repetition returns the same reservation.
     private static func release(
         _ id: ReservationID,
         _ client: CyclesClient,

@@ -30,7 +30,7 @@ enum RunCommand {
     private static let settleTimeout = Option(
         "settle-timeout",
         "TIME",
-        "The time to wait for the settlement at the end; 10s by default. The journal keeps an unfinished one.",
+        "The time to wait for the settlement at the end; 10s by default. An unfinished settlement stays in the journal.",
         parse: Values.duration
     )
     private static let withholdKey = Flag(
@@ -48,7 +48,7 @@ enum RunCommand {
             CYCLES_TOOL_ALLOWLIST, CYCLES_TOOL_DENYLIST and CYCLES_COOLDOWN_MS; and CYCLES_USAGE_FILE and
             CYCLES_USAGE_FD, a file for usage reports and a descriptor that appends to it.
 
-            The command reports its usage as lines of that file, in any number; amounts are summed. If the command
+            The command reports its usage as lines of the file, in any number; amounts are summed. If the command
             replaces the file, the lines of the new file count:
 
               echo "tokens 42" >> "$CYCLES_USAGE_FILE"
@@ -59,7 +59,7 @@ enum RunCommand {
             Reported usage is committed, whether the command succeeds or fails. If the command fails without a report,
             the hold is released. After a denial the command is not started, and the status is 77. Otherwise the status
             is that of the command; if a signal ended the command, the same signal ends cycles. Signals that the command
-            has not received itself are passed on to it. A signal before the start cancels the start.
+            has not received itself are passed to it. A signal before the start cancels the start.
             """,
         sections: [
             (
@@ -80,21 +80,21 @@ enum RunCommand {
         run: run
     )
 
-    /// The command ended without a usage report. Thrown instead of a cost.
+    /// Thrown instead of a cost if the command ended without a usage report.
     private struct NoReport: Error, CustomStringConvertible {
         let description = "the command did not report its usage"
     }
 
-    /// The command failed without a usage report, so that its hold is released.
+    /// Thrown if the command failed without a usage report, so that its hold is released.
     private struct CommandFailed: Error { var ending: ChildProcess.Ending }
 
-    /// A signal came before the command was started.
+    /// Thrown if a signal arrived before the start of the command.
     private struct CalledOff: Error {}
 
     private struct Result {
         var ending: ChildProcess.Ending
         var spend: Amount?
-        /// The reason why the estimate is committed; nil if the reported usage is.
+        /// The reason for which the estimate is committed; nil if the reported usage is committed.
         var whyEstimated: String?
     }
 
@@ -103,7 +103,7 @@ enum RunCommand {
     private static func run(_ arguments: Arguments) async throws -> ExitStatus {
         let command = GuardedCommand()
         let work = Lock<(task: Work, reservation: ReservationWatch)?>(nil)
-        // Before any step that may block, such as reading a key from a terminal.
+        // Signals are taken before any step that may block, such as reading a key from a terminal.
         Signals.take { received in
             switch received.number {
             case Signals.childEnded: command.reap()
@@ -136,7 +136,7 @@ enum RunCommand {
         } catch {
             command.failed()
             await end(client, command, warnings)
-            // The error is shown without the advice to repeat its key: a new run makes a new reservation.
+            // The error is shown without the advice to repeat its key, because a new run makes a new reservation.
             guard let error = error as? CyclesError else { throw error }
             throw ToolFailure(text(error), status: ErrorReport.status(of: error))
         }
@@ -146,10 +146,10 @@ enum RunCommand {
         return status
     }
 
-    /// The maximum wait for the answer to a reservation whose command is not started.
+    /// The maximum wait for the answer to a reservation whose command does not start.
     private static let patience = Duration.milliseconds(2_500)
 
-    /// Performs the step that follows from a signal.
+    /// Performs the step that a signal requires.
     private static func take(
         _ received: Signals.Received,
         _ command: GuardedCommand,
@@ -196,7 +196,7 @@ enum RunCommand {
         return failure.code == ENOENT ? .notFound : .notExecutable
     }
 
-    /// Describes the error of a reservation. The key serves only to look the reservation up.
+    /// Describes the error of a reservation. The key helps only to look the reservation up.
     private static func text(_ error: CyclesError) -> String {
         switch error {
         case .ambiguous(let outcome):
@@ -211,17 +211,17 @@ enum RunCommand {
         }
     }
 
-    /// Waits for the settlement for a limited time. An unfinished one stays in the journal, or is lost with this
-    /// process.
+    /// Waits for the settlement for a limited time. An unfinished settlement stays in the journal or, without a
+    /// journal, ends with this process.
     private static func end(_ client: CyclesClient, _ command: GuardedCommand, _ warnings: RunWarnings) async {
-        // Waits for the journal's write even if the timeout is short. A settlement that was attempted has been written
-        // before, or cannot be.
+        // Waits for the journal's write even if the timeout is short. If a settlement was attempted, its write has
+        // ended.
         if client.configuration.journal != .disabled {
             await wait(atMost: .seconds(10), for: client) { !$0.isDurable && $0.lastError == nil }
         }
         if let signal = command.recorded() { ProcessEnd.leave(.signal(signal)) }
         await client.flush(includesReplays: false)
-        // Settlements of an earlier run get one attempt. Retries are not waited for, since they may never succeed.
+        // Settlements of an earlier run get one attempt. Their retries may never succeed, and are not awaited.
         await wait(atMost: .seconds(1), for: client) { $0.lastError == nil && $0.nextAttempt == nil }
         warnings.finish()
         let pending = await client.pendingSettlements()
@@ -233,10 +233,10 @@ enum RunCommand {
         }
         if lost > 0 {
             Console.error(
-                "cycles run: \(lost) settlement(s) are still pending, not in a journal, and end with this process"
+                "cycles run: \(lost) settlement(s) are still pending, are not in a journal, and are lost with this process"
             )
         }
-        // Settlements of other runs keep their back-off: many runs that end would multiply the attempts.
+        // Settlements of other runs keep their back-off, because many runs that end would multiply the attempts.
         await client.shutdown(timeout: .zero, includesReplays: false)
     }
 
@@ -356,10 +356,10 @@ enum RunCommand {
         context.updateMetrics { $0.latency = ContinuousClock.now - start }
         var result = Result(ending: ending, spend: report.spend)
         guard report.spend == nil else { return result }
-        // An unreadable report shows that the command has spent something, so that the hold is not released.
+        // An unreadable report indicates spend, so that the hold is not released.
         guard ending.isSuccess || doubt != nil else { throw CommandFailed(ending: ending) }
         guard options.whenActualUnknown == .commitEstimate else { return result }
-        // The mark that the library uses for a committed estimate.
+        // The library marks a committed estimate in the same way.
         context.updateMetadata { $0["actual_source"] = "estimate" }
         result.spend = options.estimate
         result.whyEstimated = doubt ?? "nothing was reported"

@@ -12,7 +12,7 @@ extension ServeCommand {
     }
 
     struct Key: Sendable {
-        /// Nil means the tenant of the first budget.
+        /// The tenant; nil for the tenant of the first budget.
         var tenant: String?
         var key: String
     }
@@ -79,8 +79,8 @@ extension ServeCommand {
         return text
     }
 
-    /// Parses `TENANT=KEY` or `KEY`. The text before `=` is a tenant if it is a valid name and a key follows: keys may
-    /// contain `=` too, mostly at their ends.
+    /// Parses `TENANT=KEY` or `KEY`. The text before `=` is a tenant if it is a valid name and a key follows. Keys may
+    /// contain `=` too, usually at the end.
     static func parseKey(_ text: String) throws(InvalidValue) -> Key {
         guard !text.isEmpty else {
             throw InvalidValue(expectation: "a key, or a tenant and a key, such as acme=dev-key")

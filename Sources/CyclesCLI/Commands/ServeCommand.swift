@@ -116,14 +116,14 @@ enum ServeCommand {
         name: "serve",
         summary: "Runs a budget authority for development and tests.",
         discussion: """
-            It keeps the protocol's ledger in memory and answers all eleven operations, for development and tests
-            without a Cycles server. It is no production server: it does not scale, has no operators' interface, and
+            Keeps the protocol's ledger in memory and answers all eleven operations, for development and tests
+            without a Cycles server. Not for production: the authority does not scale, has no operators' interface, and
             does not sign evidence.
 
-            By default it is reachable from this machine only; see --host. It uses plain HTTP: on a network, others can
-            read its traffic, keys included. SIGTERM and Ctrl-C end it.
+            By default the server is reachable from this machine only; see --host. It uses plain HTTP: others on the
+            network can read its traffic, including keys. SIGTERM and Ctrl-C end the server.
 
-            Without --budget it has one budget: tenant:acme with 1000000 TOKENS.
+            Without --budget there is one budget: tenant:acme with 1000000 TOKENS.
             """,
         sections: [
             ("Options", [host, port, budget, apiKey, adminKey, state, log]),
@@ -171,14 +171,14 @@ enum ServeCommand {
             }
             throw ToolFailure("cycles serve: \(error); choose another with --port or --host")
         }
-        // Saved only after the start: a server that does not start leaves the file unchanged.
+        // The first save follows the start: a server that does not start leaves the file unchanged.
         front.markChanged()
         guard save(front, authority, in: file) else {
             server.stop()
             return .failure
         }
         announce(server, authority, keys, file)
-        // A closed pipe is no failure. Any other failure ends the server, since its keys were not printed.
+        // A closed pipe is not a failure. Any other failure ends the server, because its keys were not printed.
         if let failure = Console.failure, failure.code != EPIPE {
             server.stop()
             throw ToolFailure("cycles serve: \(failure)", status: .unprinted)
@@ -199,7 +199,7 @@ enum ServeCommand {
         await saving.value
         guard save(front, authority, in: file) else { return .failure }
         Console.error("cycles serve: ended\(file.map { "; the state is in \($0.path)" } ?? "")")
-        // Ctrl-C also has to end a loop of the shell; to a supervisor, a requested end is a success.
+        // Ctrl-C must also end a loop of the shell. To a supervisor, a requested end is a success.
         return signal == Signals.interrupt ? .signal(Signals.interrupt) : .success
     }
 
@@ -261,7 +261,7 @@ enum ServeCommand {
         }
     }
 
-    /// All tenants, with generated keys for those without one.
+    /// All tenants. A tenant without a key gets a generated one.
     private static func keys(_ arguments: Arguments, _ authority: LocalAuthority) throws -> [(
         tenant: String, key: String?
     )] {
@@ -269,7 +269,7 @@ enum ServeCommand {
         for scope in arguments.all(budget).map(\.scope) + authority.balances().map(\.scopePath) {
             guard scope.hasPrefix("tenant:") else { continue }
             let tenant = String(scope.dropFirst("tenant:".count).prefix { $0 != "/" })
-            // Keeps the letter case of the option, which the ledger may fold.
+            // The letter case of the option is kept. The ledger may fold it.
             let isKnown = tenants.contains {
                 $0 == tenant || foldsLetterCase(arguments) && $0.lowercased() == tenant.lowercased()
             }
@@ -280,7 +280,7 @@ enum ServeCommand {
             guard let tenant = key.tenant ?? tenants.first else {
                 throw ToolFailure("cycles serve: --api-key names no tenant; give --api-key TENANT=KEY", status: .misuse)
             }
-            // `TENANT=` with an empty key, as an unset variable leaves it.
+            // `TENANT=` with an empty key results from an unset variable.
             if key.tenant == nil, key.key.hasSuffix("="), tenants.contains(String(key.key.dropLast())) {
                 throw ToolFailure("cycles serve: the key of tenant \(key.key.dropLast()) is empty", status: .misuse)
             }
@@ -314,7 +314,7 @@ enum ServeCommand {
         Console.lines(TextTable(authority.balances()).lines)
         Console.line()
         for (tenant, key) in keys {
-            // Each block is complete, since a later one replaces the tenant and the key of those before.
+            // Each block is complete, because a later block replaces the tenant and the key of earlier ones.
             if keys.count > 1 {
                 if tenant != keys.first?.tenant { Console.line() }
                 Console.line("# as tenant \(tenant):")
@@ -337,7 +337,7 @@ enum ServeCommand {
             try file.save(authority)
             return true
         } catch {
-            // Marks the change again, so that saving is retried.
+            // The change is marked again, so that the next save retries it.
             front.markChanged()
             Console.error("cycles serve: the state cannot be saved: \(error)")
             return false

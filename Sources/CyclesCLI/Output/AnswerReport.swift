@@ -17,7 +17,7 @@ enum AnswerReport {
         return fields.lines + table(answer.balances)
     }
 
-    /// The line to print instead of the id of a reservation that was not made; nil if none is needed.
+    /// The line to print in place of a reservation's id if no reservation was made; nil if none is needed.
     /// - Parameter isDryRun: Whether the request was a dry run.
     static func note(_ answer: APIResponse<ReservationCreateResponse>, isDryRun: Bool) -> String? {
         guard answer.decision.isAllowed else {
@@ -136,7 +136,7 @@ enum AnswerReport {
 
     static func table(_ balances: [Balance]) -> [String] { balances.isEmpty ? [] : [""] + TextTable(balances).lines }
 
-    /// The charged amount, with the requested amount if a policy has charged less.
+    /// The charged amount, followed by the requested amount if a policy reduced the charge.
     private static func charged(_ charged: Amount, of actual: Amount) -> String {
         charged == actual ? charged.withDollars : "\(charged.withDollars) of \(actual.withDollars)"
     }
@@ -157,7 +157,7 @@ enum AnswerReport {
         fields.add("ask again in", retryAfter.map { "\($0)" })
     }
 
-    /// A quota such as `3 of 3 message.email.send per_run (run-7)`. Missing parts are left out.
+    /// A quota such as `3 of 3 message.email.send per_run (run-7)`. Missing parts are omitted.
     private static func quota(_ quota: QuotaViolation) -> String? {
         let count = quota.used.flatMap { used in quota.limit.map { "\(used) of \($0)" } }
         let parts = [count, quota.riskClass ?? quota.actionKind, quota.window, quota.windowKey.map { "(\($0))" }]

@@ -12,8 +12,8 @@ enum BalanceBoard {
         static let ascii = Style(spent: "#", reserved: "=", remaining: ".")
     }
 
-    /// The lines of a screen. Texts that are wider than the screen are wrapped.
-    /// - Parameter note: The last lines, such as the reason why the figures are old; nil for a legend.
+    /// The lines of a screen. Texts wider than the screen are wrapped.
+    /// - Parameter note: The last lines, such as the reason for which the figures are old; nil for a legend.
     static func screen(
         _ balances: [Balance],
         title: String,
@@ -43,7 +43,7 @@ enum BalanceBoard {
         return (lines + footer).prefix(size.rows).map { $0.escapedForTerminal.prefix(terminalColumns: size.columns) }
     }
 
-    /// The lines of each balance: figures and a bar.
+    /// The lines of each balance: its figures and a bar.
     private static func blocks(_ balances: [Balance], columns: Int, _ style: Style) -> [[String]] {
         let names = balances.map(\.scopePath.escapedForTerminal)
         let widest = names.map(\.terminalColumns).max() ?? 0
@@ -65,7 +65,7 @@ enum BalanceBoard {
         }
     }
 
-    /// The figures of a balance, each with what separates it from the next.
+    /// The figures of a balance, each with its separator.
     private static func figures(_ balance: Balance) -> [String] {
         func number(_ amount: SignedAmount?) -> String {
             grouped(amount?.amount) + (amount?.dollars.map { " (\($0))" } ?? "")
@@ -80,7 +80,7 @@ enum BalanceBoard {
         return figures.dropLast().map { $0 + ", " } + figures.suffix(1)
     }
 
-    /// Joins pieces of text to lines of at most so many columns, as far as no piece is wider. Lines after the first are
+    /// Joins pieces of text to lines of at most `columns` columns, unless a piece is wider. Lines after the first are
     /// indented.
     private static func wrapped(_ pieces: [String], to columns: Int) -> [String] {
         func trimmed(_ text: String) -> String { String(text.reversed().drop { $0 == " " }.reversed()) }
@@ -105,7 +105,7 @@ enum BalanceBoard {
         guard total > 0 else { return String(repeating: style.remaining, count: width) }
         let exact = [spent, reserved, remaining].map { Double($0) / total * Double(width) }
         var parts = exact.map { $0 == 0 ? 0 : max(1, Int($0)) }
-        // Cells that rounding left over go to the parts that lost most; surplus cells are taken from the longest part.
+        // Spare cells go to the parts that rounding reduced most. Surplus cells are taken from the longest part.
         while parts.reduce(0, +) < width {
             let losses = parts.indices.filter { exact[$0] > 0 }.map { (index: $0, loss: exact[$0] - Double(parts[$0])) }
             guard let most = losses.max(by: { $0.loss < $1.loss }) else { break }

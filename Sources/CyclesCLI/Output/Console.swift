@@ -10,20 +10,20 @@ import Cycles
 
 /// Writes all output of the tool: results to standard output, messages to standard error.
 ///
-/// Control characters and line breaks in a line are escaped, since most lines quote servers, files or the environment.
-/// Output is unbuffered, so that readers see each line immediately, and both streams in their order.
+/// Control characters and line breaks in a line are escaped, because most lines quote servers, files or the
+/// environment. Output is unbuffered: readers see each line immediately, and the two streams keep their order.
 enum Console {
     static func line(_ text: String = "") { lines([text]) }
 
     static func lines(_ lines: [String]) { write(Console.text(lines)) }
 
-    /// Prints a text of the tool itself, with its line breaks.
+    /// Prints a text of the tool, including its line breaks.
     static func page(_ text: String) {
         lines(text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init))
     }
 
     /// Prints a JSON document on one line. Line breaks between values become spaces, and control characters are
-    /// escaped; the value of the document does not change.
+    /// escaped. The value of the document does not change.
     static func json(_ document: [UInt8]) {
         // JSON allows raw control characters between values only.
         let isBreak = { (byte: UInt8) in byte == 0x0a || byte == 0x0d || byte == 0x09 }
@@ -60,7 +60,7 @@ enum Console {
 
     private static func write(_ bytes: [UInt8]) {
         failureCode.withLock { code in
-            // Nothing is written after a gap, which a reader could not notice.
+            // After a failed write, nothing more is written: a reader could not notice the gap.
             guard code == nil else { return }
             if !SystemCalls.writeAll(STDOUT_FILENO, bytes) { code = errno }
         }

@@ -6,10 +6,10 @@ struct ToolFailure: Error {
     /// Lines that follow the message, such as a list of paths.
     var details: [String]
     var status: ExitStatus
-    /// The code in the errors for programs.
+    /// The code in errors for programs.
     var code: String
 
-    /// - Parameter code: The code in the errors for programs; nil means the code that belongs to the status.
+    /// - Parameter code: The code in errors for programs; nil for the code that belongs to the status.
     init(_ message: String, details: [String] = [], status: ExitStatus = .failure, code: String? = nil) {
         self.message = message
         self.details = details
@@ -26,7 +26,7 @@ struct ToolFailure: Error {
         }
     }
 
-    /// A failure to write standard output. The status of a command that has failed takes precedence.
+    /// Creates a failure to write standard output. If the command has failed, its status takes precedence.
     init(_ failure: SystemFailure, after status: ExitStatus) {
         self.init("cycles: \(failure)", status: status == .success ? .unprinted : status)
     }
@@ -56,19 +56,19 @@ enum ErrorReport {
         }
     }
 
-    /// The lines for people.
+    /// The error as lines for people.
     static func lines(_ error: CyclesError) -> [String] {
         switch error {
         case .validation(let issue): return ["Nothing was sent: \(name(issue.field)) \(issue.message)."]
         case .configuration(let issue): return ["Configuration: \(name(issue.name)) \(issue.message)."]
         default: break
         }
-        // A request that may have been applied has to be repeated with its key.
+        // To repeat a request that may have been applied safely, the caller needs its key.
         guard error.isRetryable, let key = error.idempotencyKey else { return ["\(error)"] }
         return ["\(error)", "To repeat the request safely, add --idempotency-key \(key)"]
     }
 
-    /// The library's name of a field, with the option that sets it.
+    /// The library's name of a field, followed by the option that sets it.
     static func name(_ field: String) -> String {
         let root = String(field.prefix { $0 != "." && $0 != "[" })
         return options[root].map { "\(field) (\($0))" } ?? field
@@ -82,7 +82,7 @@ enum ErrorReport {
         "tls": "--ca, --client-certificate, --client-key", "unixSocketPath": "--unix-socket", "proxy": "--proxy",
     ]
 
-    /// The error as JSON: the members of the protocol's error answer, with the status, the idempotency key, and whether
+    /// The error as JSON, with the members of the protocol's error answer, the status, the idempotency key, and whether
     /// a repetition may succeed. `error` is never null.
     static func json(_ error: CyclesError) -> String {
         let members: [(String, JSONValue?)] = [
@@ -120,7 +120,7 @@ enum ErrorReport {
         }
     }
 
-    /// The server's code, or the name of the kind of failure.
+    /// The server's error code, or the name of the kind of failure.
     private static func code(of error: CyclesError) -> String {
         if let code = error.errorCode { return code.rawValue }
         return switch error {
@@ -130,7 +130,7 @@ enum ErrorReport {
         case .validation: "USAGE"
         case .cancelled: "CANCELLED"
         case .leaseLost: "LEASE_LOST"
-        // An answer without a code of the protocol, as gateways send them.
+        // An answer without a code of the protocol, as sent by gateways.
         default: "INVALID_ANSWER"
         }
     }

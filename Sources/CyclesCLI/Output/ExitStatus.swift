@@ -1,7 +1,7 @@
-/// The exit status of the tool. Most numbers are those of `sysexits.h`, which few commands use.
+/// The exit status of the tool. Most codes follow `sysexits.h`; few commands use them otherwise.
 struct ExitStatus: Hashable, Sendable {
     let code: Int32
-    /// The signal that ends the tool, if the system allows it; nil for an exit with the code.
+    /// The signal that ends the tool, if the system allows it; nil to exit with the code.
     let signal: Int32?
 
     init(code: Int32) { (self.code, signal) = (code, nil) }
@@ -13,7 +13,7 @@ struct ExitStatus: Hashable, Sendable {
     static let failure = ExitStatus(code: 1)
     /// The command line or the configuration cannot be used. Nothing was sent.
     static let misuse = ExitStatus(code: 2)
-    /// `journal flush` set a file aside, which has to be settled by hand.
+    /// `journal flush` set a file aside. Its spend has to be settled by hand.
     static let setAside = ExitStatus(code: 65)
     /// The server cannot be reached.
     static let unreachable = ExitStatus(code: 69)
@@ -21,7 +21,7 @@ struct ExitStatus: Hashable, Sendable {
     static let unprinted = ExitStatus(code: 74)
     /// A temporary failure: 429, 5xx, an invalid answer, or no thread or file descriptor left.
     static let temporary = ExitStatus(code: 75)
-    /// The command under `run` ended without a usage report, and nothing was sent.
+    /// The command under `run` ended without a usage report. Nothing was sent.
     static let unreported = ExitStatus(code: 76)
     /// The budget authority denied the request.
     static let denied = ExitStatus(code: 77)
@@ -32,7 +32,7 @@ struct ExitStatus: Hashable, Sendable {
     /// The command under `run` was not found.
     static let notFound = ExitStatus(code: 127)
 
-    /// The end by a signal. Shells show 128 plus the signal's number.
+    /// An end by a signal. Shells show 128 plus the signal's number.
     static func signal(_ number: Int32) -> ExitStatus { ExitStatus(signal: number) }
 
     /// The statuses and their meanings, for the help.

@@ -3,7 +3,7 @@ import Cycles
 extension String {
     var escapedForTerminal: String { TerminalText(self).description }
 
-    /// The width in columns of a terminal: two for each ideograph and emoji, one for any other character.
+    /// The number of terminal columns: two for each ideograph and emoji, one for any other character.
     var terminalColumns: Int {
         if utf8.allSatisfy({ $0 < 0x80 }) { return utf8.count }
         return reduce(0) { $0 + $1.terminalColumns }

@@ -26,7 +26,7 @@ struct TextTable {
         }
     }
 
-    /// Whether a cell is a number, perhaps with dollars behind it.
+    /// Whether a cell is a number, optionally followed by dollars.
     private static func isNumber(_ text: String) -> Bool {
         let parts = text.split(separator: " ", maxSplits: 1)
         return text == "-"
@@ -37,7 +37,7 @@ struct TextTable {
 extension TextTable {
     /// Creates a table of balances, with a row for each scope and unit.
     init(_ balances: [Balance]) {
-        // The column of debt appears only if there is any.
+        // The column of debt appears only if a balance has debt.
         let hasDebt = balances.contains { ($0.debt?.amount ?? 0) > 0 || $0.isOverLimit }
         self.init(["SCOPE", "ALLOCATED", "SPENT", "RESERVED", "REMAINING"] + (hasDebt ? ["DEBT"] : []) + ["UNIT"])
         for balance in balances {

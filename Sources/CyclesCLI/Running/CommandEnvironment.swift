@@ -2,7 +2,7 @@ import Cycles
 
 /// The environment of a command under `run`.
 enum CommandEnvironment {
-    /// The variables of a reservation. They are not inherited, since they may belong to an outer reservation.
+    /// The variables of a reservation. They are not inherited, because they may belong to an outer reservation.
     private static let names = [
         "CYCLES_RESERVATION_ID", "CYCLES_DECISION", "CYCLES_ESTIMATE", "CYCLES_UNIT", "CYCLES_MAX_TOKENS",
         "CYCLES_MAX_STEPS_REMAINING", "CYCLES_TOOL_ALLOWLIST", "CYCLES_TOOL_DENYLIST", "CYCLES_COOLDOWN_MS",
@@ -39,14 +39,14 @@ enum CommandEnvironment {
         let kept = inherited.filter { variable in !left.contains { variable.starts(with: ($0 + "=").utf8) } }
         return kept
             + values.compactMap { name, value in
-                // A NUL would end the variable, and part of an id could be another id.
+                // A NUL would end the variable, and a truncated id could be another id.
                 guard let value, !value.utf8.contains(0) else { return nil }
                 return Array("\(name)=\(value)".utf8)
             }
     }
 
     /// Joins names with commas; nil for an empty list. Commas, percent signs and control characters in a name are
-    /// written as `%` and two hexadecimal digits.
+    /// encoded as `%` and two hexadecimal digits.
     private static func list(_ names: [String]) -> String? {
         guard !names.isEmpty else { return nil }
         return names.map { name in

@@ -10,7 +10,7 @@ final class FlushFindings: CyclesObserver {
 
     private let state = Lock(State())
 
-    /// The number of settlements that the server refused for good.
+    /// The number of settlements that the server refused permanently.
     var refused: Int { state.withLock { $0.refused } }
     /// The number of files that were set aside: refused settlements and corrupt files.
     var setAside: Int { state.withLock { $0.setAside } }
@@ -24,7 +24,7 @@ final class FlushFindings: CyclesObserver {
                 state.lines.append("\(id) is rejected: \(error)")
             case .recordSetAside(let record):
                 state.setAside += 1
-                // The reason of a rejected record is in the line before.
+                // The previous line contains the reason of a rejected record.
                 let reason = record.reservationID == nil ? ": \(record.reason)" : ""
                 state.lines.append("set aside as \(record.path)\(reason)")
             case .journalProblem(let problem): state.lines.append("\(problem)")

@@ -6,11 +6,11 @@
     import Darwin
 #endif
 
-/// The state of the command under `run`, from before its start until its spend is recorded. Decides the meaning of
+/// The state of the command under `run`, from before its start until its spend is recorded. Determines the meaning of
 /// signals.
 final class GuardedCommand: Sendable {
     enum Step: Equatable {
-        /// Nothing is left to do: the command gets the signal, or the signal has no meaning now.
+        /// Do nothing: the command gets the signal, or the signal has no meaning now.
         case passedOn
         /// Do not start the command.
         case callOff
@@ -24,14 +24,14 @@ final class GuardedCommand: Sendable {
 
     private enum Phase {
         case preparing
-        /// The command is being started; signals are for the command.
+        /// The command is being started. Signals are intended for it.
         case starting
         case running(ChildProcess)
-        /// The command has ended, and its spend is not recorded yet.
+        /// The command has ended. Its spend is not recorded yet.
         case settling
         /// The spend is recorded.
         case recorded
-        /// The command is not started, and nothing has to be settled.
+        /// The command does not start, and nothing has to be settled.
         case failed
     }
 
@@ -39,11 +39,11 @@ final class GuardedCommand: Sendable {
         var phase = Phase.preparing
         /// The last signal that asked the tool to end while no command ran.
         var signal: Int32?
-        /// Whether a signal came before the command was started.
+        /// Whether a signal arrived before the start of the command.
         var isCalledOff = false
-        /// Whether the user does not wait for the settlement.
+        /// Whether the user has chosen not to wait for the settlement.
         var isLeaving = false
-        /// The signals that came while the command was being started, and whether its group got them.
+        /// The signals that arrived during the start of the command, and whether its group got them.
         var early: [(signal: Int32, reachedGroup: Bool)] = []
         var ending: ChildProcess.Ending?
         var waiter: CheckedContinuation<ChildProcess.Ending, Never>?
@@ -54,20 +54,20 @@ final class GuardedCommand: Sendable {
     /// The last signal that asked the tool to end while no command ran.
     var interruption: Int32? { state.withLock { $0.signal } }
 
-    /// Whether a signal came before the command was started.
+    /// Whether a signal arrived before the start of the command.
     var isCalledOff: Bool { state.withLock { $0.isCalledOff } }
 
-    /// Passes a signal on to the command unless the command has got it already. Returns the next step.
-    /// - Parameter reachedGroup: Returns whether the signal went to the whole group. May take 50 ms.
+    /// Passes a signal to the command unless the command has received it already. Returns the next step.
+    /// - Parameter reachedGroup: Returns whether the whole group received the signal. May take 50 ms.
     func take(_ signal: Int32, reachedGroup: () -> Bool) -> Step {
         let child = state.withLock { state in
             if case .running(let child) = state.phase { return Optional(child) }
             return nil
         }
-        // Called in any case, since it merges a repetition of the signal within 50 ms.
+        // The call is unconditional, because it merges a repetition of the signal within 50 ms.
         let reachedGroup = reachedGroup()
         if let child {
-            // The command is reaped on this thread, so that its process id is valid here.
+            // This thread reaps the command, so that the process id is valid here.
             let hasIt = reachedGroup && child.isInThisGroup
             if !hasIt, signal != Signals.stop || !Signals.continues { child.send(signal) }
             return .passedOn
@@ -75,7 +75,7 @@ final class GuardedCommand: Sendable {
         return state.withLock { state in
             switch state.phase {
             case .running(let child):
-                // The signal came before or during the start.
+                // The signal arrived before or during the start.
                 if !reachedGroup || !child.isInThisGroup { child.send(signal) }
                 return .passedOn
             case .starting:
@@ -99,8 +99,8 @@ final class GuardedCommand: Sendable {
         }
     }
 
-    /// Starts the command. Returns nil, without a start, if a signal has asked to end.
-    /// - Parameter start: Starts the command, and calls its parameter immediately before.
+    /// Starts the command. Returns nil, without a start, if a signal has asked the tool to end.
+    /// - Parameter start: Starts the command. Calls its parameter immediately before.
     func start(
         _ start: (_ isAboutToStart: () -> Void) throws(SystemFailure) -> ChildProcess
     ) throws(SystemFailure) -> ChildProcess? {
@@ -113,7 +113,7 @@ final class GuardedCommand: Sendable {
         let child: ChildProcess
         do throws(SystemFailure) {
             child = try start {
-                // Signals so far did not reach the command, which is not in the group yet.
+                // Earlier signals did not reach the command, which is not in the group yet.
                 GroupWitness.forget()
                 state.withLock { state in
                     for index in state.early.indices { state.early[index].reachedGroup = false }
@@ -128,7 +128,7 @@ final class GuardedCommand: Sendable {
             for (signal, reachedGroup) in state.early where !reachedGroup || !child.isInThisGroup { child.send(signal) }
             state.early = []
         }
-        // Repeats the signal, since the command may have ended before its process id was known.
+        // The signal is repeated, because the command may have ended before its process id was known.
         kill(getpid(), Signals.childEnded)
         return child
     }
@@ -144,18 +144,18 @@ final class GuardedCommand: Sendable {
         }
     }
 
-    /// Reaps ended children: the command, and the orphans that the first process of a container inherits. For the
+    /// Reaps ended children: the command, and orphans that the first process of a container inherits. Called on the
     /// thread that takes signals.
     func reap() {
         while let ended = ChildProcess.nextEnded {
             let isCommand = state.withLock { state -> Bool? in
                 if case .starting = state.phase { return nil }
                 guard case .running(let child) = state.phase, child.identifier == ended else { return false }
-                // No signal is sent to its process id from here on.
+                // From here on, no signal is sent to the process id.
                 state.phase = .settling
                 return true
             }
-            // The process id of the command is not known yet; `start` calls this again.
+            // The process id of the command is not known yet. `start` triggers another call.
             guard let isCommand else { return }
             let ending = ChildProcess.reap(ended)
             guard isCommand else { continue }
@@ -171,21 +171,21 @@ final class GuardedCommand: Sendable {
     /// Sends SIGTERM to the command if it runs.
     func terminate() {
         state.withLock { state in
-            // Under the lock, so that the process id is valid.
+            // The lock keeps the process id valid.
             if case .running(let child) = state.phase { child.send(SIGTERM) }
         }
     }
 
     func ended() { state.withLock { $0.phase = .settling } }
 
-    /// Notes that the command will not be started, if it was not.
+    /// Records that the command will not start, unless it has started.
     func failed() {
         state.withLock { state in
             if case .preparing = state.phase { state.phase = .failed }
         }
     }
 
-    /// Notes that the spend is recorded. Returns the signal with which to end the tool; nil if the user waits.
+    /// Records that the spend is recorded. Returns the signal that ends the tool; nil if the user waits.
     func recorded() -> Int32? {
         state.withLock { state in
             if case .failed = state.phase { return nil }

@@ -1,11 +1,11 @@
 import Cycles
 
-/// Follows the reservation under `run`, for the message after a cancelled start, and passes all events on.
+/// Observes the reservation under `run`, for the message after a cancelled start. Passes all events on.
 final class ReservationWatch: CyclesObserver {
     private struct State {
         var key: IdempotencyKey?
         var isAnswered = false
-        /// Whether the last attempt leaves open whether budget is held.
+        /// Whether the last attempt may have reserved budget.
         var isInDoubt = false
         var id: ReservationID?
         var isReleased = false

@@ -6,7 +6,7 @@ final class RunWarnings: CyclesObserver {
         var own: ReservationID?
         var spend: Amount?
         var said: Set<String> = []
-        /// Failed settlements, reported once it is known whether their record is set aside.
+        /// Failed settlements. They are reported once it is known whether their record is set aside.
         var failures: [ReservationID: String] = [:]
     }
 
@@ -35,7 +35,7 @@ final class RunWarnings: CyclesObserver {
             return
         case .recordSetAside(let record):
             let failure = record.reservationID.flatMap { id in state.withLock { $0.failures.removeValue(forKey: id) } }
-            say(failure.map { "\($0); the record is kept aside, see cycles journal list" } ?? "\(event)")
+            say(failure.map { "\($0); the record is set aside; see cycles journal list" } ?? "\(event)")
             return
         default: break
         }
@@ -53,7 +53,7 @@ final class RunWarnings: CyclesObserver {
         case .leaseLost(let loss): return ("loss \(loss.reservationID)", "\(event)")
         case .leaseAtRisk(let id, _, _): return ("risk \(id)", "\(event)")
         case .retryScheduled(let retry):
-            // Each run attempts the settlements of earlier ones that are due, and none of them is this run's concern.
+            // A run also attempts earlier settlements that are due. Their retries do not concern this run.
             guard state.withLock({ $0.own }) == retry.reservationID else { return nil }
             return ("retry \(retry.reservationID)", "\(event)")
         case .guardDropped(let id, _, _): return ("drop \(id)", "\(event)")

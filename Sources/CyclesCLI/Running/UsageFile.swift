@@ -7,21 +7,21 @@
 #endif
 
 /// The file for usage reports of a command, and a descriptor that appends to it. Any number of processes can use both,
-/// and no write ever blocks.
+/// and no write blocks.
 ///
-/// The file is in its own folder, so that the command can replace it; both are removed at the end. The folder is locked
-/// while this process lives: a folder without a lock was left by a process that has ended.
+/// The file has its own folder, so that the command can replace the file. Both are removed at the end. The folder is
+/// locked while this process lives: a folder without a lock was left by a process that has ended.
 final class UsageFile: Sendable {
-    /// The absolute path of the file, since the command may change its directory.
+    /// The absolute path of the file, because the command may change its directory.
     let path: String
     let descriptor: Int32
     private let folder: Folder?
     private let isOpen = Lock(true)
 
-    /// Creates the file for this user only: in `TMPDIR` or `/tmp`, or in memory if neither can be used.
+    /// Creates the file, for this user only: in `TMPDIR` or `/tmp`, or in memory if neither can be used.
     convenience init() throws(SystemFailure) { try self.init(in: UsageFile.places) }
 
-    /// The directories to try, in their order.
+    /// The directories to try, in order.
     static var places: [String] {
         guard let place = Environment.text("TMPDIR"), let absolute = Files.absolute(place) else { return ["/tmp"] }
         return absolute == "/tmp" ? ["/tmp"] : [absolute, "/tmp"]
@@ -102,8 +102,8 @@ final class UsageFile: Sendable {
 
     // MARK: Reading
 
-    /// Passes the report to `body`, piece by piece. Reads the file that has the path now; if the path is gone, the
-    /// original file.
+    /// Passes the report to `body`, piece by piece. Reads the file that currently has the path or, if there is none,
+    /// the original file.
     func read(_ body: ([UInt8]) -> Void) throws(SystemFailure) {
         var named: Int32 = -1
         if folder != nil {
@@ -133,13 +133,13 @@ final class UsageFile: Sendable {
 }
 
 #if os(Linux)
-    /// The C library's call, which its Swift module leaves out.
+    /// The C library's function, which its Swift module omits.
     @_silgen_name("memfd_create")
     private func systemMemoryFile(_ name: UnsafePointer<CChar>, _ flags: UInt32) -> Int32
 #endif
 
 extension UsageFile {
-    /// A folder for one file, locked as long as this process lives.
+    /// A folder for one file, locked while this process lives.
     private struct Folder: Sendable {
         private static let prefix = "cycles-usage-"
 
@@ -217,7 +217,7 @@ extension UsageFile {
         }
 
         private static func names(in folder: Int32) -> [String] {
-            // Opened again, since reading moves the position that all copies of a descriptor share.
+            // Opened again, because reading moves the position that all copies of a descriptor share.
             let copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             guard copy >= 0 else { return [] }
             guard let entries = fdopendir(copy) else {

@@ -1,19 +1,20 @@
 import Cycles
 
-/// The usage report of a command: lines of a name and a value.
+/// The usage report of a command. Each line has a name and a value.
 ///
-/// `tokens 42`, `credits 3`, `usd 0.05`, `usd_microcents 1500` and `risk_points 1` are amounts, and are summed.
-/// `tokens_input 400`, `tokens_output 20` and `model_version gpt-4o` become metrics. Empty lines and lines that begin with `#` are ignored.
+/// `tokens 42`, `credits 3`, `usd 0.05`, `usd_microcents 1500` and `risk_points 1` are amounts. Amounts are summed.
+/// `tokens_input 400`, `tokens_output 20` and `model_version gpt-4o` become metrics. Empty lines and lines that begin
+/// with `#` are ignored.
 struct UsageReport: Hashable, Sendable {
     /// The sum in the reserved unit; nil if no line has an amount in this unit.
     private(set) var spend: Amount?
     private(set) var metrics = CyclesMetrics()
-    /// The lines that could not be used, with the reasons.
+    /// The lines that could not be used, with reasons.
     private(set) var problems: [String] = []
 
     /// The maximum length of a line.
     private static let maxLineBytes = 4_096
-    /// The maximum number of problems to keep; further ones are only counted.
+    /// The maximum number of problems that are kept. Further problems are only counted.
     private static let maxProblems = 20
 
     private let unit: BudgetUnit
@@ -25,7 +26,7 @@ struct UsageReport: Hashable, Sendable {
     /// - Parameter unit: The reserved unit. Other units cannot be settled.
     init(unit: BudgetUnit) { self.unit = unit }
 
-    /// Parses the next piece of a report. Memory does not grow with its length.
+    /// Parses the next piece of a report. Memory use does not grow with the length of the report.
     mutating func add(_ bytes: [UInt8]) {
         var bytes = bytes[...]
         while let end = bytes.firstIndex(of: UInt8(ascii: "\n")) {
@@ -33,11 +34,11 @@ struct UsageReport: Hashable, Sendable {
             rest = []
             bytes = bytes[(end + 1)...]
         }
-        // Keeps one byte more than the maximum, to detect a line that is too long.
+        // One byte more than the maximum is kept, to detect a line that is too long.
         rest += bytes.prefix(max(0, UsageReport.maxLineBytes + 1 - rest.count))
     }
 
-    /// Parses the last line if it has no line end.
+    /// Parses the last line if it has no line break.
     mutating func finish() {
         if !rest.isEmpty { add(line: rest) }
         rest = []
@@ -63,7 +64,7 @@ struct UsageReport: Hashable, Sendable {
         if problems.count < UsageReport.maxProblems { problems.append(problem) } else { moreProblems += 1 }
     }
 
-    /// Applies a line. Returns the problem with it; nil if there is none.
+    /// Applies a line. Returns the problem with the line; nil if there is none.
     private mutating func read(_ name: String, _ value: String, _ unit: BudgetUnit) -> String? {
         if name == "model_version" {
             metrics.modelVersion = value
@@ -72,10 +73,10 @@ struct UsageReport: Hashable, Sendable {
         if name == "usd" { return readDollars(value, unit) }
         let counted = Values.unit(name)
         guard counted != nil || name == "tokens_input" || name == "tokens_output" else {
-            return "it begins with no unit and no metric"
+            return "it does not begin with a unit or a metric"
         }
         guard let number = Values.wholeNumber(value), number >= 0 else {
-            return "its value is no whole number from 0 to \(Int64.max)"
+            return "its value is not a whole number from 0 to \(Int64.max)"
         }
         switch name {
         case "tokens_input": metrics.tokensInput = UsageReport.sum(metrics.tokensInput, number)
@@ -88,7 +89,7 @@ struct UsageReport: Hashable, Sendable {
     }
 
     private mutating func readDollars(_ value: String, _ unit: BudgetUnit) -> String? {
-        guard let amount = try? Amount(parsing: value + " USD") else { return "its value is no number such as 0.05" }
+        guard let amount = try? Amount(parsing: value + " USD") else { return "its value is not a number such as 0.05" }
         guard unit == amount.unit else { return UsageReport.otherUnit(unit) }
         spend = Amount(UsageReport.sum(spend?.amount, amount.amount), unit)
         return nil

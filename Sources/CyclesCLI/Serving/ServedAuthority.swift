@@ -2,7 +2,7 @@ import Cycles
 import CyclesTesting
 import Synchronization
 
-/// Serves an authority, notes possible changes of its state, and can log requests.
+/// Serves an authority, records possible changes of its state, and can log requests.
 final class ServedAuthority: BlockingHTTPTransport {
     private let authority: LocalAuthority
     private let writesLog: Bool
@@ -15,7 +15,7 @@ final class ServedAuthority: BlockingHTTPTransport {
 
     func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
         var response = try authority.send(request)
-        // Lets clients compare their clocks.
+        // Clients compare their clocks with the field.
         response.headers["Date"] = Instants.httpDate(Instants.now)
         if request.method == .post { markChanged() }
         if writesLog { log(request, response) }
@@ -33,7 +33,7 @@ final class ServedAuthority: BlockingHTTPTransport {
             response.headers["X-Request-Id"], response.headers["X-Cycles-Trace-Id"].map { "trace \($0)" },
         ].compactMap { $0 }
         let id = names.isEmpty ? "" : " (\(names.joined(separator: ", ")))"
-        // The path after the scheme and the host.
+        // The path follows the scheme and the host.
         let parts = request.url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
         let path = "/" + (parts.count > 3 ? parts[3] : "")
         Console.error("\(request.method.rawValue) \(path): \(response.status)\(code)\(id)")

@@ -1,11 +1,11 @@
 import CyclesTesting
 
-/// The file that keeps the authority's state. A second server with the same file is refused.
+/// The file with the authority's state. A second server with the same file is refused.
 struct StateFile: Sendable {
     let path: String
 
     init(_ name: String) throws {
-        // Resolves links, so that no link is replaced, and all paths to a file share one lock.
+        // Links are resolved, so that no link is replaced, and all paths to a file share one lock.
         path = Files.resolved(name)
         guard !Files.isDirectory(path) else {
             throw ToolFailure("cycles serve: \(path) is a directory; name a file with --state", status: .misuse)

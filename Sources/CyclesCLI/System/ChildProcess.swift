@@ -28,12 +28,12 @@ struct ChildProcess: Sendable {
 
     let identifier: pid_t
 
-    /// Starts a program. A name without a slash is searched in PATH. A file that the system cannot execute is run by
-    /// the shell, as `env` and `execvp` do.
+    /// Starts a program. A name without a slash is searched in PATH. The shell runs a file that the system cannot
+    /// execute, as with `env` and `execvp`.
     /// - Parameters:
-    ///   - words: The program and its arguments, as bytes, since they may not be UTF-8.
+    ///   - words: The program and its arguments, as bytes, because they may not be UTF-8.
     ///   - environment: The whole environment, as `NAME=value`.
-    ///   - descriptor: A descriptor to inherit besides those that this process has inherited.
+    ///   - descriptor: A descriptor to inherit, in addition to those that this process has inherited.
     ///   - number: The number of that descriptor in the program.
     ///   - isAboutToStart: Called immediately before each attempt to start the program.
     init(

@@ -13,23 +13,23 @@ enum Descriptors {
     private static let range: Range<Int32> = 3..<1_024
 
     /// Opens closed standard descriptors, so that no file or socket of the tool gets their numbers and receives output.
-    /// To be called before any file is opened.
+    /// Must be called before any file is opened.
     ///
-    /// Reading and writing still fail as on a closed descriptor, and a started program finds them closed.
+    /// Reading and writing still fail as on a closed descriptor, and a started program finds the descriptors closed.
     static func occupyStandard() {
         for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
             let access = number == STDIN_FILENO ? O_WRONLY : O_RDONLY
-            // `open` returns the lowest free number, and all lower ones are open.
+            // `open` returns the lowest free number. All lower numbers are in use.
             if open("/dev/null", access | O_CLOEXEC) < 0 { _ = open("/", O_RDONLY | O_CLOEXEC) }
         }
     }
 
-    /// Notes the inherited descriptors. To be called before any file is opened.
+    /// Records the inherited descriptors. Must be called before any file is opened.
     static func rememberInherited() {
         inherited.withLock { $0 = Set(range.filter { fcntl($0, F_GETFD) >= 0 }) }
     }
 
-    /// Sets the close-on-exec flag of all descriptors that were not inherited, since libraries may not set it.
+    /// Sets the close-on-exec flag of all descriptors that were not inherited, because libraries may not set the flag.
     static func keepFromPrograms() {
         let inherited = inherited.withLock { $0 }
         for number in range where !inherited.contains(number) {
@@ -38,7 +38,7 @@ enum Descriptors {
         }
     }
 
-    /// The lowest number that a program would not inherit. At most 9, since some shells accept only one digit in a
+    /// The lowest number that a program would not inherit, at most 9, because some shells accept only one digit in a
     /// redirection.
     static var free: Int32? { (3...9).first { number in !inherited.withLock { $0.contains(number) } } }
 }

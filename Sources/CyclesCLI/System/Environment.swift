@@ -8,13 +8,13 @@
 
 /// The environment of the process.
 enum Environment {
-    /// The value of a variable; nil if it is unset or blank.
+    /// The value of a variable; nil if the variable is unset or blank.
     static func text(_ name: String) -> String? {
         guard let value = getenv(name).map({ String(cString: $0) }) else { return nil }
         return value.utf8.allSatisfy { $0 == 0x20 || $0 == 0x09 } ? nil : value
     }
 
-    /// The value of a variable as bytes; nil if it is not set.
+    /// The value of a variable as bytes; nil if the variable is unset.
     static func bytes(_ name: String) -> [UInt8]? { getenv(name).map(bytes) }
 
     /// Overwrites the value of a variable in the memory that the system shows to other processes.

@@ -89,7 +89,7 @@ enum Files {
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// Replaces a file's contents atomically: readers see the old or the new contents, also after a crash.
+    /// Replaces a file's contents atomically: readers see the old or the new contents, even after a crash.
     static func replace(_ path: String, with contents: [UInt8]) throws(SystemFailure) {
         let temporary = "\(path).\(getpid()).tmp"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -135,7 +135,7 @@ enum SystemCalls {
         #endif
     }
 
-    /// Whether all bytes were written; `errno` says why not.
+    /// Writes all bytes. Returns false on failure, with the reason in `errno`.
     @discardableResult
     static func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {
         bytes.withUnsafeBytes { bytes in
@@ -187,10 +187,10 @@ enum SystemCalls {
         #endif
     }
 
-    /// Whether an error number means that the system has no thread, file descriptor or memory left.
+    /// Whether an error number means that the system is out of threads, file descriptors or memory.
     static func isShortage(_ code: Int32) -> Bool { [EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(code) }
 
-    /// Installs a handler without an action.
+    /// Installs a handler that does nothing.
     static func useNoAction(for signal: Int32) {
         #if canImport(Glibc)
             _ = Glibc.signal(signal) { _ in }

@@ -2,8 +2,8 @@ import Dispatch
 
 /// Runs the tasks of the tool on the first thread of the process.
 ///
-/// If the system has no threads left, tasks wait forever for a thread of the concurrency runtime. With this executor
-/// the tool needs none.
+/// If the system is out of threads, tasks wait forever for a thread of the concurrency runtime. With this executor, the
+/// tool needs no such thread.
 final class FirstThread: TaskExecutor {
     private struct State {
         var jobs: [UnownedJob] = []
@@ -27,13 +27,13 @@ final class FirstThread: TaskExecutor {
     /// Counts the enqueued jobs, so that the thread sleeps only while there are none.
     private let arrivals = DispatchSemaphore(value: 0)
 
-    /// Performs `body` as a task on this thread, which has to be the first one. Never returns.
+    /// Performs `body` as a task on this thread, which must be the first thread. Never returns.
     static func run(_ body: @escaping @Sendable () async -> Void) -> Never {
         _ = Task(executorPreference: executor) { await body() }
         executor.runJobs()
     }
 
-    /// Waits for a time without an additional thread. Ignores cancellation.
+    /// Waits for a duration without an additional thread. Ignores cancellation.
     static func pause(_ span: Duration) async {
         await withUnsafeContinuation { continuation in
             executor.state.withLock { $0.sleepers.append((.now + span, continuation)) }

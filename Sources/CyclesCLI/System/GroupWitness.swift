@@ -8,10 +8,11 @@
 
 /// A second process in the process group, which detects signals that are sent to the whole group.
 ///
-/// A started program shares the group and gets those signals itself: passed on, they would arrive twice. The system
-/// does not report whether a signal was sent to the group or to one process. A signal that the witness has received
-/// too, from the same sender, was sent to the group. The witness blocks all signals, has two open pipes only, and
-/// clears its name and arguments, so that `pkill` does not match it as the tool. It ends with the tool in all cases.
+/// A started program shares the group and receives such signals itself. If the tool passed them on, they would arrive
+/// twice. The system does not report whether a signal was sent to the group or to one process. A signal that the
+/// witness has also received, from the same sender, was sent to the group. The witness blocks all signals, has only two
+/// open pipes, and clears its name and arguments, so that `pkill` does not match it as the tool. It ends with the tool
+/// in all cases.
 ///
 /// Without a witness, signals of the kernel are assumed to be sent to the group.
 enum GroupWitness {
@@ -19,7 +20,7 @@ enum GroupWitness {
         var identifier: Int32 = 0
         var questions: Int32 = -1
         var answers: Int32 = -1
-        /// The signals that the witness has reported, with their senders, and that `hasSeen` has not consumed.
+        /// The signals that the witness has reported and `hasSeen` has not consumed, with their senders.
         var seen: [Int32: Int32] = [:]
     }
 
@@ -32,7 +33,7 @@ enum GroupWitness {
     /// Whether a received signal was sent to the whole group. Takes 50 ms, and consumes repetitions of the signal
     /// meanwhile.
     ///
-    /// For the thread that takes signals.
+    /// Must be called on the thread that takes signals.
     static func hasSeen(_ received: Signals.Received) -> Bool {
         pause(patience)
         var senders = [received.sender]
@@ -43,7 +44,7 @@ enum GroupWitness {
         }
     }
 
-    /// Drops the signals that the witness has received so far.
+    /// Discards the signals that the witness has received so far.
     static func forget() {
         state.withLock { state in
             if state.answers >= 0 { _ = ask(&state) }
@@ -51,19 +52,19 @@ enum GroupWitness {
         }
     }
 
-    /// Sleeps. Cannot be interrupted, since signals are blocked in this thread.
+    /// Sleeps. Cannot be interrupted, because signals are blocked on this thread.
     private static func pause(_ span: timespec) {
         var span = span
         nanosleep(&span, nil)
     }
 
     #if canImport(Darwin)
-        /// Has no effect: there is no witness, since processes cannot be forked here.
+        /// Has no effect: there is no witness, because processes cannot be forked here.
         static func start() {}
         static func end() {}
         private static func ask(_ state: inout State) -> Bool { false }
     #else
-        /// Starts the witness. To be called while the process has one thread, with all taken signals blocked.
+        /// Starts the witness. Must be called while the process has one thread, with all taken signals blocked.
         static func start() {
             var (questions, answers) = ([Int32](repeating: -1, count: 2), [Int32](repeating: -1, count: 2))
             guard pipe(&questions) == 0 else { return }
@@ -98,14 +99,14 @@ enum GroupWitness {
             }
             guard identifier > 0 else { return }
             for _ in 0..<100 {
-                // A result other than zero: the witness has been reaped, here or before.
+                // A result other than zero means that the witness has been reaped, here or before.
                 if waitpid(identifier, nil, WNOHANG) != 0 { return }
                 pause(timespec(tv_sec: 0, tv_nsec: 1_000_000))
             }
         }
 
         /// Collects the signals that the witness has received since the last call. Returns false if the witness does
-        /// not answer, since it has ended or was stopped.
+        /// not answer, because it has ended or was stopped.
         private static func ask(_ state: inout State) -> Bool {
             var report = [Int32](repeating: 0, count: Int(lastSignal) + 1)
             let size = report.count * MemoryLayout<Int32>.size

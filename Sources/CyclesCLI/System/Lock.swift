@@ -8,9 +8,10 @@
 
 /// State protected by a mutex.
 ///
-/// Uses the system's mutex, since the thread sanitizer does not support `Synchronization.Mutex` on Linux.
+/// Uses the system's mutex, because the thread sanitizer does not support `Synchronization.Mutex` on Linux.
 struct Lock<State>: ~Copyable, @unchecked Sendable {
-    // Unchecked: the state is accessed only while the mutex is held. Both are on the heap, since a mutex must not move.
+    // Unchecked is sound: the state is accessed only while the mutex is held. Both are on the heap, because a mutex
+    // must not move.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let state = UnsafeMutablePointer<State>.allocate(capacity: 1)
 

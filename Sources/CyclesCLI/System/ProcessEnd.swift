@@ -22,14 +22,14 @@ enum ProcessEnd {
 
     /// Ends the process with the code or by the signal of a status.
     ///
-    /// A shell ends a loop at Ctrl-C only if the command in the loop was ended by the signal.
+    /// On Ctrl-C, a shell ends a loop only if the signal ended the command in the loop.
     static func leave(_ status: ExitStatus) -> Never {
         let actions = state.withLock { state -> [@Sendable () -> Void]? in
             guard !state.isLeaving else { return nil }
             state.isLeaving = true
             return state.actions
         }
-        // Another thread is ending the process, perhaps by a signal; its status counts.
+        // Another thread is ending the process, possibly by a signal. Its status counts.
         guard let actions else { while true { SystemCalls.pause() } }
         for action in actions { action() }
         GroupWitness.end()
@@ -46,7 +46,7 @@ enum ProcessEnd {
             SystemCalls.setCoreLimit(limit)
         }
         SystemCalls.useDefault(for: signal)
-        // Sent to this thread, since the thread that waits for signals would consume it.
+        // The signal goes to this thread, because the thread that waits for signals would consume it.
         Signals.deliver(signal)
     }
 }

@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// The candidate files of a program's name, in the order of PATH; one file if the name has a slash.
+/// The candidate files for a program's name, in the order of PATH; one file if the name has a slash.
 struct ProgramSearch {
     let name: [UInt8]
     let paths: [[UInt8]]
@@ -29,7 +29,7 @@ struct ProgramSearch {
         }
     }
 
-    /// Throws the error that starting the program would throw, as far as it is predictable.
+    /// Throws the error that starting the program would throw, if it can be predicted.
     func check() throws(SystemFailure) {
         var code = ENOENT
         for path in paths {

@@ -22,9 +22,9 @@ enum Signals {
 
     /// The signals that a command takes.
     enum Use: Sendable {
-        /// None; all have their default actions.
+        /// None. All signals have their default actions.
         case none
-        /// None, but SIGPIPE is ignored: a write to a pipe without a reader fails, and the command handles the failure.
+        /// None. SIGPIPE is ignored: a write to a pipe without a reader fails, and the command handles the failure.
         case noPipe
         /// The signals that ask the process to end or to stop.
         case ending
@@ -39,7 +39,7 @@ enum Signals {
         let number: Int32
         /// The process that sent the signal; 0 for the kernel.
         let sender: Int32
-        /// Whether the kernel sent the signal, as it does for a terminal.
+        /// Whether the kernel sent the signal, for example on behalf of a terminal.
         let isFromKernel: Bool
     }
 
@@ -84,15 +84,15 @@ enum Signals {
     }
 
     /// Ends the process by SIGPIPE, the default action of a write to a pipe without a reader. Returns if the parent
-    /// ignores the signal, and so expects an error.
+    /// ignores the signal, because it then expects an error.
     static func endWithPipe() {
         guard state.withLock({ $0.ignoredHere.contains(SIGPIPE) }) || !isIgnored(SIGPIPE) else { return }
         ProcessEnd.leave(.signal(SIGPIPE))
     }
 
-    /// Blocks signals in this thread and those that it starts, until ``take(_:)`` has a thread for them.
+    /// Blocks signals in this thread and in threads started by it, until ``take(_:)`` starts a thread for them.
     ///
-    /// To be called before any thread is started.
+    /// Must be called before any thread is started.
     static func block(_ use: Use) {
         let signals: [Int32]
         switch use {
@@ -101,7 +101,7 @@ enum Signals {
         case .endingButNoPipe: signals = ending
         case .all:
             signals = ending + others + [SIGTSTP, SIGCHLD]
-            // If SIGCHLD is ignored, the parent gets no status of its children.
+            // If SIGCHLD is ignored, the parent receives no status of its children.
             SystemCalls.useNoAction(for: SIGCHLD)
             #if canImport(Darwin)
                 // Without a handler, these signals are dropped even while they are blocked.
@@ -119,10 +119,10 @@ enum Signals {
         if use == .all { GroupWitness.start() }
     }
 
-    /// Passes signals to `handle` on a separate thread, beginning with pending ones.
+    /// Passes signals to `handle` on a separate thread, beginning with pending signals.
     ///
-    /// Of several pending signals the lowest number comes first, so that a request to end is handled before the end of
-    /// a child.
+    /// Of several pending signals, the lowest number comes first. A request to end is therefore handled before the end
+    /// of a child.
     static func take(_ handle: @escaping @Sendable (Received) -> Void) {
         let taken = state.withLock { $0.taken }
         guard !taken.isEmpty else { return }
@@ -145,7 +145,7 @@ enum Signals {
         #if canImport(Darwin)
             var signal: Int32 = 0
             guard sigwait(&set, &signal) == 0 else { return nil }
-            // The sender is unknown. If the terminal belongs to this group, it probably sent the signal.
+            // The sender is unknown. If the terminal belongs to this group, the terminal probably sent the signal.
             let isOurs = tcgetpgrp(STDIN_FILENO) == getpgrp()
             let isFromTerminal = isOurs && [SIGINT, SIGQUIT, SIGWINCH, SIGTSTP].contains(signal)
             return Received(number: signal, sender: 0, isFromKernel: isFromTerminal)
@@ -156,7 +156,7 @@ enum Signals {
         #endif
     }
 
-    /// Consumes a pending signal; nil if it is not pending.
+    /// Consumes a pending signal; nil if the signal is not pending.
     static func takeWaiting(_ signal: Int32) -> Received? {
         #if canImport(Darwin)
             return nil
@@ -173,7 +173,7 @@ enum Signals {
         return sigpending(&waiting) == 0 && sigismember(&waiting, SIGCONT) == 1
     }
 
-    /// Stops this process, unless SIGCONT is pending. For the thread of ``take(_:)``.
+    /// Stops this process, unless SIGCONT is pending. Must be called on the thread of ``take(_:)``.
     static func stopHere() {
         if !continues { deliver(SIGTSTP) }
     }

@@ -8,7 +8,7 @@
 
 /// The terminal behind standard output.
 enum Terminal {
-    /// The number of columns and rows; 80 and 24 if it is unknown.
+    /// The number of columns and rows; 80 and 24 if unknown.
     static var size: (columns: Int, rows: Int) {
         var size = winsize()
         guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
@@ -64,13 +64,13 @@ enum Keyboard {
     /// The settings of the terminal before ``passKeys()``; nil while it has these settings.
     private static let settings = Lock<termios?>(nil)
 
-    /// Whether the terminal takes orders from this process. A process in the background would be stopped.
+    /// Whether the terminal accepts changes from this process. The system would stop a process in the background.
     private static var isOurs: Bool {
         let foreground = tcgetpgrp(STDIN_FILENO)
         return foreground < 0 || foreground == getpgrp()
     }
 
-    /// Lets the terminal pass each key on at once, without showing it. Ctrl-C and Ctrl-Z stay signals.
+    /// Makes the terminal pass each key immediately, without echo. Ctrl-C and Ctrl-Z remain signals.
     static func passKeys() {
         settings.withLock { settings in
             var changed = termios()
@@ -91,7 +91,7 @@ enum Keyboard {
         }
     }
 
-    /// Passes keys to `handle` on a separate thread. Without a terminal or a thread, there are none.
+    /// Passes keys to `handle` on a separate thread. Has no effect without a terminal or if no thread can be started.
     static func take(_ handle: @escaping @Sendable (UInt8) -> Void) {
         guard isatty(STDIN_FILENO) == 1 else { return }
         _ = Threads.start {
@@ -99,7 +99,7 @@ enum Keyboard {
                 var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
                 guard poll(&input, 1, -1) >= 0 || errno == EINTR else { return }
                 guard isOurs else {
-                    // Another process has the terminal, and its keys.
+                    // Another process has the terminal and its keys.
                     usleep(200_000)
                     continue
                 }

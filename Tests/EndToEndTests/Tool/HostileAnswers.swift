@@ -1,7 +1,7 @@
 import Cycles
 import CyclesTesting
 
-/// Lets a server say what a terminal would obey: every text of its answers goes on with `addition`.
+/// Makes a server send text that would control a terminal: each text of its answers ends with `addition`.
 final class HostileAnswers: BlockingHTTPTransport {
     static let addition = "\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}1m\u{202e}\u{2066}\u{200f}\u{61c}\u{2028}\u{85}\u{7f}\t\r\nend"
 
@@ -37,7 +37,7 @@ final class HostileAnswers: BlockingHTTPTransport {
         guard let first = url.utf8.firstIndex(of: UInt8(ascii: "%")),
             let last = url.utf8.lastIndex(of: UInt8(ascii: "%"))
         else { return url }
-        // What follows the last escape is "end".
+        // The last escape is followed by "end".
         return String(url[..<first]) + String(url[last...].dropFirst(6))
     }
 }

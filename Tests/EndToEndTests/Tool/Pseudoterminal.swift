@@ -9,7 +9,7 @@ final class Pseudoterminal: Sendable {
 
     init(columns: UInt16, rows: UInt16) throws {
         #if os(Linux)
-            // What posix_openpt, unlockpt and ptsname do, none of which is visible here.
+            // The calls replace posix_openpt, unlockpt and ptsname, which are not visible here.
             master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
             var (isLocked, number): (Int32, Int32) = (0, 0)
             guard master >= 0, ioctl(master, 0x4004_5431, &isLocked) == 0, ioctl(master, 0x8004_5430, &number) == 0

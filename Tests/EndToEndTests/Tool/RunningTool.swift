@@ -42,7 +42,7 @@ final class Flag: Sendable {
     func set() { value.store(true, ordering: .sequentiallyConsistent) }
 }
 
-/// The tool while it runs. Ends with whoever holds it.
+/// The running tool. Ends when the last reference is released.
 final class RunningTool {
     struct Outcome {
         var status: Int32
@@ -84,7 +84,7 @@ final class RunningTool {
             + [Programs.executable("cycles").path] + arguments
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("CYCLES_") }
         variables["HOME"] = (home ?? folder).path
-        // What a tool that is killed leaves there goes with the folder.
+        // The folder is removed with the files that a killed tool leaves.
         variables["TMPDIR"] = folder.path
         process.environment = variables.merging(environment) { $1 }
         for file in [outputFile, errorsFile] { try Data().write(to: file) }

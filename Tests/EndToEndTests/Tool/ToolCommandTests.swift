@@ -3,12 +3,12 @@ import CyclesTesting
 import Foundation
 import Testing
 
-/// How `cycles run` finds its command, what the command gets, and where it reports.
+/// `cycles run`: the search for its command, the environment of the command, and usage reports.
 extension ToolSuites {
     @Suite struct ToolCommandTests {
         private let run = ["run", "--estimate", "1000:TOKENS", "--action", "llm.completion/gpt-4o"]
 
-        /// What the ledger says: spent, reserved.
+        /// The spent and reserved amounts in the ledger.
         private func figures(_ authority: LocalAuthority) -> [Int64] {
             let balance = authority.balances().first
             return [balance?.spent?.amount ?? -1, balance?.reserved?.amount ?? -1]
@@ -180,7 +180,8 @@ extension ToolSuites {
                 #expect(try left() == 1)
                 let waiting = try RunningTool(run + shell("echo ready; exec sleep 300"), environment)
                 await waiting.says("ready")
-                // That of the killed one is gone, and that of the one that runs is not, whoever else starts and ends.
+                // The folder of the killed tool is gone. The folder of the running tool remains, regardless of other
+                // tools.
                 #expect(try await cycles(run + ["--", "true"], environment).status == 0)
                 #expect(try left() == 1)
                 waiting.signal(SIGTERM)

@@ -66,7 +66,7 @@ extension ToolSuites {
                 #expect(document["decision"]?.string == "ALLOW_WITH_CAPS" && document["caps"]?["max_tokens"] == 256)
                 let id = try #require(document["reservation_id"]?.string)
 
-                // What is printed is what came: no member more, none less.
+                // The output has exactly the members of the answer.
                 let listed = try await JSONValue(
                     parsing: Array(cycles(["reservations", "--json"], environment).output.utf8)
                 )
@@ -247,7 +247,7 @@ extension ToolSuites {
                 let document = try JSONValue(parsing: Array(asJSON.errors.utf8))
                 #expect(asJSON.status == 77 && document["error"]?.string == code)
                 #expect(document["details"]?["deny_detail"]?["suggested_fix"]?.string == Self.fix)
-                // What is being settled or given back is not denied.
+                // Operations that settle or release are not denied.
                 let commit = try await cycles(["commit", "rsv_1", "--actual", "1:TOKENS"], environment)
                 #expect(commit.status == 1 && commit.errors.contains(Self.fix), "\(commit)")
             }

@@ -3,7 +3,7 @@ import CyclesTesting
 import Foundation
 import Testing
 
-/// What reaches a terminal, and what happens to what does not.
+/// Output to terminals, and output that cannot be written.
 extension ToolSuites {
     @Suite struct ToolOutputTests {
         private let work = ["--estimate", "1000:TOKENS", "--action", "llm.completion/gpt-4o"]
@@ -267,7 +267,7 @@ extension ToolSuites {
                 #expect(noErrors.status == 1 && noErrors.output.isEmpty, "\(noErrors)")
                 let key = try await outcome(["balances", "--api-key-file", "-"], environment, "<&-")
                 #expect(key.status == 2 && key.errors.contains("standard input: Bad file"), "\(key)")
-                // What a command finds closed is what it would find without the tool.
+                // A command finds the same descriptors closed as without the tool.
                 let command = ["--", "/bin/sh", "-c", "echo x >&1 || exit 3"]
                 let outcome = try await outcome(["run"] + work + command, environment, "<&- >&-")
                 #expect(outcome.status == 3, "\(outcome)")

@@ -8,7 +8,7 @@ extension ToolSuites {
     @Suite struct ToolRunTests {
         private let run = ["run", "--estimate", "1000:TOKENS", "--action", "llm.completion/gpt-4o"]
 
-        /// What the ledger says: spent, reserved.
+        /// The spent and reserved amounts in the ledger.
         private func figures(_ authority: LocalAuthority) -> [Int64] {
             let balance = authority.balances().first
             return [balance?.spent?.amount ?? -1, balance?.reserved?.amount ?? -1]
@@ -64,13 +64,13 @@ extension ToolSuites {
             }
         }
 
-        @Test func aReportThatCannotBeUsedIsNoReasonToGiveBack() async throws {
+        @Test func aReportThatCannotBeUsedIsNoReasonToRelease() async throws {
             let authority = testAuthority()
             try await withServer(authority) { environment in
                 let report = shell("echo tokens 99999999999999999999 >> $CYCLES_USAGE_FILE; exit 4")
                 let outcome = try await cycles(run + ["-v"] + report, environment)
                 #expect(outcome.status == 4 && figures(authority) == [1_000, 0], "\(outcome)")
-                #expect(outcome.errors.contains("no whole number from 0 to 9223372036854775807"))
+                #expect(outcome.errors.contains("not a whole number from 0 to 9223372036854775807"))
                 #expect(outcome.errors.contains("(the estimate: nothing in the report could be used)"))
                 let refused = try await cycles(run + ["--no-report", "fail"] + report, environment)
                 #expect(refused.status == 76 && figures(authority) == [1_000, 1_000], "\(refused)")
@@ -111,7 +111,7 @@ extension ToolSuites {
                 #expect(
                     lines.count == 1
                         && lines[0].hasPrefix("cycles run: the spend of 99000 TOKENS is not in the ledger: commit")
-                        && lines[0].hasSuffix("; the record is kept aside, see cycles journal list"),
+                        && lines[0].hasSuffix("; the record is set aside; see cycles journal list"),
                     "\(outcome)"
                 )
             }
@@ -198,8 +198,8 @@ extension ToolSuites {
         @Test func theCommandGetsWhatTheToolGotAndNothingElse() async throws {
             try await withServer(testAuthority()) { environment in
                 let files = try await cycles(run + shell("ls /proc/self/fd | tr '\\n' ' '"), environment)
-                // The three streams, the descriptor for reports, and the folder that is being listed. Higher ones are those of
-                // whoever started the tool.
+                // The three streams, the descriptor for reports, and the folder being listed. Higher descriptors belong
+                // to the program that started the tool.
                 let numbers = files.output.split(separator: " ").compactMap { Int($0) }.sorted()
                 #expect(numbers.prefix { $0 < 20 } == [0, 1, 2, 3, 4], "\(files)")
                 // Bytes that are no UTF-8 arrive as they are.
@@ -280,7 +280,7 @@ extension ToolSuites {
                 tool.signal(SIGKILL)
                 await until { authority.activeReservations.isEmpty }
                 #expect(figures(authority) == [0, 0])
-                // The command goes on: nobody can end it in the name of a process that is gone.
+                // The command continues: no process can end it on behalf of the killed one.
                 #expect(kill(command, 0) == 0)
             }
         }

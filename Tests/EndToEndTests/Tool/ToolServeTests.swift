@@ -48,7 +48,7 @@ extension ToolSuites {
             #expect(!stored.contains("given-key"))
             #expect(try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int == 0o600)
 
-            // What is killed loses half a second at most.
+            // A killed server loses half a second of changes at most.
             let killed = try RunningTool(arguments)
             environment["CYCLES_BASE_URL"] = await killed.servedEnvironment()["CYCLES_BASE_URL"]
             #expect(try await cycles(["commit", id, "--actual", "400:TOKENS"], environment).status == 0)
@@ -221,7 +221,7 @@ extension ToolSuites {
     }
 }
 
-/// What a server may get that is no proper request.
+/// Requests that are not valid HTTP or not valid for the protocol.
 private struct Nonsense: Sendable {
     var pieces: [String]
 

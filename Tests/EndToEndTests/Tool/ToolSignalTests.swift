@@ -8,7 +8,7 @@ extension ToolSuites {
     @Suite struct ToolSignalTests {
         private let run = ["run", "--estimate", "1000:TOKENS", "--action", "llm.completion/gpt-4o"]
 
-        /// What the ledger says: spent, reserved.
+        /// The spent and reserved amounts in the ledger.
         private func figures(_ authority: LocalAuthority) -> [Int64] {
             let balance = authority.balances().first
             return [balance?.spent?.amount ?? -1, balance?.reserved?.amount ?? -1]
@@ -217,7 +217,7 @@ private func inBackground<Value: Sendable>(_ body: @escaping @Sendable () throws
 }
 
 #if os(Linux)
-    /// A program in a session of its own, with a terminal that controls it. Ends with whoever holds it.
+    /// A program in its own session, with a controlling terminal. Ends when the last reference is released.
     private final class TerminalSession {
         private let process = Process()
         private let hasEnded = Flag()

@@ -115,7 +115,7 @@ extension ToolSuites {
                 #expect(unknown.status == 1 && unknown.output.isEmpty)
                 let discarded = try await tool(["journal", "discard", "rsv_000001"], environment, home)
                 #expect(discarded.status == 0, "\(discarded)")
-                // What was in it is not lost: it is on standard output.
+                // The contents of the file are on standard output.
                 #expect(try JSONValue(parsing: Array(discarded.output.utf8))["reservation_id"] == "rsv_000001")
                 #expect(
                     try await tool(["journal", "list"], environment, home).output.contains("It contains no settlements")
