@@ -3,13 +3,13 @@ public import Cycles
 extension CyclesClient {
     /// Creates a client whose leases and retries run by a manual clock.
     ///
-    /// Heartbeats and retries that become due are performed by ``ManualClock/advance(by:)``, before it returns. Over a
+    /// ``ManualClock/advance(by:)`` performs the heartbeats and retries that become due, before it returns. Over a
     /// transport that answers without waiting, such as ``LocalAuthority``, ``MockTransport`` or ``FaultyTransport``,
-    /// they have also been answered by then: tests need neither sleep nor wait.
+    /// their answers have also been handled by then: tests need neither sleep nor wait.
     ///
-    /// No call waits for the clock, which nobody may advance: a commit or release whose first attempt fails returns a
-    /// settlement that is `queued`, and a flush or shutdown returns after one attempt. Only a flush with a timeout and
-    /// `getEvidence(_:waitingUpTo:options:)` wait for the clock.
+    /// No call waits for the clock, which might never be advanced. A commit or release whose first attempt fails
+    /// returns a settlement that is `queued`, and a flush or shutdown returns after one attempt. Only a flush with a
+    /// timeout and `getEvidence(_:waitingUpTo:options:)` wait for the clock.
     /// - Parameters:
     ///   - configuration: The configuration. Delays have no jitter; `retry.inlineBudget` and `retry.flushTimeout` are
     ///     replaced by zero.
@@ -54,7 +54,7 @@ extension BlockingCyclesClient {
 }
 
 extension CyclesConfiguration {
-    /// The configuration without waits for retries, which a manual clock may never end.
+    /// The configuration without waits for retries, because a manual clock may never end them.
     fileprivate var withoutWaits: CyclesConfiguration {
         var configuration = self
         configuration.retry.inlineBudget = .zero
@@ -64,8 +64,8 @@ extension CyclesConfiguration {
 }
 
 extension ClientEnvironment {
-    /// An environment with a manual clock, without jitter, and with a journal that works on the calling thread. Two clients
-    /// share a journal as two processes do.
+    /// An environment with a manual clock, without jitter, and with a journal that works on the calling thread. Two
+    /// clients share a journal in the same way as two processes.
     package static func testing(
         _ transport: ClientTransport,
         _ clock: ManualClock,

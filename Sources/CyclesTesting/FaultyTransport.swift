@@ -1,6 +1,6 @@
 public import Cycles
 
-/// Passes requests on to another transport and injects faults at random, but reproducibly.
+/// Passes requests to another transport and injects faults, at random but reproducibly.
 ///
 /// ```swift
 /// let transport = FaultyTransport(authority, seed: 42, faults: .init(lostResponse: 0.1, serverError: 0.05))
@@ -27,7 +27,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         case throttled
         /// The answer's body is cut off at a random place.
         case truncated
-        /// The answer's body is no JSON, or contains a byte that JSON forbids.
+        /// The answer's body is not JSON, or contains a byte that JSON forbids.
         ///
         /// A client can always detect the damage; a changed digit would be undetectable.
         case malformed
@@ -46,9 +46,9 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         public var lostResponse: Double
         /// The share of requests whose connection breaks.
         public var reset: Double
-        /// The share of requests answered 500 or 503.
+        /// The share of requests answered with a 500 or 503.
         public var serverError: Double
-        /// The share of requests answered 429.
+        /// The share of requests answered with a 429.
         public var throttled: Double
         /// The share of requests whose answer is cut off. Answers with an empty body are passed on.
         public var truncated: Double
@@ -58,8 +58,8 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         public var delayed: Double
         /// The `Retry-After` of a 429, rounded up to whole seconds.
         public var retryAfter: Duration
-        /// The delay of an answer. The transport's clock is advanced by it. A delay that reaches the request's timeout
-        /// ends in `timedOut`; without a clock every delay does.
+        /// The delay of an answer, by which the transport's clock is advanced. A delay that reaches the request's
+        /// timeout ends in `timedOut`. Without a clock, every delay does.
         public var delay: Duration
 
         /// Creates shares; the defaults are zero.
@@ -162,10 +162,10 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         set { state.withLock { $0.isEnabled = newValue } }
     }
 
-    /// The number of injected faults of each kind. Kinds that have not occurred are absent.
+    /// The number of injected faults of each kind. Kinds without a fault are absent.
     public var injected: [Fault: Int] { state.withLock { $0.injected } }
 
-    /// Passes a request on, or injects a fault.
+    /// Passes a request to the inner transport, or injects a fault.
     /// - Throws: ``HTTPTransportError`` of the fault or of the inner transport; `cancelled` if the task is cancelled.
     public func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
         guard !Task.isCancelled else {
@@ -180,7 +180,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         return try after(request, plan, try await inner.send(request)).get()
     }
 
-    /// Passes a request on, or injects a fault.
+    /// Passes a request to the inner transport, or injects a fault.
     /// - Throws: ``HTTPTransportError`` of the fault or of the inner transport.
     public func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
         let plan = nextPlan()
@@ -195,7 +195,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
         state.withLock { state in
             guard state.isEnabled else { return Plan(ordinal: state.ordinal, fault: nil, choice: 0, place: 0) }
             state.ordinal += 1
-            // Every request draws the same number of values, so that changing a share does not change the random
+            // Every request draws the same number of values. A changed share therefore does not change the random
             // numbers of later requests.
             let point = Double(state.generator.next() >> 11) * 0x1p-53
             return Plan(

@@ -2,9 +2,9 @@ package import Cycles
 
 /// A clock that moves only when it is advanced.
 ///
-/// It replaces both clocks of a client: the monotonic clock, which measures durations, and the wall clock, which
-/// provides timestamps. Work that becomes due runs on the thread that advances the clock, in the order of its
-/// deadlines, before ``advance(by:)`` returns. During the work the clock shows its deadline.
+/// A manual clock replaces both clocks of a client: the monotonic clock, which measures durations, and the wall clock,
+/// which provides timestamps. Work that becomes due runs on the thread that advances the clock, in the order of
+/// deadlines, before ``advance(by:)`` returns. While the work runs, the clock shows its deadline.
 public final class ManualClock: Sendable {
     private struct State {
         var now = Duration.zero
@@ -55,7 +55,7 @@ public final class ManualClock: Sendable {
         }
     }
 
-    /// Sets an alarm, or turns it off if the deadline is nil.
+    /// Sets an alarm, or cancels it if the deadline is nil.
     fileprivate func set(_ alarm: ObjectIdentifier, _ deadline: Duration?, _ action: @escaping @Sendable () -> Void) {
         state.withLock { state in
             state.count += 1

@@ -9,14 +9,14 @@ public import Cycles
 /// transport.on(.post, "/v1/reservations/*") { request in HTTPResponse(status: 410) }
 /// ```
 ///
-/// A request is answered by the handler for its method and path; without one, by the next answer in the queue. It fails
-/// if the queue is empty. A transport can be used by any number of tasks and threads at once; each answer in the queue
-/// is used once.
+/// The handler for its method and path answers a request; without a handler, the next answer in the queue. If the queue
+/// is empty, the request fails. Any number of tasks and threads can use a transport at the same time. Each answer in
+/// the queue is used once.
 public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
     /// Answers a request.
     ///
-    /// Errors other than ``HTTPTransportError`` become one of kind `other`. The type has untyped throws, so that
-    /// closures without a signature compile.
+    /// Errors other than ``HTTPTransportError`` become an ``HTTPTransportError`` of kind `other`. The type has untyped
+    /// throws, so that closures without a signature compile.
     public typealias Handler = @Sendable (HTTPRequest) throws -> HTTPResponse
 
     private struct Route: Sendable {
@@ -61,8 +61,8 @@ public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
         script.withLock { $0.routes.append(Route(method: method, path: path, handler: handler)) }
     }
 
-    /// The received requests in their order. Includes requests without an answer, but not those refused after a
-    /// shutdown or a cancellation.
+    /// The received requests, in order. Includes requests without an answer, but not requests refused after a shutdown
+    /// or a cancellation.
     public var requests: [HTTPRequest] { script.withLock { $0.requests } }
 
     /// The number of unused answers in the queue.
@@ -97,7 +97,7 @@ public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
 
     private func answer(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
         switch choose(request) {
-        // Called without the lock, so that a handler may use the transport.
+        // The handler runs without the lock, so that it may use the transport.
         case .handler(let route):
             do {
                 return try route.handler(request)
@@ -140,7 +140,7 @@ public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
 
     /// The path of an absolute URL, `/` if it has none.
     private static func path(of url: String) -> String {
-        // Removes the query first, which may contain `://` too.
+        // The query is removed first, because it may also contain `://`.
         let bytes = url.utf8.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
         var rest = bytes
         if let colon = bytes.firstIndex(of: UInt8(ascii: ":")), bytes[colon...].starts(with: "://".utf8) {

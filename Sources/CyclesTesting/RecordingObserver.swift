@@ -7,7 +7,7 @@ public final class RecordingObserver: CyclesObserver {
     /// Creates an observer without recorded events.
     public init() {}
 
-    /// The recorded events in their order.
+    /// The recorded events, in order.
     public var events: [CyclesEvent] { recorded.withLock { $0 } }
 
     /// Records an event.

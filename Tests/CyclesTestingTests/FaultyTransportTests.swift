@@ -15,7 +15,7 @@ import Testing
         return inner
     }
 
-    /// What comes of so many requests sent one after the other on this thread.
+    /// The outcomes of `count` sequential requests on this thread.
     private func outcomes(_ transport: FaultyTransport, _ count: Int) -> [Outcome] {
         (0..<count).map { _ in outcome(transport) }
     }

@@ -5,7 +5,7 @@ import Testing
 @Suite struct HTTPRequestParserTests {
     private typealias Parser = HTTPRequestParser
 
-    /// What the parser makes of these pieces, up to its first failure.
+    /// Parses pieces of a stream, up to the first failure.
     private func steps(_ pieces: [[UInt8]], limits: Parser.Limits = Parser.Limits()) -> [Parser.Step] {
         var parser = Parser(limits: limits)
         var steps: [Parser.Step] = []

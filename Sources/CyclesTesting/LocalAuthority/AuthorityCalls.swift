@@ -8,7 +8,8 @@ struct BudgetCall: Sendable {
     let action: JSONValue
     let estimate: Amount
     let metadata: JSONValue?
-    /// Nil means the tenant's default, here and for the overage policy.
+    /// The requested time to live, in milliseconds; nil for the tenant's default. The same applies to the overage
+    /// policy.
     var timeToLiveMilliseconds: Int64?
     var graceMilliseconds: Int64 = 5_000
     var overagePolicy: CommitOveragePolicy?

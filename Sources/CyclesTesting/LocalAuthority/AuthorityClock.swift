@@ -1,9 +1,9 @@
 import Cycles
 
-/// The time of the authority, by which leases and keys expire.
+/// The time of the authority, which determines the expiry of leases and keys.
 ///
-/// Without a manual clock, it is the wall time at the start plus the elapsed monotonic time: setting the machine's
-/// clock neither ends nor prolongs a lease.
+/// Without a manual clock, the time is the wall time at the start plus the elapsed monotonic time: setting the
+/// machine's clock neither ends nor prolongs a lease.
 struct AuthorityClock: Sendable {
     private let manual: ManualClock?
     private let start = ContinuousClock.now

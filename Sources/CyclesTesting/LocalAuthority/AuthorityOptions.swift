@@ -3,16 +3,16 @@ extension LocalAuthority {
     public struct Options: Hashable, Sendable {
         /// The server that the authority models. <doc:CyclesTesting> lists the differences.
         public enum Behavior: String, Hashable, Sendable, CaseIterable {
-            /// The deployed reference server, so that tests that pass against the authority pass in production.
+            /// The deployed reference server. Tests that pass against the authority then pass in production.
             case deployed
-            /// The text of the specification, also where deployed servers differ from it.
+            /// The text of the specification, even where deployed servers differ from it.
             case specification
         }
 
         /// The server that the authority models.
         public var behavior: Behavior
-        /// The maximum number of extensions of a reservation, unless its tenant has its own; further ones are refused
-        /// with MAX_EXTENSIONS_EXCEEDED (specification: extendReservation).
+        /// The maximum number of extensions of a reservation, unless its tenant has its own maximum. Further extensions
+        /// are refused with MAX_EXTENSIONS_EXCEEDED (specification: extendReservation).
         public var maxExtensions: Int
         /// The maximum lease that one request is granted. A longer `ttl_ms` is silently reduced to it, and with
         /// ``Behavior/specification`` a longer `extend_by_ms` too (specification: HEARTBEAT GUIDANCE, per-extend grant
@@ -70,7 +70,8 @@ extension LocalAuthority {
         case active
         /// New reservations and charges are refused with BUDGET_FROZEN. Existing reservations can be settled.
         case frozen
-        /// New reservations and charges are refused with BUDGET_CLOSED, for good. Existing reservations can be settled.
+        /// New reservations and charges are refused permanently with BUDGET_CLOSED. Existing reservations can be
+        /// settled.
         case closed
     }
 }

@@ -76,8 +76,8 @@ extension AuthorityState {
         )
     }
 
-    /// Evaluates a request without a change. A closed tenant is a reason for denial here, not an error (specification:
-    /// ERROR SEMANTICS, non-persisting evaluations).
+    /// Evaluates a request without changing the state. For an evaluation, a closed tenant is a reason for denial rather
+    /// than an error (specification: ERROR SEMANTICS, non-persisting evaluations).
     private func evaluate(_ call: BudgetCall, tenant: String) throws(Refusal) -> Ledger.Verdict {
         if isClosed(tenant) {
             return .denied(Ledger.Denial(reason: .tenantClosed, message: "The tenant is closed"), scopes: [])
@@ -217,8 +217,8 @@ extension AuthorityState {
     /// The recorded answer to the first request with a key and the same payload; nil if there is none.
     private func replay(_ slot: IdempotencySlot, _ payload: JSONValue, at now: Int64) throws(Refusal) -> Success? {
         guard let record = records[slot], now < record.endMilliseconds ?? .max else { return nil }
-        // Compares bytes, since canonically equivalent texts are different payloads; different spellings of a number
-        // are equal payloads.
+        // Payloads are compared as bytes: canonically equivalent texts are different payloads, while different
+        // spellings of a number are equal.
         let isSame =
             record.payload == payload.encoded
             || (try? JSONValue(parsing: record.payload))?.canonical.encoded == payload.canonical.encoded

@@ -148,8 +148,8 @@ extension AuthorityState {
 
     // MARK: Bodies and headers
 
-    /// The maximum nesting depth of a request. Less than that of a document, since answers, evidence and snapshots wrap
-    /// requests.
+    /// The maximum nesting depth of a request. Less than the depth of a document, because answers, evidence and
+    /// snapshots wrap requests.
     private static let maximumDepth = JSONValue.maximumDepth - 16
 
     private func decode(_ request: HTTPRequest) throws(Refusal) -> JSONValue {

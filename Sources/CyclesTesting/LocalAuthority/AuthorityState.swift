@@ -1,6 +1,6 @@
 import Cycles
 
-/// The state of the authority. A value without I/O, clock or locks, which each request changes.
+/// The state of the authority. A value without I/O, clock or locks that each request changes.
 struct AuthorityState: Sendable {
     let options: LocalAuthority.Options
     var ledger: Ledger
@@ -8,10 +8,10 @@ struct AuthorityState: Sendable {
     var tenants: [String: Tenant] = [:]
     var identifiers = IdentifierSource()
     var evidence = EvidenceStore()
-    /// The tenants of the keys, by the keys' bytes.
+    /// The tenants of the API keys, keyed by the bytes of the key.
     var apiKeys: [[UInt8]: String] = [:]
     var adminKeys: Set<[UInt8]> = []
-    /// The errors of `failNext`, the next one first.
+    /// The errors requested with `failNext`, the next error first.
     var plannedFailures: [PlannedFailure] = []
     var isReachable = true
 

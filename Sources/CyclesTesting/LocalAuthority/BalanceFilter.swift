@@ -2,8 +2,8 @@ import Cycles
 
 /// Selects the balances of a query (specification: getBalances).
 ///
-/// A scope matches if it has all values of the query and ends at the deepest of their levels. With `include_children`,
-/// or by the rules of deployed servers, its descendants match too.
+/// A scope matches if it has all values of the query and its deepest level is the deepest level of the query. With
+/// `include_children`, or by the rules of deployed servers, descendants of the scope match too.
 struct BalanceFilter: Sendable {
     private let tenant: String
     private let levels: [(level: ScopeLevel, value: String)]

@@ -25,7 +25,7 @@ struct Budget: Sendable {
 
     init() {}
 
-    /// Restores a budget from its figures; nil if no ledger can have them.
+    /// Restores a budget from its figures; nil if the figures are not valid in any ledger.
     init?(
         allocated: Int64,
         spent: Int64,
@@ -45,7 +45,7 @@ struct Budget: Sendable {
         self.isOverLimit = isOverLimit
     }
 
-    /// The remaining budget by the ledger invariant; negative when overdrawn.
+    /// The remaining budget by the ledger invariant; negative if overdrawn.
     var remaining: Int64 { allocated - spent - reserved - debt }
 
     /// Whether additional debt is within the overdraft limit.
@@ -69,11 +69,11 @@ struct Budget: Sendable {
         return copy
     }
 
-    /// Blocks new reservations, after an overage that could not be covered.
+    /// Blocks new reservations, because an overage could not be covered.
     mutating func markOverLimit() { isOverLimit = true }
 
-    /// Sets an operator's values. On a deployed server a changed allocation is a funding operation, and a changed limit
-    /// is not.
+    /// Sets an operator's values. On a deployed server, a changed allocation is a funding operation; a changed limit is
+    /// not.
     mutating func configure(allocated: Int64, overdraftLimit: Int64, _ rules: ServerRules) {
         let isFunded = allocated != self.allocated
         let isChanged = isFunded || overdraftLimit != self.overdraftLimit
@@ -114,8 +114,8 @@ struct Budget: Sendable {
         }
     }
 
-    /// Updates ``isOverLimit`` from the debt. Without an overdraft limit, debt blocks by itself and is not over the
-    /// limit.
+    /// Updates ``isOverLimit`` from the debt. Without an overdraft limit, debt alone blocks reservations and is not
+    /// over the limit.
     private mutating func followDebt() {
         if debt <= overdraftLimit {
             isOverLimit = false

@@ -8,8 +8,8 @@ extension JSONValue {
         return try? JSONReader.document(encoded) { reader throws(JSONError) in try reader.readInt64() }
     }
 
-    /// The value with all numbers in one spelling, so that equal values have equal bytes (specification: IDEMPOTENCY,
-    /// on canonical JSON).
+    /// The value with each number in a canonical spelling, so that equal values have equal bytes (specification:
+    /// IDEMPOTENCY, on canonical JSON).
     var canonical: JSONValue {
         switch self {
         case .number(let number):

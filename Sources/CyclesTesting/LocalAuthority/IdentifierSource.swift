@@ -1,5 +1,5 @@
-/// Generates the identifiers of a server. They are predictable for tests, and unique: a restored authority has its own
-/// numbers.
+/// Generates the identifiers of a server. Identifiers are predictable for tests, and unique: a restored authority has a
+/// number series of its own.
 struct IdentifierSource: Sendable {
     /// The number of times that the state has been restored.
     var incarnation: Int64 = 0

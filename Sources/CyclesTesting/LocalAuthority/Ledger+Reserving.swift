@@ -1,18 +1,19 @@
 import Cycles
 
 extension Ledger {
-    /// The decision on holding an amount on a chain of scopes. `scopes` are those with a budget in its unit.
+    /// The decision on holding an amount on a chain of scopes. `scopes` are the scopes with a budget in the amount's
+    /// unit.
     enum Verdict: Sendable {
         case allowed(scopes: [String], caps: Caps?)
         case denied(Denial, scopes: [String])
     }
 
-    /// The reason of a denial, for a decision and for an error answer.
+    /// The reason of a denial, used in decisions and in error answers.
     struct Denial: Sendable {
         let reason: ReasonCode
         let message: String
 
-        /// The denial as an error answer. A missing budget has the code NOT_FOUND there (specification:
+        /// The denial as an error answer, in which a missing budget has the code NOT_FOUND (specification:
         /// `DecisionReasonCode`, BUDGET_NOT_FOUND).
         var refusal: Refusal {
             Refusal(reason == .budgetNotFound ? .notFound : ErrorCode(rawValue: reason.rawValue), message)

@@ -1,7 +1,7 @@
 import Cycles
 
 extension Ledger {
-    /// Charges the actual cost of a reservation and frees the rest of its hold (specification: commitReservation).
+    /// Charges the actual cost of a reservation and releases the rest of its hold (specification: commitReservation).
     /// Returns the charged amount.
     mutating func commit(
         _ position: Int,
@@ -45,7 +45,7 @@ extension Ledger {
     mutating func release(_ position: Int, at now: Int64) throws(Refusal) {
         let reservation = reservations[position]
         try requireOpen(reservation, until: reservation.deadlineMilliseconds, at: now)
-        giveBackHold(of: reservation)
+        releaseHold(of: reservation)
         finish(position, as: .released, at: now)
     }
 

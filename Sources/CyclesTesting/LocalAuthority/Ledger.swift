@@ -61,12 +61,12 @@ struct Ledger: Sendable {
                 earliestDeadline = min(earliestDeadline, reservation.deadlineMilliseconds)
                 continue
             }
-            giveBackHold(of: reservation)
+            releaseHold(of: reservation)
             finish(position, as: .expired, at: nil)
         }
     }
 
-    /// The budgets of a reservation without its hold. Always exist, since budgets contain the holds of active
+    /// The budgets of a reservation without its hold. They exist, because budgets contain the holds of active
     /// reservations.
     func booksWithoutHold(of reservation: Reservation) -> [(key: BudgetKey, budget: Budget)] {
         reservation.budgetKeys.compactMap { key in
@@ -74,5 +74,5 @@ struct Ledger: Sendable {
         }
     }
 
-    mutating func giveBackHold(of reservation: Reservation) { write(booksWithoutHold(of: reservation)) }
+    mutating func releaseHold(of reservation: Reservation) { write(booksWithoutHold(of: reservation)) }
 }

@@ -2,8 +2,8 @@ public import Cycles
 
 /// An in-memory budget authority with the full ledger of the protocol, for tests without a network.
 ///
-/// Use it as the transport of a client, or serve it over a socket with ``LoopbackServer``. It answers all eleven
-/// operations under any base URL. By default it behaves like the deployed reference server;
+/// Use an authority as the transport of a client, or serve it over a socket with ``LoopbackServer``. It answers all
+/// eleven operations under any base URL. By default an authority behaves like the deployed reference server.
 /// ``Options/Behavior/specification`` follows the text of the specification where the two differ. <doc:CyclesTesting>
 /// lists the differences.
 ///
@@ -26,7 +26,7 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
     /// Creates an authority without tenants and budgets.
     /// - Parameters:
     ///   - options: The limits, and the server to model.
-    ///   - clock: The clock of leases and timestamps; nil means the system's clocks.
+    ///   - clock: The clock of leases and timestamps; nil for the system's clocks.
     public init(options: Options = Options(), clock: ManualClock? = nil) {
         self.clock = AuthorityClock(clock)
         state = Lock(AuthorityState(options: options))
@@ -39,9 +39,9 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
     /// - Parameters:
     ///   - snapshot: The result of ``snapshot()``.
     ///   - options: The limits, and the server to model; not part of a snapshot.
-    ///   - clock: The clock of leases and timestamps. Leases that ran out since the snapshot have expired. Nil means
-    ///     the system's clocks.
-    /// - Throws: ``RestoreError`` if the bytes are no valid snapshot.
+    ///   - clock: The clock of leases and timestamps; nil for the system's clocks. Leases that ran out since the
+    ///     snapshot have expired.
+    /// - Throws: ``RestoreError`` if the bytes are not a valid snapshot.
     public init(
         restoring snapshot: [UInt8],
         options: Options = Options(),
@@ -71,7 +71,7 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
         return response
     }
 
-    /// Whether requests arrive; by default true. Can be set on any thread; not part of a ``snapshot()``.
+    /// Whether requests reach the authority; true by default. Can be set on any thread. Not part of a ``snapshot()``.
     ///
     /// While false, ``send(_:)`` throws `connectionFailed` with `wasRequestSent` false, as for a server that is down.
     /// Errors requested with ``failNext(_:retryAfter:)`` are kept. Behind a ``LoopbackServer``, the connection is

@@ -1,6 +1,6 @@
 import Cycles
 
-/// The reason why a request is refused; becomes the error answer (specification: `ErrorResponse`).
+/// The reason for refusing a request, which becomes the error answer (specification: `ErrorResponse`).
 struct Refusal: Error, Sendable {
     var code: ErrorCode
     var message: String
@@ -16,7 +16,7 @@ struct Refusal: Error, Sendable {
 
     static func invalid(_ message: String) -> Refusal { Refusal(.invalidRequest, message) }
 
-    /// A refusal with status 405. Its code is INVALID_REQUEST, since the protocol has none for this status.
+    /// A refusal with status 405. Its code is INVALID_REQUEST, because the protocol has no code for this status.
     static func methodNotAllowed(_ method: String, allowed: [String]) -> Refusal {
         var refusal = invalid("\(method) is not allowed here")
         refusal.allowedMethods = allowed

@@ -2,7 +2,7 @@ import Cycles
 
 /// The parts of a request's URL.
 struct RequestTarget: Sendable {
-    /// The part up to and including `/v1`, with which evidence URLs begin.
+    /// The part up to and including `/v1`. Evidence URLs begin with it.
     let base: String
     /// The decoded segments of the path after `/v1`.
     let segments: [String]
@@ -30,12 +30,12 @@ struct RequestTarget: Sendable {
     }
 }
 
-/// The parameters of a query string. The first of several with one name counts; unknown parameters are ignored
-/// (specification: EVOLUTION CONTRACT).
+/// The parameters of a query string. Of several parameters with the same name, the first counts. Unknown parameters are
+/// ignored (specification: EVOLUTION CONTRACT).
 struct RequestQuery: Sendable {
     private var values: [String: String] = [:]
 
-    /// Decodes a query string in the encoding of forms, in which a plus sign is a space, as servers do.
+    /// Decodes a query string as an HTML form, in which a plus sign is a space. Servers do the same.
     init(_ text: Substring) throws(Refusal) {
         for pair in text.split(separator: "&") {
             let name = pair.prefix { $0 != "=" }

@@ -1,14 +1,14 @@
 import Cycles
 
 extension LocalAuthority {
-    /// The error of bytes that are no snapshot, or contain a state that no ledger can have.
+    /// The error for bytes that are not a snapshot, or that contain a state no ledger can have.
     public struct RestoreError: Error, Hashable, Sendable, CustomStringConvertible {
         /// The problem with the bytes.
         public let description: String
     }
 }
 
-/// Writes the state as JSON and restores it. API keys are left out, since they must not be stored.
+/// Writes the state as JSON and restores it. API keys are omitted, because they must not be stored.
 extension AuthorityState {
     private static let format = "cycles-local-authority/1"
 
@@ -137,7 +137,7 @@ extension EvidenceStore {
             guard let count = snapshot["misses"]?.natural(id), let count = Int(exactly: count) else { return nil }
             self.misses[id] = count
         }
-        // In two steps, since in one expression nil would become the JSON value null.
+        // Two steps are needed: in one expression, nil would become the JSON value null.
         if keys != .null { self.keys = keys }
     }
 }

@@ -7,7 +7,7 @@ extension HTTPHeaders {
 
     /// Returns the elements of a comma-separated list, in lower case and without surrounding white space.
     ///
-    /// Only ASCII letters are folded, as peers do: `lowercased()` would turn a Kelvin sign into `k`.
+    /// Only ASCII letters are folded, as other implementations do: `lowercased()` would turn a Kelvin sign into `k`.
     static func listElements(_ text: String) -> [String] {
         text.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false).map { element in
             var element = element
@@ -17,9 +17,9 @@ extension HTTPHeaders {
         }
     }
 
-    /// Returns the fields without those that concern the connection only (RFC 9110 section 7.6.1).
+    /// Returns the fields without those that apply to the connection only (RFC 9110, section 7.6.1).
     ///
-    /// - Parameter names: Further fields to leave out, in lower case.
+    /// - Parameter names: Further fields to omit, in lower case.
     func withoutHopByHopFields(and names: Set<String> = []) -> HTTPHeaders {
         var dropped = HTTPHeaders.hopByHopNames.union(names)
         for value in values(for: "Connection") { dropped.formUnion(HTTPHeaders.listElements(value)) }

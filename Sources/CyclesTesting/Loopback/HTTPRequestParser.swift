@@ -3,9 +3,9 @@ package import Cycles
 /// Parses HTTP/1.x requests (RFC 9112) from a stream of bytes, which may be split anywhere.
 ///
 /// A pure value without I/O or time. Messages that implementations may frame differently are refused rather than
-/// repaired, since such differences allow request smuggling.
+/// repaired, because such differences allow request smuggling.
 ///
-/// Longer than other types: the rules of one grammar are checked against its specification most easily in one place.
+/// Longer than other types: the rules of one grammar are easiest to check against its specification in one place.
 package struct HTTPRequestParser: Sendable {
     /// The limits on the size of a request.
     package struct Limits: Hashable, Sendable {
@@ -37,7 +37,7 @@ package struct HTTPRequestParser: Sendable {
         }
     }
 
-    /// The reason why a request cannot be served. The bytes after it cannot be parsed.
+    /// The reason for which a request cannot be served. The bytes after the request cannot be parsed.
     package struct Failure: Error, Hashable {
         package var status: Int
         package var reason: String
@@ -88,7 +88,7 @@ package struct HTTPRequestParser: Sendable {
     private var buffer: [UInt8] = []
     /// The index of the first unconsumed byte.
     private var position = 0
-    /// The end of the scanned part of the current line, so that no byte is scanned twice.
+    /// The end of the scanned part of the current line. No byte is scanned twice.
     private var scanned = 0
     private var hasSkippedEmptyLine = false
     private var method = ""
@@ -238,9 +238,9 @@ package struct HTTPRequestParser: Sendable {
         }
     }
 
-    /// The next line without its end; nil if it is incomplete.
+    /// Returns the next line without its end; nil if the line is incomplete.
     ///
-    /// Bytes are checked in their order, so that the result does not depend on the way they are split.
+    /// Bytes are checked in order, so that the result does not depend on how they were split.
     private mutating func takeLine(_ kind: Line) throws(Failure) -> Range<Int>? {
         let limit = limit(of: kind)
         while scanned < buffer.count {
@@ -299,7 +299,7 @@ package struct HTTPRequestParser: Sendable {
         }
         let text = String(decoding: target, as: UTF8.self)
         if text.hasPrefix("/") || text == "*" && method == "OPTIONS" { return text }
-        // A server has to accept the absolute form (RFC 9112 section 3.2.2).
+        // A server must accept the absolute form (RFC 9112, section 3.2.2).
         guard let scheme = ["http://", "https://"].first(where: { text.lowercased().hasPrefix($0) }) else {
             throw Failure(400, "The target is neither a path nor an absolute URL.")
         }
@@ -320,20 +320,20 @@ package struct HTTPRequestParser: Sendable {
         }
         headerCount += 1
         let first = buffer[line.lowerBound]
-        guard first != 0x20, first != 0x09 else { throw Failure(400, "A header field goes on in a second line.") }
+        guard first != 0x20, first != 0x09 else { throw Failure(400, "A header field continues on a second line.") }
         guard let colon = buffer[line].firstIndex(of: UInt8(ascii: ":")) else {
             throw Failure(400, "A header line has no colon.")
         }
-        // Refuses a space before the colon, which parsers treat differently.
+        // A space before the colon is refused, because parsers treat it differently.
         let name = line.lowerBound..<colon
         guard !name.isEmpty, buffer[name].allSatisfy(HTTPRequestParser.isTokenByte) else {
             throw Failure(400, "The name of a header field is not a token.")
         }
         let value = trimmed((colon + 1)..<line.upperBound)
-        // Trailers are dropped (RFC 9112 section 7.1.2): merged, they could contradict the head.
+        // Trailers are dropped (RFC 9112, section 7.1.2): if merged, they could contradict the head.
         guard !isTrailer else { return }
         try noteFraming(name: name, value: value)
-        // Moved out and back, since `buffer` is borrowed from `self` meanwhile.
+        // The fields are moved out and back, because `buffer` is borrowed from `self` meanwhile.
         var fields = HTTPHeaders()
         swap(&fields, &headers)
         buffer.withUnsafeBytes { bytes in
@@ -372,7 +372,7 @@ package struct HTTPRequestParser: Sendable {
         var length = 0
         for byte in buffer[value] {
             length = length * 10 + Int(byte - UInt8(ascii: "0"))
-            // Checked at each digit, to prevent an overflow.
+            // The length is checked at each digit, to prevent an overflow.
             guard length <= limits.bodyBytes else { throw bodyTooLarge }
         }
         return length

@@ -2,7 +2,7 @@ package import Cycles
 
 /// Writes answers as HTTP/1.1 messages (RFC 9112).
 ///
-/// A pure function. It chooses the framing itself, since framing fields of the answer could desynchronize the
+/// A pure function. The writer determines the framing, because framing fields of the answer could desynchronize the
 /// connection.
 package enum HTTPResponseWriter {
     /// Returns the bytes of an answer.

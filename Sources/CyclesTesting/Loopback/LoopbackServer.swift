@@ -1,6 +1,6 @@
 public import Cycles
 
-/// The error of a ``LoopbackServer`` that cannot start.
+/// The error of a ``LoopbackServer`` that cannot be started.
 public struct LoopbackServerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The failed system call and the reason.
     public var message: String
@@ -106,8 +106,8 @@ public final class LoopbackServer: Sendable {
     /// Starts the server. Has no effect while the server runs.
     ///
     /// A stopped server can be started again, and then uses the same port.
-    /// - Throws: ``LoopbackServerError`` if the port is in use, the host is no address of this machine, or the system
-    ///   has no sockets or threads left.
+    /// - Throws: ``LoopbackServerError`` if the port is in use, the host is not an address of this machine, or the
+    ///   system is out of sockets or threads.
     public func start() throws(LoopbackServerError) {
         do throws(SocketError) {
             try state.withLock { (state: inout State) throws(SocketError) in
@@ -141,7 +141,7 @@ public final class LoopbackServer: Sendable {
         acceptor?.stop()
     }
 
-    /// The port; before the first start the requested one, which may be 0.
+    /// The port. Before the first start, the requested port, which may be 0.
     public var port: UInt16 { state.withLock { $0.port } }
 
     /// The URL of the server without a trailing slash, such as `http://127.0.0.1:8080`. Valid once the server has been

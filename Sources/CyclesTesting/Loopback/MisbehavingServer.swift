@@ -3,8 +3,8 @@ import Synchronization
 
 /// A server on 127.0.0.1 that breaks the rules of HTTP, for tests of transports.
 ///
-/// It reads one complete request of a connection and then misbehaves. Bytes that are no HTTP count as a complete
-/// request.
+/// The server reads one complete request of a connection and then misbehaves. Bytes that are not HTTP count as a
+/// complete request.
 package final class MisbehavingServer: Sendable {
     /// The treatment of a connection.
     package enum Behavior: Hashable, Sendable {
@@ -20,8 +20,8 @@ package final class MisbehavingServer: Sendable {
         case reset
         /// Answers the first request with the bytes, then closes the connection.
         case answer([UInt8])
-        /// Answers the first requests and keeps the connection open; after the next request closes it without an
-        /// answer, as if it had died meanwhile.
+        /// Answers the first requests and keeps the connection open. After the next request, closes the connection
+        /// without an answer, as if it had been lost meanwhile.
         case answers([[UInt8]])
         /// Sends the bytes before any request and again as the answer to the first, then closes the connection.
         case greeting([UInt8])
@@ -29,7 +29,7 @@ package final class MisbehavingServer: Sendable {
         /// Answers only the first request: see `answers`.
         package static func answerOnlyFirst(_ bytes: [UInt8]) -> Behavior { .answers([bytes]) }
 
-        /// An answer that is no HTTP.
+        /// An answer that is not HTTP.
         package static let garbage = Behavior.answer([0x16, 0x03, 0x03, 0x00, 0xFF, 0x0D, 0x0A, 0x0D, 0x0A])
 
         /// An answer that redirects to another URL.
@@ -39,7 +39,8 @@ package final class MisbehavingServer: Sendable {
         }
     }
 
-    /// The state that connections share. They must not refer to the server, which stops when it is deinitialized.
+    /// The state that connections share. The connections must not refer to the server, which stops when it is
+    /// deinitialized.
     private final class Shared: Sendable {
         let behaviors: [Behavior]
         let counter = ConnectionCounter()
@@ -69,7 +70,7 @@ package final class MisbehavingServer: Sendable {
 
     deinit { stop() }
 
-    /// Starts the server; if it ran before, on the same port.
+    /// Starts the server. A server that ran before uses the same port again.
     package func start() throws(SocketError) {
         try state.withLock { (state: inout State) throws(SocketError) in
             guard state.acceptor == nil else { return }
@@ -127,8 +128,8 @@ package final class MisbehavingServer: Sendable {
 
 /// One connection of a ``MisbehavingServer``.
 private struct MisbehavingConnection {
-    /// The time limit of a connection. Long enough for a busy machine: a test would mistake the end of the limit for an
-    /// action of its client.
+    /// The time limit of a connection. Long enough for a busy machine: otherwise a test would mistake the end of the
+    /// limit for an action of its client.
     private static let patience = Duration.seconds(600)
 
     let socket: ConnectionSocket
@@ -184,7 +185,7 @@ private struct MisbehavingConnection {
         while true {
             switch parser.next() {
             case .request, .failure: return true
-            // Never sends 100 Continue: a transport must not wait for it forever.
+            // 100 Continue is never sent: a transport must not wait for it forever.
             case .needMore, .sendContinue: break
             }
             guard receive(until: deadline, { parser.append($0) }) else { return false }

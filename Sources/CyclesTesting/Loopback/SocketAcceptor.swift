@@ -20,7 +20,7 @@ final class ConnectionCounter: Sendable {
 
 /// Accepts connections on one thread and serves each on another until it is stopped.
 ///
-/// Its threads keep it alive: its owner has to stop it.
+/// The acceptor's threads keep it alive, so that its owner must stop it.
 final class SocketAcceptor: Sendable {
     private struct Entry {
         var socket: ConnectionSocket
@@ -32,8 +32,8 @@ final class SocketAcceptor: Sendable {
         var acceptThread: SystemThread?
         var open: [Int: Entry] = [:]
         var nextIdentifier = 0
-        /// A thread of a connection that has ended and is not joined. The next thread to end joins it, so that there is
-        /// at most one.
+        /// A connection's thread that has ended and is not joined. The next thread that ends joins it: there is at most
+        /// one.
         var ended: SystemThread?
     }
 
@@ -48,7 +48,7 @@ final class SocketAcceptor: Sendable {
     private let serve: @Sendable (ConnectionSocket) -> Void
     private let registry = Lock(Registry())
 
-    /// Starts to accept connections, and takes ownership of the listener.
+    /// Starts accepting connections, and takes ownership of the listener.
     ///
     /// - Parameter serve: Serves a connection on its thread. The connection is closed when it returns.
     init(
@@ -102,7 +102,8 @@ final class SocketAcceptor: Sendable {
         for thread in threads {
             if thread == .current { thread.detach() } else { thread.join() }
         }
-        // No thread uses these now: the accepting thread has ended, and connections use the pipe only before the stop.
+        // No thread uses these descriptors now: the accepting thread has ended, and connections use the pipe only
+        // before the stop.
         listener.close()
         pipe.close()
     }
@@ -112,7 +113,8 @@ final class SocketAcceptor: Sendable {
         while true {
             let (isStopping, isFull) = registry.withLock { ($0.isStopping, $0.open.count >= maxConnections) }
             if isStopping { return }
-            // A full server leaves further connections in the listener's backlog, until one ends and wakes this thread.
+            // A full server leaves further connections in the listener's backlog until a connection ends and wakes this
+            // thread.
             let listens = !isFull && !isExhausted
             var entries = [
                 pollfd(fd: pipe.readEnd, events: Int16(POLLIN), revents: 0),
@@ -135,7 +137,7 @@ final class SocketAcceptor: Sendable {
     /// Serves a connection on its own thread. Returns false if no thread can be started.
     private func open(_ socket: ConnectionSocket) -> Bool {
         counter.increment()
-        // Under the lock, so that the thread cannot end before it is registered.
+        // The lock is held, so that the thread cannot end before it is registered.
         return registry.withLock { registry in
             guard !registry.isStopping else {
                 socket.close()
@@ -160,7 +162,7 @@ final class SocketAcceptor: Sendable {
         let predecessor: SystemThread? = registry.withLock { registry in
             let wasFull = registry.open.count >= maxConnections
             guard let entry = registry.open.removeValue(forKey: identifier) else { return nil }
-            // Under the lock, so that `stop` never uses a descriptor that has been reused.
+            // The lock is held, so that `stop` never uses a descriptor that has been reused.
             entry.socket.close()
             // During a stop, `stop` joins this thread, and the pipe may be closed.
             guard !registry.isStopping else { return nil }

@@ -102,7 +102,7 @@ struct SocketAddress {
         }
     }
 
-    /// Calls `body` with the address in the form of the system calls, and keeps their changes to it.
+    /// Calls `body` with the address as system calls expect it, and keeps their changes.
     mutating func withPointer<Result>(_ body: (UnsafeMutablePointer<sockaddr>, socklen_t) -> Result) -> Result {
         switch storage {
         case .version4(var address):
@@ -135,7 +135,7 @@ enum Polling {
         return Int32(clamping: left.wholeMilliseconds &+ 1)
     }
 
-    /// Waits until the descriptor is ready for `events` or broken. Returns false if the deadline passed first.
+    /// Waits until the descriptor is ready for `events` or broken. Returns false if the deadline passes first.
     static func wait(
         for descriptor: Int32,
         events: Int32,
@@ -152,13 +152,13 @@ enum Polling {
     }
 }
 
-/// One end of a connection. Its creator has to close it.
+/// One end of a connection. The creator must close it.
 package struct ConnectionSocket: Sendable {
     package enum Receipt: Hashable {
         case bytes(Int)
         /// The peer has ended sending.
         case closed
-        /// The connection broke.
+        /// The connection is broken.
         case broken
         case timedOut
     }
@@ -168,7 +168,7 @@ package struct ConnectionSocket: Sendable {
     init(configuring descriptor: Int32) {
         self.descriptor = descriptor
         Platform.configure(descriptor)
-        // An answer is one write, so there is no more data to wait for.
+        // An answer is a single write, so that there is no more data to wait for.
         Platform.setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY)
     }
 
@@ -213,7 +213,7 @@ package struct ConnectionSocket: Sendable {
     /// Whether bytes, the end of the stream or an error can be received.
     package var hasInput: Bool { Polling.wait(for: descriptor, events: Int32(POLLIN), until: ContinuousClock.now) }
 
-    /// Sends all bytes. Returns false if the connection broke or the deadline passed first.
+    /// Sends all bytes. Returns false if the connection breaks or the deadline passes first.
     @discardableResult
     package func send(_ bytes: [UInt8], until deadline: ContinuousClock.Instant) -> Bool {
         bytes.withUnsafeBytes { bytes in
@@ -243,7 +243,7 @@ package struct ConnectionSocket: Sendable {
         #endif
     }
 
-    /// Ends sending, then reads and drops the peer's bytes until the peer closes or the deadline passes.
+    /// Ends sending, then reads and discards the peer's bytes until the peer closes or the deadline passes.
     ///
     /// Closing with unread bytes would reset the connection, and the reset may overtake the answer.
     package func finishSending(drainingUntil deadline: ContinuousClock.Instant) {
@@ -256,7 +256,7 @@ package struct ConnectionSocket: Sendable {
     /// Ends sending. The peer receives the end of the stream.
     package func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-    /// Breaks the connection, which ends waits on it. The descriptor stays open.
+    /// Breaks the connection, which ends all waits for it. The descriptor stays open.
     package func disconnect() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     /// Makes closing reset the connection.
@@ -285,7 +285,7 @@ struct ListeningSocket: Sendable {
         let descriptor = socket(address.family, Platform.streamSocket, 0)
         guard descriptor >= 0 else { throw SocketError("socket") }
         Platform.configure(descriptor)
-        // Otherwise closed connections of an earlier server would keep the port in use.
+        // Without the option, closed connections of an earlier server would keep the port in use.
         Platform.setOption(descriptor, SOL_SOCKET, SO_REUSEADDR)
         let failure: SocketError? = address.withPointer { pointer, length in
             if bind(descriptor, pointer, length) != 0 { return SocketError("bind to \(host):\(port)") }
@@ -304,9 +304,9 @@ struct ListeningSocket: Sendable {
 
     enum Acceptance {
         case connection(ConnectionSocket)
-        /// No connection is pending any longer.
+        /// No connection is pending.
         case nobody
-        /// The system has no descriptors or memory left. An immediate retry would spin.
+        /// The system is out of descriptors or memory. An immediate retry would spin.
         case exhausted
     }
 

@@ -157,7 +157,7 @@ import Testing
             #expect(reply.status == 400, "\(other)")
             #expect(reply.error == "INVALID_REQUEST")
         }
-        // How many rows and which members they have is no filter.
+        // The number of rows and the included members are not filters.
         #expect(try shelf.list(query + "&sort_dir=desc&include=metadata&limit=5&cursor=" + cursor).status == 200)
     }
 

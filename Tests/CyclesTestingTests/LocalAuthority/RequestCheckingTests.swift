@@ -152,7 +152,7 @@ import Testing
         for depth in [111, 127, 128, 200_000] {
             expectInvalid(try bench.send(.post, "/v1/reservations", bytes: nested(depth)), "\(depth)")
         }
-        // What is taken can be read, listed, attested and restored.
+        // An accepted request can be read, listed, attested and restored.
         #expect(try bench.send(.post, "/v1/reservations", bytes: nested(110)).status == 200)
         #expect(try bench.get("/v1/reservations?include=metadata").status == 200)
         _ = try Bench(restoring: bench.authority.snapshot(), clock: bench.clock)

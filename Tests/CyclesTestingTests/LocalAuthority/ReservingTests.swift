@@ -140,7 +140,7 @@ import Testing
     private static let subject: JSONValue = ["tenant": "acme", "agent": "bot"]
     private static let leaf = "tenant:acme/agent:bot"
 
-    /// What a live reservation, a dry run and a preflight say, which must be the same.
+    /// Checks that a live reservation, a dry run and a preflight are denied with the same code.
     private func expectDenial(_ bench: Bench, _ code: String, _ amount: Int64 = 1) throws {
         let live = try bench.reserve("live", amount, subject: DenialTests.subject)
         #expect(live.status == 409)

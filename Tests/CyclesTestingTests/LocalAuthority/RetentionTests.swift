@@ -2,7 +2,7 @@ import Cycles
 import CyclesTesting
 import Testing
 
-/// What deployed servers forget.
+/// The records that deployed servers forget after a time.
 @Suite struct RetentionTests {
     private static func days(_ count: Int64) -> Duration { .milliseconds(count * 86_400_000) }
 

@@ -61,7 +61,7 @@ import Testing
         // One envelope was asked for once; two more times in vain.
         let evidence = try #require(try copy.decide("d", 1).json["cycles_evidence"]?["evidence_id"]?.string)
         #expect(try (0..<3).map { _ in try copy.get("/v1/evidence/\(evidence)").status } == [404, 404, 200])
-        // Life goes on.
+        // The restored budgets keep their statuses.
         #expect(try copy.reserve("f", 1, subject: ["tenant": "acme", "agent": "bot"]).error == "BUDGET_FROZEN")
         #expect(try copy.reserve("g", 1, subject: subject).error == "OVERDRAFT_LIMIT_EXCEEDED")
         #expect(try copy.commit(id, "c", 20).status == 200)

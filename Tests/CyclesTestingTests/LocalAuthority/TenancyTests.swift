@@ -146,7 +146,7 @@ import Testing
         let released = try acme.release(theirs, "x", headers: headers)
         #expect(released.status == 200)
         #expect(released.headers["X-Cycles-Tenant"] == nil)
-        // The replay belongs to the owner, whoever released it.
+        // The replay belongs to the owner, even if an administrator released the reservation.
         #expect(try other.release(theirs, "x").bytes == released.bytes)
 
         for reply in [
