@@ -2,7 +2,7 @@
 
 import PackageDescription
 
-/// The settings of the library, since JSONTiming contains parts of its sources.
+/// The settings of the library, because JSONTiming contains parts of the library's sources.
 let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),

@@ -16,7 +16,8 @@ usage: Scripts/bench.sh [--rounds COUNT] [--lifecycles COUNT]
   --lifecycles COUNT  measure this many lifecycles in each run (6000)
   --journal           measure only the cost of the journal
   --leases            measure only guards that are held at once
-  --instructions      count instructions with valgrind instead of measuring time: hardly varies between runs
+  --instructions      count instructions with valgrind instead of measuring time; the counts hardly vary between
+                      runs
 END
 }
 
@@ -154,7 +155,7 @@ run() {
     local subject=$1 concurrency=$2 measured=$3 warm_up=$4 program=${program_of[$1]} before opened
     shift 4
     before=$(accepted_connections)
-    # Unquoted, since the arguments may be no word.
+    # The arguments are unquoted, because there may be none.
     # shellcheck disable=SC2086
     if ! timeout --foreground 300 $on_client_core "$@" "$programs/$program" "http://127.0.0.1:$port" \
         "$concurrency" "$measured" "$warm_up" ${arguments_of[$subject]:-} >"$work/figures"; then
@@ -267,7 +268,7 @@ measure_journal() {
 # Journaled lifecycles a second where each sync takes 5 ms.
 measure_slow_syncs() {
     local concurrency round compiler
-    compiler=$(command -v cc || command -v clang) || { echo "No C compiler: slow syncs are left out." >&2 && return; }
+    compiler=$(command -v cc || command -v clang) || { echo "Skipped: slow syncs, which need a C compiler." >&2 && return; }
     "$compiler" -O2 -shared -fPIC -o "$work/slow_sync.so" Benchmarks/SlowSync/slow_sync.c
     echo
     echo "Journaled lifecycles of a guard where each sync takes 5 ms, medians of 3 rounds"
@@ -303,7 +304,7 @@ measure_leases() {
     awk -v figures="$figures" -v lateness="$lateness" 'BEGIN {
         split(figures, figure, " ")
         split(lateness, late, " ")
-        printf "%7d B   resident for a guard once all are held, besides its answer of %d bytes   (target: ≤ 1024 B)\n", figure[1], figure[3]
+        printf "%7d B   resident for a guard once all are held, in addition to its answer of %d bytes   (target: ≤ 1024 B)\n", figure[1], figure[3]
         printf "%7d B   the same once they have been extended\n", figure[2]
         printf "%7d     threads of the process\n", figure[4]
         printf "%7.3f ms  CPU for a guard: reserving, extending, keeping\n", figure[5]
@@ -311,8 +312,8 @@ measure_leases() {
     }'
 }
 
-# count_instructions SUBJECT CONCURRENCY: sets $instructions to those of a lifecycle: the difference between a long and a
-# short run, which excludes the start of the program. Keeps the profile of the long run.
+# count_instructions SUBJECT CONCURRENCY: sets $instructions to the number for a lifecycle: the difference between a long
+# and a short run, which excludes the start of the program. Keeps the profile of the long run.
 count_instructions() {
     local length totals=() profile="$profiles/$1-$2.callgrind"
     for length in 200 1200; do
@@ -344,7 +345,7 @@ measure_instructions() {
         done
     done
     echo
-    echo "To list the functions that execute them: callgrind_annotate $profiles/guard-16.callgrind"
+    echo "To list the functions with the most instructions: callgrind_annotate $profiles/guard-16.callgrind"
 }
 
 case $mode in time | instructions | journal) start_responder ;; esac

@@ -18,7 +18,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 if [ -n "$package" ] && [ -z "$product" ] || [ -z "$package" ] && [ -n "$product" ]; then
-    echo "--package and --product belong together: name both." >&2
+    echo "Give --package and --product together." >&2
     exit 2
 fi
 if [ -n "$package" ]; then
@@ -27,7 +27,7 @@ if [ -n "$package" ]; then
 fi
 cd "$(dirname "$0")/.."
 . Scripts/lib/requirements.sh
-# The runs below must not use the server of the caller's environment.
+# The runs below must not use a server named in the caller's environment.
 unset ${!CYCLES_@}
 
 if [ "$(uname -s)" != Linux ] || ! command -v apt-get >/dev/null 2>&1; then
@@ -83,7 +83,7 @@ build_curl() {
     fetch_curl
     local source
     source=$(find "$root" -maxdepth 1 -type d -name 'curl-[0-9]*' | sort -V | tail -1)
-    # The steps are joined by &&, since set -e has no effect on the left of ||.
+    # The steps are joined by &&, because set -e has no effect on the left of ||.
     (
         cd "$source" &&
         ./configure --quiet --prefix="$curl_prefix" --disable-shared --enable-static --with-openssl --enable-ares \
@@ -145,7 +145,7 @@ if [ -n "$package" ]; then
     result=$root/$product-linux-$architecture
     rm -rf "$result"
     mkdir -p "$result"
-    # Unused sections are left out; nothing else that could change the meaning of another package's code.
+    # Only unused sections are removed: other options could change the meaning of another package's code.
     others=(-Xswiftc -use-ld=lld -Xlinker --gc-sections --package-path "$package" --scratch-path "$root/packages/$product")
     static_build "${others[@]}" --product "$product"
     built=$(static_build "${others[@]}" --show-bin-path)/$product

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Asks the example server for answers, and leaves some of them early.
+"""Requests answers from the example server, and abandons some of them early.
 
 usage: load.py PORT TENANT REQUESTS DISCONNECTS
 

@@ -6,7 +6,7 @@ cycles_lists_updated=
 install_package() {
     local package=$1 what=$2 sudo=
     if ! command -v apt-get >/dev/null 2>&1; then
-        echo "$what is missing, and there is no apt-get here to install it with." >&2
+        echo "$what is missing, and apt-get is not available to install it." >&2
         echo "Install it with your system's package manager (on Debian the package is $package), then run this again." >&2
         exit 1
     fi

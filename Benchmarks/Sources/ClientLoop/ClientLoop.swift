@@ -2,7 +2,7 @@ import Cycles
 import Measurement
 import SwiftLifecycles
 
-/// Lifecycles through the client's low-level calls: `createReservation` and `commitReservation`.
+/// Runs lifecycles through the client's low-level calls: `createReservation` and `commitReservation`.
 ///
 /// Arguments: base URL, concurrency, lifecycles to measure, lifecycles to warm up with.
 @main

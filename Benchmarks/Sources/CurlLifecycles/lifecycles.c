@@ -96,7 +96,7 @@ static void set_fixed_options(struct worker *worker) {
 #endif
     if (style == OPTIONS_ONCE) {
         curl_easy_setopt(easy, CURLOPT_CURLU, base_url);
-        /* Otherwise libcurl looks the proxy up in the environment for each request. */
+        /* Without the option, libcurl looks the proxy up in the environment for each request. */
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
     }
 }

@@ -2,8 +2,8 @@ import Cycles
 import Measurement
 import SwiftLifecycles
 
-/// Lifecycles through guards: `reserve` and `commit`, from tasks, from tasks on the thread of the transport, or from
-/// blocking threads, with or without a journal.
+/// Runs lifecycles through guards, `reserve` and `commit`: from tasks, from tasks on the transport's thread, or from
+/// blocking threads; with or without a journal.
 ///
 /// Arguments: base URL, concurrency, lifecycles to measure, lifecycles to warm up with, `tasks`, `executor` or `threads`,
 /// and optionally the directory of the journal.

@@ -1,7 +1,7 @@
 import Cycles
 import Measurement
 
-/// Holds many guards at once, and measures their memory and CPU.
+/// Holds many guards at once, and measures their memory and CPU time.
 ///
 /// Arguments: base URL, number of guards, seconds in which to create them, seconds to hold them after that. Prints, for
 /// each guard, the resident bytes beyond those of its answer once all are created, and again once all were extended;

@@ -1,7 +1,7 @@
 import Measurement
 
-// Times the coding of one request and its answers. The coding is internal to Cycles, so that this module contains the
-// needed folders of Cycles by symbolic links instead of importing the library.
+// Times the coding of one request and its answers. The coding is internal to Cycles: this module contains the needed
+// folders of Cycles as symbolic links instead of importing the library.
 //
 // Arguments: the answer to a reserve request, the answer to a commit request.
 
@@ -13,7 +13,7 @@ func nanoseconds<Value>(_ operation: () throws -> Value) rethrows -> Double {
     for index in 0...15 {
         let start = measurement_now()
         for _ in 0..<batch {
-            // The optimiser cannot see into C, and so has to keep the value and its computation.
+            // The optimiser cannot see into C, and so must keep the value and its computation.
             try withUnsafeBytes(of: operation()) { measurement_keep($0.baseAddress) }
         }
         let microseconds = measurement_now().cpu - start.cpu

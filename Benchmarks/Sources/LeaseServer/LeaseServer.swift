@@ -25,14 +25,14 @@ struct LeaseServer {
     }
 }
 
-/// Passes requests on, and records the time of the latest answer about each reservation.
+/// Passes requests to the authority, and records the time of the latest answer about each reservation.
 private final class LeaseWatch: BlockingHTTPTransport {
     private struct Books {
         var answered: [String: ContinuousClock.Instant] = [:]
         var lateness: [Duration] = []
     }
 
-    /// The lead of 60 seconds, less two time limits and a margin of one second.
+    /// The lead of 60 seconds, minus two time limits and a margin of one second.
     private static let delay = Duration.seconds(60 - 2 * 7 - 1)
 
     private let authority: any BlockingHTTPTransport

@@ -1,4 +1,4 @@
-/* Lifecycles on libcurl as a straightforward program does them: every option for every request. */
+/* Runs lifecycles on libcurl as a straightforward program does: sets every option for every request. */
 
 #include "lifecycles.h"
 

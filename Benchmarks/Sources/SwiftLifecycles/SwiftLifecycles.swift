@@ -4,7 +4,7 @@ import Synchronization
 
 /// The requests of a lifecycle, shared by all programs, and functions that run many lifecycles at once.
 public enum SwiftLifecycles {
-    /// A request with new values at each access, as in a program whose requests differ.
+    /// A request with new values at each access, as in a program with varying requests.
     public static var request: ReservationCreateRequest {
         ReservationCreateRequest(
             subject: Subject(tenant: "acme", workspace: "prod", agent: "summarizer"),
@@ -26,7 +26,7 @@ public enum SwiftLifecycles {
         )
     }
 
-    /// Runs lifecycles from a number of tasks. Each task takes the next lifecycle until none is left.
+    /// Runs lifecycles from a number of tasks. Each task takes the next lifecycle until none remains.
     public static func run(
         concurrency: Int,
         lifecycles: Int,
@@ -60,15 +60,15 @@ public enum SwiftLifecycles {
         group.wait()
     }
 
-    /// Runs asynchronous work to its end in a program without an asynchronous `main`, which crashes older versions of
-    /// valgrind.
+    /// Runs asynchronous work to completion in a program without an asynchronous `main`, which crashes older versions
+    /// of valgrind.
     /// - Parameter executor: The executor of the work and of its tasks; nil for the default.
     public static func wait(
         _ executor: (any TaskExecutor)? = nil,
         for work: @escaping @Sendable () async throws -> Void
     ) {
         let done = DispatchSemaphore(value: 0)
-        // Detached, since `main` belongs to the main actor, which is waiting.
+        // The task is detached, because `main` waits on the main actor.
         Task.detached(executorPreference: executor) {
             try! await work()
             done.signal()

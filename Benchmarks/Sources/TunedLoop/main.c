@@ -1,4 +1,4 @@
-/* Lifecycles on libcurl at minimal cost: only options that differ from the last request are set. The base of all ratios. */
+/* Runs lifecycles on libcurl at minimal cost: sets only options that differ from the last request. The base of all ratios. */
 
 #include "lifecycles.h"
 

@@ -1,8 +1,8 @@
-/// A model that answers with a few words, one by one, as a hosted model streams its tokens.
+/// A model that answers with a few words, one at a time, in the way a hosted model streams tokens.
 struct Model {
     struct Chunk: Sendable {
         let text: String
-        /// The tokens of prompt and answer together; only the last chunk has it.
+        /// The tokens of prompt and answer together. Only the last chunk has the number.
         let usage: Int?
     }
 

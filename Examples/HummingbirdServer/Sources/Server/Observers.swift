@@ -12,7 +12,7 @@ struct Observers: CyclesObserver {
     }
 }
 
-/// Adds up the tokens that were charged, to compare with the ledger.
+/// Sums the charged tokens, for comparison with the ledger.
 final class Totals: CyclesObserver {
     private let total = Atomic<Int64>(0)
 

@@ -51,8 +51,8 @@ import Logging
         return router
     }
 
-    /// Streams the answer to a prompt. The reservation is made before the head of the response leaves, so that a denial
-    /// is a status of its own.
+    /// Streams the answer to a prompt. The reservation precedes the head of the response, so that a denial gets its own
+    /// status.
     static func answer(_ prompt: String, for client: CyclesClient) async throws -> Response {
         let model = Model()
         let work = ReservationCreateRequest(
@@ -71,7 +71,7 @@ import Logging
             let status: HTTPResponse.Status = isLimited ? .tooManyRequests : .serviceUnavailable
             return refusal(status, "\(error)", retryAfter: error.retryAfter)
         }
-        // Charges the prompt and every token that the reader received, should the reader leave early.
+        // Charges the prompt and every token that the reader received, even if the reader leaves early.
         reservation.setSpend(.tokens(model.tokens(in: prompt)))
         let stream = reservation.metering(model.answer(to: prompt)) {
             $0.usage.map { .total(.tokens($0)) } ?? .added(.tokens(1))
@@ -90,7 +90,7 @@ import Logging
     }
 }
 
-/// Continues the caller's trace, so that the budget authority files its requests under it.
+/// Continues the caller's trace, so that the budget authority records its requests under the same trace.
 struct TraceParent<Context: RequestContext>: RouterMiddleware {
     func handle(
         _ request: Request,

@@ -13,7 +13,7 @@ import Cycles
             )
             do {
                 let result = try await client.withCycles(options) { _ in
-                    // The work, and its cost.
+                    // The work of the agent, and its cost.
                     (String(task.reversed()), Amount.tokens(task.utf8.count))
                 }
                 print(result)

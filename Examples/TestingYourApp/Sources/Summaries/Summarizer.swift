@@ -1,6 +1,6 @@
 public import Cycles
 
-/// The part of an app that spends: it asks a model for a summary, under a budget.
+/// The part of an app that spends budget: asks a model for a summary, under a reservation.
 public struct Summarizer: Sendable {
     /// The answer of a model.
     public struct Answer: Sendable {
@@ -16,7 +16,7 @@ public struct Summarizer: Sendable {
         }
     }
 
-    /// The result that a reader of the app sees.
+    /// The result shown to a reader of the app.
     public enum Outcome: Equatable, Sendable {
         case summary(String)
         case outOfBudget
@@ -26,7 +26,7 @@ public struct Summarizer: Sendable {
     private let client: CyclesClient
     private let model: @Sendable (_ text: String, _ maxTokens: Int64?) async throws -> Answer
 
-    /// Creates a summarizer that asks `model`, with the number of tokens that the budget's caps allow.
+    /// Creates a summarizer. `model` receives the number of tokens that the budget's caps allow.
     public init(
         client: CyclesClient,
         model: @escaping @Sendable (_ text: String, _ maxTokens: Int64?) async throws -> Answer
