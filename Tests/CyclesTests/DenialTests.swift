@@ -166,7 +166,7 @@ import Testing
             )
         )
         #expect(conflict.reason == .actionQuotaExceeded)
-        // What could not be read is kept as it came.
+        // Unreadable details are kept unchanged.
         let raw = try JSONValue(parsing: Array(#"{"deny_detail":\#(detail)}"#.utf8))
         #expect(conflict.details == raw)
 

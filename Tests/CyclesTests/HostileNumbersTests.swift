@@ -67,7 +67,7 @@ import Testing
             do {
                 _ = try await client.decide(DecisionRequest(action: action, estimate: .tokens(1)))
             } catch {
-                // What is printed of an error has such numbers, too.
+                // The description of an error also contains such numbers.
                 _ = "\(error) \(error.retryAfter ?? .zero)"
             }
         }

@@ -589,7 +589,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         let target = try TemporaryFolder()
         let world = try World()
         try FileManager.default.createSymbolicLink(atPath: world.identityFolder, withDestinationPath: target.path)
-        // The record goes on in its file.
+        // The record continues in its file.
         world.bench.wire.answer("commit", status: 401, unauthorized)
         let guarded = try await world.bench.client.reserve(world.bench.request())
         #expect(try await guarded.commit(.tokens(7)).outcome == .queued(isDurable: true))
@@ -609,7 +609,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
 
     @Test(.enabled(if: FileManager.default.fileExists(atPath: "/proc/self")))
     func aDirectoryThatCannotBeMadeDoesNotStopTheCommit() async throws {
-        // Nobody makes directories there, whoever they are.
+        // No user can make directories there.
         let world = try World { $0.journal = .directory("/proc/cycles/journal") }
         let problems = try await commit(world)
         #expect(problems.contains { $0.path == "/proc/cycles" || $0.path == "/proc/cycles/journal" })
@@ -757,7 +757,7 @@ private func record(_ id: String, _ baseURL: String = "http://authority.test", m
         #expect(await client.pendingSettlements().count == 19)
     }
 
-    /// What a round's first answer is, and how many requests are sent at a time after it.
+    /// The first answer of a round determines the number of concurrent requests after it.
     @Test(
         arguments: [
             (404, "<html>", 1), (400, "", 1), (404, #"{"error":"Not Found"}"#, 1), (503, "", 1), (429, throttled, 1),
@@ -838,7 +838,7 @@ private func client(
         // In the log, and then in a file for others to find.
         #expect(files.notes == ["written", "written", "shut down"])
         _ = try? await work.value
-        // What could not be sent any more is found by the next client.
+        // The next client finds the settlement that could not be sent any more.
         world.bench.clock.advance(by: .seconds(5))
         _ = try world.restarted()
         #expect(world.bench.figures == [99_993, 0, 7] && world.folder.files.isEmpty)
@@ -1129,7 +1129,7 @@ private func client(
         first.write(record) { #expect($0) }
         first.leaveLog("rsv_1")
         #expect(describe(claim(first, "rsv_1")) == "granted" && describe(claim(second, "rsv_1")) == "busy")
-        // It becomes an event, and its attempt goes on.
+        // The record becomes an event, and its attempt continues.
         _ = record.becomeEvent()
         first.write(record, sentAt: 1_000_100) { #expect($0) }
         #expect(!first.needsClaim("rsv_1") && describe(claim(second, "rsv_1")) == "busy")
@@ -1395,7 +1395,7 @@ private final class FaultyFiles: FileSystem {
     enum Fault { case create, rename, sync, prepare, home, list }
 
     private let fault: Fault
-    /// How often such a call still succeeds, and how often it fails after that.
+    /// The number of calls that still succeed, and the number that fail after them.
     private let left: Lock<(successes: Int, failures: Int)>
     private let real = SystemFileSystem(registry: DirectoryRegistry())
 

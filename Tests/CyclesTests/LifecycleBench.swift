@@ -8,7 +8,7 @@ struct LifecycleBench {
     let clock = ManualClock()
     let observer = RecordingObserver()
     let authority: LocalAuthority
-    /// What the client sent, in its order.
+    /// The requests that the client sent, in order.
     let wire: RecordingTransport
     let client: CyclesClient
 

@@ -74,7 +74,7 @@ private struct Ticks: AsyncSequence, Sendable {
         }
     }
 
-    /// What a lifecycle says that it spent; nil if it cannot know, since it never got its budget.
+    /// Performs a lifecycle and returns the spend that it knows of; nil if unknown, because no budget was granted.
     private static func lifecycle(_ client: CyclesClient, _ numbers: inout SeededNumbers) async -> Int64? {
         let action = Action(kind: "k", name: "n")
         let request = ReservationCreateRequest(action: action, estimate: .tokens(100))
@@ -166,7 +166,7 @@ private struct Ticks: AsyncSequence, Sendable {
         }
     }
 
-    /// How many lifecycles there are; fewer where each takes many times as long.
+    /// The number of lifecycles; smaller where each takes many times as long.
     private static let lifecycles = Int(ProcessInfo.processInfo.environment["CYCLES_TESTS_LIFECYCLES"] ?? "") ?? 10_000
 
     @Test func tenThousandLifecyclesLeaveNothingHeld() async throws {

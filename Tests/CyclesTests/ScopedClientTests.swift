@@ -293,7 +293,7 @@ private func refusal<Value: ~Copyable>(_ body: () async throws(CyclesError) -> V
             }
             #expect(cause.wasRequestSent == false && cause.message.contains("shut down"))
         }
-        // What was reserved before is settled all the same.
+        // Earlier reservations are still settled.
         try await reservation.commit(.tokens(5))
         #expect(tenants.spent("a") == 12)
         try await b.reserve(request).commit(.tokens(3))

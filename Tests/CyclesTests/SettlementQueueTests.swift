@@ -246,7 +246,7 @@ private final class QueueBench {
         bench.now = .seconds(1)
         #expect(bench.settle("b", isAwaited: true) == ["send commitReservation b"])
         _ = bench.succeed("a")
-        // What was set for `a` goes off in vain, and is set for `b`.
+        // The alarm for `a` goes off without effect, and is set for `b`.
         #expect(bench.attend(at: .seconds(2)) == ["alarm at 3 s"])
         #expect(bench.attend(at: .seconds(3)) == ["tell b queued"])
     }
@@ -481,7 +481,7 @@ private final class QueueBench {
         _ = bench.settle("a") + bench.fail("a", 503)
         _ = bench.settle("b")
         #expect(bench.shutDown() == ["tell a failed 503"])
-        // What is under way is not repeated.
+        // A request in flight is not repeated.
         #expect(bench.fail("b", 503).last == "tell b failed 503")
         #expect(bench.isIdle)
     }
@@ -573,7 +573,7 @@ private final class QueueBench {
         _ = bench.release("a", after: errand)
         _ = bench.endErrand(errand)
         #expect(bench.attend(at: .seconds(10)) == ["flushed 0, left 1"])
-        // Or as soon as whoever waits says so.
+        // The waiting caller can end the flush early.
         #expect(bench.flush(2, until: .seconds(20)) == ["alarm at 20 s"])
         #expect(bench.endFlush(2) == ["flushed 0, left 1"])
     }
@@ -586,7 +586,7 @@ private final class QueueBench {
         _ = bench.fail("b", 429, retryAfter: .seconds(5))
         _ = bench.attend(at: .seconds(5))
         #expect(bench.fail("b", 429, retryAfter: .seconds(6)).last == "flushed 0, left 2")
-        // What goes on again is waited for again.
+        // A settlement that is attempted again is waited for again.
         _ = bench.attend(at: .seconds(11))
         #expect(bench.flush(2, until: .seconds(20)) == ["alarm at 20 s"])
         #expect(bench.succeed("b").last == "flushed 1, left 1")

@@ -134,7 +134,7 @@ private final class NotSendable {
         }
         #expect(bench.operations == ["reserve", "commit"] && bench.figures == [99_000, 0, 1_000])
         #expect(bench.wire.requests[1].json["metadata"] == ["actual_source": "estimate"])
-        // What was recorded comes first.
+        // Recorded spend takes precedence.
         await #expect(throws: WorkFailed()) {
             try await bench.client.withCycles(options) { context -> (Int, Amount) in
                 context.addSpend(.tokens(30))
@@ -340,7 +340,7 @@ private final class NotSendable {
             Issue.record("\(result)")
             return
         }
-        // What was recorded is known.
+        // Recorded spend is known.
         try await bench.client.withCycles(options(1_000, .fail)) { context in
             context.setSpend(.tokens(4))
             return ((), .tokens(-1))

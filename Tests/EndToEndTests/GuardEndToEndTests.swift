@@ -34,7 +34,7 @@ import Testing
             let guarded = try await client.reserve(
                 ReservationCreateRequest(action: action, estimate: .tokens(100), timeToLive: .seconds(seconds))
             )
-            // What is shown takes real time: leases over a socket run by the system's clock.
+            // The test needs real time: leases over a socket follow the system's clock.
             let end = ContinuousClock.now + .seconds(2 * seconds)
             while ContinuousClock.now < end {
                 try await Task.sleep(for: .milliseconds(500))

@@ -2,7 +2,7 @@ import Cycles
 import Foundation
 import Testing
 
-/// What there is in the network that the script made; nil outside it.
+/// The servers in the network that the script made; nil outside the network.
 private struct Namespace {
     var hosts: String
     var answering: String

@@ -34,7 +34,7 @@ enum Programs {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(at: folder) }
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("CYCLES_") }
-        // What programs keep for the next time must not get into the home of whoever tests.
+        // Files that programs keep between runs must not reach the tester's home directory.
         variables["HOME"] = folder.path
         process.environment = variables.merging(environment) { $1 }
         // Files rather than pipes: neither stream can block the other.
@@ -57,7 +57,7 @@ enum Programs {
         try compile(repository.appendingPathComponent("Tests/Programs/\(name).swift"), to: executable)
     }
 
-    /// What compiles sources against the modules of this build.
+    /// The compiler with arguments for sources that use the modules of this build.
     private static var compiler: [String] {
         let modules = buildFolder.appendingPathComponent("Modules")
         return [
@@ -161,7 +161,7 @@ enum Programs {
         }
     }
 
-    /// With the features of this package, and without regular expressions: whoever does without them has a smaller program.
+    /// The features of this package, without regular expressions: programs without them are smaller.
     private static var typeChecking: [String] {
         let features = [
             "ExistentialAny", "MemberImportVisibility", "InternalImportsByDefault", "NonisolatedNonsendingByDefault",

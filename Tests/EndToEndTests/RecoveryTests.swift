@@ -92,7 +92,7 @@ import Testing
         #expect(world.spent == 3 && world.files.isEmpty)
     }
 
-    /// How often a worker is killed; more where there is time.
+    /// The number of times a worker is killed; raise it where time allows.
     private static let kills = Int(ProcessInfo.processInfo.environment["CYCLES_TESTS_KILLS"] ?? "") ?? 12
 
     @Test(.timeLimit(.minutes(20))) func killedAtRandomMomentsEverySpendIsChargedOnce() async throws {
@@ -110,7 +110,7 @@ import Testing
         // A file that was being written when its process was killed stays for an hour.
         let left = world.files.filter { !$0.hasSuffix(".tmp") }
         #expect(left.isEmpty, "\(left)")
-        // What was held when a process was killed runs out.
+        // Holds of killed processes expire.
         await until { world.reserved == 0 }
         #expect(world.reserved == 0)
         // One charge for each key that the server accepted, and none without.

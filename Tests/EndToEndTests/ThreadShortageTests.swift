@@ -9,7 +9,7 @@ private final class Threads: Sendable {
 
     init(_ count: Int) { state = Lock((count, 0)) }
 
-    /// How often a thread was asked for.
+    /// The number of requested threads.
     var asked: Int { state.withLock { $0.asked } }
 
     func provide(_ count: Int) { state.withLock { $0.left = count } }
@@ -61,7 +61,7 @@ private final class BreakableAuthority: HTTPTransport, BlockingHTTPTransport {
     func shutdown() async {}
 }
 
-/// What a client does while the system has no threads to give: for its alarms, its I/O, its journal.
+/// A client on a system without free threads: its alarms, its I/O and its journal.
 @Suite struct ThreadShortageTests {
     private let observer = RecordingObserver()
     private let request = ReservationCreateRequest(

@@ -1,6 +1,6 @@
-// Works on a budget, and may be killed at any moment: the next one goes on where this one was.
+// Works on a budget, and may be killed at any moment. The next worker continues its work.
 //
-// Arguments: base URL, journal directory, how many lifecycles to do, where to note what was spent, a label for this run.
+// Arguments: base URL, journal directory, number of lifecycles, file that records the spend, label of this run.
 
 import Cycles
 

@@ -1,6 +1,7 @@
 import Cycles
 
-/// What the programs of this folder call: each has one mistake, and a comment with what the compiler says about it.
+/// The functions that the programs of this folder call. Each program has one mistake, and a comment with the compiler's
+/// message.
 struct Reply {
     var text: String
     var total: Int
