@@ -1,6 +1,6 @@
-/// The kinds of failure of a settlement. They are checked in the protocol's order.
+/// The classes of settlement failures, in the order in which the protocol tests them.
 package enum FailureClass: Hashable, Sendable {
-    /// A transport failure, a 5xx, a 408, or a 2xx or 3xx that is no success: the request may have been applied.
+    /// A transport failure, a 5xx, a 408, or a 2xx or 3xx without a valid result: the request may have been applied.
     case retry
     /// A 429, or LIMIT_EXCEEDED.
     case throttled
@@ -17,7 +17,7 @@ package enum FailureClass: Hashable, Sendable {
     /// Any other 4xx: a final refusal.
     case rejected
 
-    /// Whether the failure leaves open if the server has applied the request, now or at an earlier attempt.
+    /// Whether the server may have applied the request, in this attempt or an earlier one.
     package var isInconclusive: Bool {
         switch self {
         case .retry, .throttled, .unauthorized, .unclassified: true
@@ -58,7 +58,7 @@ extension CyclesError {
     var isAboutKey: Bool { status == 401 || status == 403 }
 
     /// Whether the error shows that the server accepted the API key: a refusal for another reason, in the protocol's
-    /// form. A gateway's refusal does not show it.
+    /// form. A gateway's refusal proves nothing about the key.
     package var provesKey: Bool {
         guard let status, (400..<500).contains(status), ![401, 403, 429].contains(status) else { return false }
         return errorCode?.isOfProtocol == true

@@ -2,22 +2,22 @@
 package struct Errand: Hashable, Sendable {
     fileprivate let number: UInt64
     fileprivate let identity: Int
-    /// Whether it leads to settlements that an earlier process left.
+    /// Whether the errand leads to settlements that an earlier process left.
     fileprivate let isReplay: Bool
 }
 
-/// Counts the jobs and errands that flushes wait for: those in progress when a flush begins, and those that follow from
-/// them.
+/// Counts the jobs and errands that each flush waits for: those in progress when the flush begins, and those that
+/// result from them.
 ///
-/// Every job and errand gets a number; a job that follows from an errand gets the errand's. A flush waits for all
-/// numbers that were given before it began.
+/// Every job and errand gets a number. A job that results from an errand gets the errand's number. A flush waits for
+/// all numbers assigned before it began.
 struct FlushLedger {
     struct Flush {
         let id: UInt64
         let deadline: Duration
         let completion: @Sendable (FlushReport) -> Void
         fileprivate let last: UInt64
-        /// The identity whose work is meant; nil for all.
+        /// The identity whose work the flush waits for; nil for all.
         fileprivate let identity: Int?
         fileprivate let includesReplays: Bool
         /// The number of jobs and errands that the flush still waits for.
@@ -33,11 +33,11 @@ struct FlushLedger {
 
         /// Whether any job or errand of the flush can finish before its deadline.
         fileprivate func canFinish(_ scheduled: DeadlineHeap<SettlementJob>) -> Bool {
-            // Only scheduled jobs can rest: if more are left than scheduled, at least one is in progress.
+            // Only scheduled jobs can be idle: if more are left than scheduled, at least one is in progress.
             left > scheduled.count
                 || left
                     > scheduled.all.count {
-                        covers(Item($0)) && $0.rests(beyond: deadline)
+                        covers(Item($0)) && $0.isIdle(until: deadline)
                     }
         }
     }
@@ -63,11 +63,11 @@ struct FlushLedger {
     }
 
     private var lastNumber: UInt64 = 0
-    /// The numbers of live jobs and errands of each identity.
+    /// The numbers of unfinished jobs and errands of each identity.
     private var counts: [Int: Count] = [:]
     private var flushes: [Flush] = []
 
-    /// The earliest deadline of a flush.
+    /// The earliest deadline of all flushes.
     var nextDeadline: Duration? { flushes.isEmpty ? nil : flushes.lazy.map(\.deadline).min() }
 
     private mutating func nextNumber() -> UInt64 {
@@ -101,7 +101,7 @@ struct FlushLedger {
 
     mutating func endErrand(_ errand: Errand) { leave(Item(errand), counted: 0) }
 
-    /// Whether a flush waits for a job.
+    /// Whether any flush waits for the job.
     func isAwaited(_ job: SettlementJob) -> Bool { flushes.contains { $0.covers(Item(job)) } }
 
     private mutating func leave(_ item: Item, counted: Int) {
@@ -133,7 +133,7 @@ struct FlushLedger {
         )
     }
 
-    /// Ends the flushes that match.
+    /// Ends the flushes for which `isOver` returns true.
     mutating func expire(where isOver: (Flush) -> Bool) {
         for index in flushes.indices where isOver(flushes[index]) { flushes[index].isExpired = true }
     }

@@ -2,9 +2,9 @@
 public struct PendingSettlement: Hashable, Sendable {
     /// The reservation to settle.
     public let reservationID: ReservationID
-    /// Whether its record is on disk, and so survives the end of the process.
+    /// Whether the settlement's record is on disk, and so survives the end of the process.
     public let isDurable: Bool
-    /// Whether it is sent as an event, since the reservation can no longer be committed.
+    /// Whether the spend is charged with an event, because the reservation can no longer be committed.
     public let isEvent: Bool
     /// The time at which the spend was recorded, in milliseconds since 1970.
     public let recordedAtMilliseconds: Int64

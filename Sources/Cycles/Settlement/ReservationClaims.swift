@@ -1,9 +1,9 @@
-/// The reservations that have a guard, or are being released or settled.
+/// The reservations that have a guard, a release in progress, or an unfinished settlement.
 ///
-/// A create request with a used idempotency key is answered with the reservation of the first request. Two guards or
-/// settlements of one reservation would lose the spend of one of them.
+/// A create request with a used idempotency key returns the reservation of the first request. Two guards or settlements
+/// of one reservation would lose the spend of one of them.
 struct ReservationClaims {
-    /// A reservation among those of all identities.
+    /// Identifies a reservation among those of all identities.
     struct Key: Hashable {
         let identity: Int
         let id: ReservationID
@@ -30,7 +30,7 @@ struct ReservationClaims {
         return holder == nil ? .guarded : .settling
     }
 
-    /// Replaces the claim of a guard by its settlement. Returns false if the reservation is being settled already.
+    /// Replaces a guard's claim by its settlement. Returns false if the reservation is already being settled.
     mutating func enter(_ job: SettlementJob) -> Bool {
         let key = Key(job)
         guard let holder = jobs.updateValue(job, forKey: key), let holder else { return true }
@@ -38,7 +38,7 @@ struct ReservationClaims {
         return false
     }
 
-    /// Ends the claim of a guard or release; keeps that of a settlement.
+    /// Ends the claim of a guard or release. The claim of a settlement remains.
     mutating func end(_ key: Key) { if !isSettling(key) { jobs[key] = nil } }
 
     /// Removes a settlement.

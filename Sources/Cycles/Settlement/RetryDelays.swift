@@ -4,7 +4,7 @@ package struct RetryDelays: Hashable, Sendable {
     private var retries = 0
     private var rounds = 0
 
-    /// The maximum wait that a server can ask for: one hour.
+    /// The maximum delay that a server can request with `Retry-After`: one hour.
     package static let longestFloor = Duration.seconds(3_600)
 
     /// The `Retry-After` of an error, at most ``longestFloor``.
@@ -17,16 +17,16 @@ package struct RetryDelays: Hashable, Sendable {
     /// Whether fast retries are left.
     package var hasFastRetries: Bool { policy.isEnabled && retries < policy.maxRetries }
 
-    /// The delay before the next fast retry, or before a slow round once those are used up.
+    /// The delay before the next fast retry, or before the next slow round if no fast retry is left.
     /// - Parameter randomness: From 0 up to 1.
     package mutating func next(randomness: Double) -> Duration {
-        nextFast(goesOn: false, randomness: randomness) ?? nextRound(randomness: randomness)
+        nextFast(isUnlimited: false, randomness: randomness) ?? nextRound(randomness: randomness)
     }
 
     /// The delay before a fast retry; nil if none is left.
-    /// - Parameter goesOn: Whether the number of retries is unlimited, if retries are enabled.
-    package mutating func nextFast(goesOn: Bool, randomness: Double) -> Duration? {
-        guard policy.isEnabled, goesOn || hasFastRetries else { return nil }
+    /// - Parameter isUnlimited: Whether the number of fast retries is unlimited, provided that retries are enabled.
+    package mutating func nextFast(isUnlimited: Bool, randomness: Double) -> Duration? {
+        guard policy.isEnabled, isUnlimited || hasFastRetries else { return nil }
         let delay = RetryDelays.growing(
             from: policy.initialDelay,
             by: policy.multiplier,
@@ -52,7 +52,7 @@ package struct RetryDelays: Hashable, Sendable {
     ) -> Duration {
         var delay = initial
         for _ in 0..<step {
-            // Compared before the multiplication, which could overflow.
+            // The comparison precedes the multiplication, which could overflow.
             if delay >= limit || delay > limit / multiplier { return limit }
             delay = delay * multiplier
         }

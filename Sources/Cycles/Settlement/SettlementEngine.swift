@@ -1,7 +1,7 @@
 /// Sends settlements and releases until they have finished, independently of the tasks that began them.
 ///
-/// Performs the actions of a ``SettlementQueue``. The queue changes under the lock; its actions are performed without
-/// it.
+/// Performs the actions of a ``SettlementQueue``. The lock protects changes of the queue. Actions are performed without
+/// the lock.
 package final class SettlementEngine: Sendable {
     package typealias Progress = SettlementJob.Progress
 
@@ -12,11 +12,11 @@ package final class SettlementEngine: Sendable {
         var flushes: UInt64 = 0
     }
 
-    /// The caller that changes the queue; the default stands for an alarm or an answer.
+    /// The caller that changes the queue. The default values describe an alarm or an answer.
     private struct Caller {
         /// Whether the caller waits for the first attempt.
         var isAwaited = false
-        /// Whether the thread waits for the journal. Dropping a guard does, since the process may end next.
+        /// Whether the thread waits for the journal. A dropped guard waits, because the process may end next.
         var waitsForDisk = false
     }
 
@@ -50,7 +50,7 @@ package final class SettlementEngine: Sendable {
 
     /// Begins a settlement or release.
     /// - Parameters:
-    ///   - isAwaited: Whether a caller waits, who is told when the work continues in the background.
+    ///   - isAwaited: Whether a caller waits, and is told when the work continues in the background.
     ///   - errand: The errand that the work belongs to, for flushes.
     ///   - progress: Receives the progress: see ``SettlementJob/progress``. Called on any thread, possibly before this
     ///     call returns.
@@ -112,7 +112,7 @@ package final class SettlementEngine: Sendable {
 
     package func endErrand(_ errand: Errand) { change { $0.endErrand(errand) } }
 
-    /// Attempts everything now, and calls back once no present work can finish within the limit.
+    /// Attempts all pending work now. Calls back once no present work can finish within the limit.
     /// - Returns: The flush, for ``endFlush(_:)``.
     @discardableResult
     private func flush(
@@ -157,14 +157,14 @@ package final class SettlementEngine: Sendable {
         }
     }
 
-    /// The form of `flush` for a thread that may block.
+    /// The blocking form of `flush`, for threads.
     package func flushBlocking(of identity: Int?, atMost limit: Duration, includesReplays: Bool) -> FlushReport {
         let result = WaitableLock<FlushReport?>(nil)
         let id = flush(of: identity, atMost: limit, includesReplays: includesReplays) { report in
             result.withLock { $0 = report }
         }
         if let report = result.wait(helping: time, atMost: limit, { $0 }) { return report }
-        // Ends the flush by the system's clock, since a test's clock may stand still.
+        // The system's clock ends the flush, because a test's clock may stand still.
         change { $0.endFlush(id) }
         return result.wait { $0 }
     }
@@ -207,7 +207,7 @@ package final class SettlementEngine: Sendable {
             job.owner.performer.observer.observe(.retryScheduled(retry))
             change { $0.reported(job) }
         case .forget(let job, .success(let settlement)):
-            // A commit that is sent again is answered as the first was. Servers forget the keys of events sooner.
+            // A repeated commit gets the answer of the first. Servers forget the keys of events sooner.
             let mayReturn = if case .committed = settlement.outcome { true } else { false }
             job.owner.identity.journal?.remove(job.reservationID, mayReturn: mayReturn) { [self] in
                 change { $0.forgotten(job) }

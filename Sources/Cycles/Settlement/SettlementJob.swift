@@ -1,6 +1,7 @@
 /// One settlement or release in a ``SettlementQueue``, identified by reference.
 ///
-/// Unchecked Sendable: its variables are accessed only by the methods of its queue, which is protected by a lock.
+/// Unchecked Sendable is sound: only the methods of the job's queue access its variables, and a lock protects the
+/// queue.
 package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     /// The progress of a job, for the caller that began it.
     package enum Progress: Sendable {
@@ -34,11 +35,11 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     var lastError: CyclesError?
     /// The time until which a caller waits for the job; nil if none waits.
     var awaitedUntil: Duration?
-    /// The end of the inline budget, for callers that wait and for those that do not; zero for a replay.
+    /// The end of the inline budget, whether or not a caller waits; zero for a replay.
     var inlineUntil = Duration.zero
-    /// The earliest time of the next attempt, as the server asked.
+    /// The earliest time of the next attempt, as requested by the server.
     var floor = Duration.zero
-    /// Whether the next attempt does not wait for the back-off after attempts of other processes.
+    /// Whether the next attempt ignores the back-off after attempts of other processes.
     var isHurried = false
     /// The time at which the last attempt began, in milliseconds since 1970; 0 if there was none.
     var attemptedAtMilliseconds: Int64 = 0
@@ -51,9 +52,9 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     var holdsPlace = false
     /// The generation of the API key in its last request.
     var keyGeneration = 0
-    /// The number of the job in the ``FlushLedger``; that of its errand if it has one.
+    /// The job's number in the ``FlushLedger``: the number of its errand, if it belongs to one.
     var number: UInt64 = 0
-    /// Whether an earlier process left it in the journal.
+    /// Whether an earlier process left the record in the journal.
     let isReplay: Bool
     // Sound: only the heap uses it, one statement at a time.
     @exclusivity(unchecked) var heapPosition: Int?
@@ -104,5 +105,5 @@ package final class SettlementJob: DeadlineHeapElement, @unchecked Sendable {
     var hasOutdatedKey: Bool { keyGeneration < owner.performer.credentials.generation }
 
     /// Whether the job cannot finish before a deadline.
-    func rests(beyond deadline: Duration) -> Bool { writes == 0 && (nextAttempt.map { $0 > deadline } ?? false) }
+    func isIdle(until deadline: Duration) -> Bool { writes == 0 && (nextAttempt.map { $0 > deadline } ?? false) }
 }

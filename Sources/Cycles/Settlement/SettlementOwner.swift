@@ -1,6 +1,6 @@
 /// The client for which a settlement or release is performed.
 package struct SettlementOwner: Sendable {
-    /// Sends requests with the present key of the client, and reports events with its tenant.
+    /// Sends requests with the client's present key, and reports events with its tenant.
     package let performer: OperationPerformer
     package let identity: SettlementIdentity
 
@@ -15,8 +15,8 @@ package struct SettlementOwner: Sendable {
 
 /// The owner of journal records: the tenant of clients or, without one, their API key.
 ///
-/// Clients, guards and settlements of one tenant share the object, and with it the records of the tenant. The object
-/// leaves the journal when the last of them is gone.
+/// Clients, guards and settlements of one tenant share this object and, through it, the tenant's records. The object
+/// leaves the journal when the last reference to it is gone.
 package final class SettlementIdentity: Sendable {
     /// Distinguishes the identity from all others of its engine.
     package let number: Int

@@ -1,16 +1,16 @@
-/// Settlements whose records are in files, which several processes find.
+/// Settlements whose records are in files that several processes can find.
 extension SettlementQueue {
-    /// The pause while another process makes an attempt, give or take a fifth.
+    /// The pause while another process makes an attempt, plus or minus one fifth.
     private static let pauseWhileBusy = Duration.seconds(5)
 
-    /// The shortest time between two searches for records of processes that have ended.
+    /// The minimum interval between two searches for records of processes that have ended.
     private static let sweepInterval = Duration.seconds(60)
 
     /// Begins the settlements in a journal, except those of reservations that are being settled.
     /// - Parameters:
     ///   - owner: The first client of the identity.
     ///   - errand: The errand that loaded the records.
-    ///   - wall: The time by the wall clock, in milliseconds since 1970.
+    ///   - wall: The wall-clock time, in milliseconds since 1970.
     ///   - randomness: Returns numbers from 0 up to 1.
     package mutating func replay(
         _ records: [SettlementRecord],
@@ -32,14 +32,14 @@ extension SettlementQueue {
                 queue.ledger.enter(job, after: errand)
                 job.isHurried = queue.ledger.isAwaited(job)
                 if queue.refuseOutdated(record, job, at: wall, &actions) { continue }
-                queue.rest(job, record, now: now, wall: wall, randomness: randomness())
+                queue.scheduleAttempt(job, record, now: now, wall: wall, randomness: randomness())
             }
         }
     }
 
-    /// Takes the answer to the claim on a job's record file.
+    /// Handles the answer to the claim on a job's record file.
     /// - Parameters:
-    ///   - wall: The time by the wall clock, in milliseconds since 1970.
+    ///   - wall: The wall-clock time, in milliseconds since 1970.
     ///   - randomness: From 0 up to 1.
     package mutating func claimed(
         _ job: SettlementJob,
@@ -63,17 +63,17 @@ extension SettlementQueue {
                 queue.postpone(job, record, pause: pause, now: now, wall: wall, randomness: randomness, &actions)
             case .gone, .rejected:
                 guard job.isReplay else {
-                    // The spend of this process is sent without its file: the server decides.
+                    // Spend of this process is sent without a file: the server detects duplicates by the key.
                     actions.append(.send(job, job.machine.request, .done))
                     return
                 }
-                queue.vanish(job, claim, &actions)
+                queue.endReplay(job, claim, &actions)
             }
         }
     }
 
-    /// Lets a job wait for the attempts of other processes.
-    /// - Parameter pause: The shortest wait.
+    /// Delays a job until the attempts of other processes have ended.
+    /// - Parameter pause: The minimum delay.
     private mutating func postpone(
         _ job: SettlementJob,
         _ record: SettlementRecord?,
@@ -86,15 +86,15 @@ extension SettlementQueue {
         _ = slowLane.leave(job)
         if let record { job.machine.reload(record, isReplay: job.isReplay) }
         if isShutDown {
-            strand(job, &actions)
+            endUnsettled(job, &actions)
         } else {
-            rest(job, record, atLeast: pause, now: now, wall: wall, randomness: randomness)
+            scheduleAttempt(job, record, atLeast: pause, now: now, wall: wall, randomness: randomness)
             tellIfLate(job, &actions)
         }
     }
 
-    /// Schedules the attempt of a record in a file.
-    private mutating func rest(
+    /// Schedules the next attempt of a record in a file.
+    private mutating func scheduleAttempt(
         _ job: SettlementJob,
         _ record: SettlementRecord?,
         atLeast pause: Duration = .zero,
@@ -110,7 +110,8 @@ extension SettlementQueue {
         if delay > .zero || !job.isSlow { park(job, until: now + delay) } else { putInLine(job) }
     }
 
-    /// Looks for records of processes that have ended, with the slow settlements that are due.
+    /// Searches for records of processes that have ended when slow settlements are due, at most once per
+    /// ``sweepInterval``.
     mutating func sweepIfDue(_ due: [SettlementJob], _ now: Duration, _ actions: inout SettlementActions) {
         guard hasJournal, !isShutDown, due.contains(where: \.isSlow),
             lastSweep.map({ now - $0 >= SettlementQueue.sweepInterval }) ?? true
@@ -122,8 +123,8 @@ extension SettlementQueue {
         }
     }
 
-    /// Ends a replay whose file is gone.
-    private mutating func vanish(_ job: SettlementJob, _ claim: RecordClaim, _ actions: inout SettlementActions) {
+    /// Ends a replay whose file no longer exists.
+    private mutating func endReplay(_ job: SettlementJob, _ claim: RecordClaim, _ actions: inout SettlementActions) {
         if case .rejected(let reason) = claim {
             let refusal = CyclesError.validation(.rejected(job.reservationID, reason))
             finish(job, .failure(refusal), keepsRecord: true, &actions)
@@ -136,7 +137,7 @@ extension SettlementQueue {
     }
 
     /// Gives up an event that the server might charge twice.
-    /// - Returns: Whether the record is one.
+    /// - Returns: Whether the record is such an event.
     private mutating func refuseOutdated(
         _ record: SettlementRecord,
         _ job: SettlementJob,
@@ -150,7 +151,7 @@ extension SettlementQueue {
 }
 
 extension SettlementJob {
-    /// The delay after an attempt of a record that an earlier process left; nil for any other work, and after a failure
+    /// The delay after an attempt of a record that an earlier process left. Nil for other work, and after a failure
     /// that allows slow rounds only. Fast retries would be repeated by each process that starts.
     func backOff(at wall: Int64, randomness: Double) -> Duration? {
         guard isReplay, !machine.isSlow, var record = machine.record else { return nil }
@@ -171,7 +172,7 @@ extension ValidationIssue {
     fileprivate static func rejected(_ id: ReservationID, _ reason: String?) -> ValidationIssue {
         ValidationIssue(
             field: "reservationID",
-            message: "is \(id), which another process has set aside: \(reason ?? "it did not write down why")"
+            message: "is \(id), which another process has set aside: \(reason ?? "no reason was recorded")"
         )
     }
 }

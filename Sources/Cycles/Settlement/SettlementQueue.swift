@@ -1,9 +1,9 @@
-/// Decides for all settlements and releases of clients that share a core when to send, store, report and finish them.
+/// Decides when to send, store, report and finish each settlement and release of the clients that share a core.
 ///
-/// A value without transport, clock or disk; noncopyable, since it owns its jobs. Its methods take inputs and the time,
-/// and return actions that ``SettlementEngine`` performs in their order.
+/// A value without transport, clock or disk; noncopyable because it owns its jobs. Its methods take inputs and the
+/// time, and return actions. ``SettlementEngine`` performs the actions in order.
 ///
-/// Settlements whose fast retries are used up, and those that an earlier process left, are slow: see ``SlowLane``.
+/// Settlements without fast retries left, and settlements that an earlier process left, are slow: see ``SlowLane``.
 package struct SettlementQueue: ~Copyable {
     let policy: RetryPolicy
     /// Whether records are stored.
@@ -46,15 +46,15 @@ package struct SettlementQueue: ~Copyable {
         claims.claim(ReservationClaims.Key(id, of: identity))
     }
 
-    /// Ends the claim of a guard whose hold is left to expire.
+    /// Ends the claim of a guard that leaves its hold to expire.
     package mutating func endClaim(_ id: ReservationID, of identity: Int) {
         claims.end(ReservationClaims.Key(id, of: identity))
     }
 
     /// Begins a settlement or release.
     /// - Parameters:
-    ///   - isAwaited: Whether a caller waits. The caller gets `queued` once the inline budget has passed, or as soon as
-    ///     the next attempt cannot begin within it.
+    ///   - isAwaited: Whether a caller waits. The caller receives `queued` once the inline budget has passed, or as
+    ///     soon as the next attempt cannot begin within the budget.
     ///   - errand: The errand that the work belongs to, for flushes.
     package mutating func begin(
         _ work: SettlementStateMachine.Work,
@@ -81,7 +81,7 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// Takes the end of a write of a job's record.
+    /// Handles the end of a write of a job's record.
     package mutating func stored(_ job: SettlementJob, isWritten: Bool) -> SettlementActions {
         act { queue, actions in
             job.writes -= 1
@@ -92,13 +92,13 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// Takes the return of the observer from the report of a retry. Only now is the caller told that the retry comes
-    /// too late, since the observer may have changed the key and so started the next attempt.
+    /// Handles the observer's return from the report of a retry. A waiting caller is told only now that the retry comes
+    /// too late, since the observer may have replaced the key and so started the next attempt.
     package mutating func reported(_ job: SettlementJob) -> SettlementActions {
         act { queue, actions in queue.tellIfLate(job, &actions) }
     }
 
-    /// Takes the result of a job's request.
+    /// Handles the result of a job's request.
     /// - Parameters:
     ///   - randomness: From 0 up to 1; used after a failure only.
     ///   - wall: The time at which the request was sent, in milliseconds since 1970.
@@ -124,7 +124,7 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// Takes the end of the removal of a job's record.
+    /// Handles the removal of a job's record.
     package mutating func forgotten(_ job: SettlementJob) -> SettlementActions {
         act { queue, _ in queue.ledger.leave(job) }
     }
@@ -134,11 +134,11 @@ package struct SettlementQueue: ~Copyable {
         act { queue, actions in queue.attend(now, &actions) }
     }
 
-    /// Attempts all work of clients with an API key that was replaced. The new one is in use already.
+    /// Attempts all work of clients whose API key was replaced. The new key is in use already.
     package mutating func keyChanged(of key: ObjectIdentifier, now: Duration) -> SettlementActions {
         act { queue, actions in
             queue.slowLane.probeAgain(key)
-            queue.hurry(now, &actions) { $0.owner.keyID == key }
+            queue.makeDue(now, &actions) { $0.owner.keyID == key }
         }
     }
 
@@ -146,17 +146,17 @@ package struct SettlementQueue: ~Copyable {
     package mutating func shutDown() -> SettlementActions {
         act { queue, actions in
             queue.isShutDown = true
-            let stranded = queue.scheduled.all.filter { $0.nextAttempt != nil } + queue.slowLane.removeAll()
-            for job in stranded { queue.strand(job, &actions) }
+            let unsettled = queue.scheduled.all.filter { $0.nextAttempt != nil } + queue.slowLane.removeAll()
+            for job in unsettled { queue.endUnsettled(job, &actions) }
         }
     }
 
-    /// Attempts everything now, and calls back once no present job or errand, and none that follows from one, can
+    /// Attempts all pending work now. Calls back once no present job or errand, and no job that results from one, can
     /// finish before the deadline.
     /// - Parameters:
     ///   - id: Identifies the flush for ``endFlush(_:)``.
-    ///   - identity: The identity whose work is meant; nil for all.
-    ///   - includesReplays: Whether to attempt and wait for settlements that an earlier process left, too.
+    ///   - identity: The identity whose work is flushed; nil for all.
+    ///   - includesReplays: Whether to include settlements that an earlier process left.
     package mutating func flush(
         _ id: UInt64,
         of identity: Int? = nil,
@@ -166,7 +166,7 @@ package struct SettlementQueue: ~Copyable {
         _ completion: @escaping @Sendable (FlushReport) -> Void
     ) -> SettlementActions {
         act { queue, actions in
-            queue.hurry(now, &actions) { $0.belongs(to: identity) && (includesReplays || !$0.isReplay) }
+            queue.makeDue(now, &actions) { $0.belongs(to: identity) && (includesReplays || !$0.isReplay) }
             queue.ledger.begin(id, deadline, of: identity, includesReplays: includesReplays, completion)
         }
     }
@@ -177,7 +177,7 @@ package struct SettlementQueue: ~Copyable {
     }
 
     /// Begins an errand, for flushes to wait for.
-    /// - Parameter isReplay: Whether it leads to settlements that an earlier process left.
+    /// - Parameter isReplay: Whether the errand leads to settlements that an earlier process left.
     package mutating func beginErrand(of identity: Int, isReplay: Bool = false) -> Errand {
         ledger.beginErrand(of: identity, isReplay: isReplay)
     }
@@ -193,7 +193,7 @@ package struct SettlementQueue: ~Copyable {
         body(&self, &actions)
         while let job = slowLane.next() { send(job, &actions) }
         for flush in ledger.takeFinished(among: scheduled) { actions.append(.endFlush(flush.report, flush.completion)) }
-        // The alarm is set only to earlier times: an early alarm costs less than setting it for each job.
+        // The alarm is moved to earlier times only: an early alarm costs less than setting the alarm for each job.
         if let next = nextEvent, alarm.map({ next < $0 }) ?? true {
             alarm = next
             actions.alarm = next
@@ -220,8 +220,8 @@ package struct SettlementQueue: ~Copyable {
         sweepIfDue(due, now, &actions)
     }
 
-    /// Makes the waiting jobs that match due, except those that the server asked to wait.
-    private mutating func hurry(
+    /// Makes the matching jobs due now, except those that the server asked to wait.
+    private mutating func makeDue(
         _ now: Duration,
         _ actions: inout SettlementActions,
         where matches: (SettlementJob) -> Bool
@@ -290,7 +290,7 @@ package struct SettlementQueue: ~Copyable {
         _ now: Duration,
         _ actions: inout SettlementActions
     ) {
-        // A refusal of an earlier key does not delay the present one.
+        // A refusal of an earlier key does not delay the present key.
         let isOutdated = error.isAboutKey && job.hasOutdatedKey
         let delay = isOutdated ? floor : chosen
         let retry = ScheduledRetry(
@@ -307,13 +307,13 @@ package struct SettlementQueue: ~Copyable {
         }
         actions.append(.reportRetry(job, retry, leavesLog: leavesLog))
         if isStored, let record = job.machine.record {
-            // Stores the wait that the server asked for, which holds after a restart too, or repeats a failed write.
+            // Stores the delay that the server requested, so that it survives a restart, or repeats a failed write.
             store(job, record, floor: floor > .zero ? floor : nil, isSentNext: false, &actions)
         }
         job.isHurried = false
         leavePlace(job, .failure(error), holdsUp: isOutdated ? nil : now + delay)
         if isShutDown {
-            strand(job, &actions)
+            endUnsettled(job, &actions)
             return
         }
         job.isSlow = job.isSlow || job.machine.isSlow
@@ -323,9 +323,9 @@ package struct SettlementQueue: ~Copyable {
 
     /// Frees the place of a slow job in the slow lane.
     ///
-    /// After a 401 the other jobs with the key wait as long as this one, since the server would refuse their key as
-    /// well.
-    /// - Parameter time: The time of the job's next attempt; nil if it has none, or if its key was outdated.
+    /// After a 401, the other jobs with the key wait as long as this job, because the server would refuse their key
+    /// too.
+    /// - Parameter time: The time of the job's next attempt; nil if there is none, or if the refused key was outdated.
     private mutating func leavePlace(
         _ job: SettlementJob,
         _ result: Result<Settlement, CyclesError>,
@@ -342,7 +342,7 @@ package struct SettlementQueue: ~Copyable {
         }
     }
 
-    /// Tells a waiting caller that the next attempt comes too late, once the outcome of the journal write is known.
+    /// Tells a waiting caller that the next attempt comes too late, once the journal write has ended.
     mutating func tellIfLate(_ job: SettlementJob, _ actions: inout SettlementActions) {
         guard let awaitedUntil = job.awaitedUntil, let nextAttempt = job.nextAttempt, awaitedUntil < nextAttempt,
             job.isDurable || job.writes == 0
@@ -375,13 +375,13 @@ package struct SettlementQueue: ~Copyable {
     }
 
     /// Ends a job without a further attempt.
-    mutating func strand(_ job: SettlementJob, _ actions: inout SettlementActions) {
+    mutating func endUnsettled(_ job: SettlementJob, _ actions: inout SettlementActions) {
         guard job.isDurable else {
-            // The server did not refuse it: a file that exists despite a reported write error stays.
+            // The server did not refuse the settlement: a file that exists despite a reported write error stays.
             finish(job, .failure(job.lastError ?? .cancelled), keepsRecord: true, &actions)
             return
         }
-        // The next client replays it.
+        // The next client replays the record.
         claims.leave(job, isOver: false)
         if job.awaitedUntil != nil { tellQueued(job, &actions) }
         end(job)

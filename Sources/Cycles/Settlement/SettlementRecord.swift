@@ -1,32 +1,32 @@
 /// The data that settles one reservation, in this process or after a restart.
 ///
-/// Bodies are encoded once, since the server compares the bytes of all requests under one key.
+/// Bodies are encoded once, because the server compares the bytes of all requests with one key.
 package struct SettlementRecord: Sendable {
     /// The kind of request that charges the spend.
     package enum Mode: String, Sendable {
         /// A commit of the reservation.
         case commit
-        /// An event, since the reservation can no longer be committed.
+        /// An event, because the reservation can no longer be committed.
         case event
     }
 
     /// The body of a request, and the parts of it that the client needs.
     package struct Body: Sendable {
         package let json: [UInt8]
-        /// The key inside the body; nil if another client wrote a body without a key.
+        /// The idempotency key in the body; nil if another client wrote a body without a key.
         package let idempotencyKey: IdempotencyKey?
         /// The unit of the amount; nil if the record comes from a journal.
         package let unit: BudgetUnit?
     }
 
-    /// The member `commit_body` of a file: other clients leave it out of an event's record or write `null`.
+    /// The member `commit_body` of a record file. For an event, other clients omit the member or write `null`.
     package enum CommitMember: Hashable, Sendable {
         case object([UInt8])
         case null
         case absent
     }
 
-    /// The event that can replace a commit. For a commit of this process, the event is encoded only when it is needed.
+    /// The event that can replace a commit. For a commit of this process, the event is encoded only when needed.
     private indirect enum Event: Sendable {
         case body([UInt8])
         case ofCommit(CommitRequest, Subject, Action)
@@ -37,7 +37,7 @@ package struct SettlementRecord: Sendable {
         case event(commit: CommitMember)
     }
 
-    /// A member of a file that this version does not know. It is kept when the file is rewritten.
+    /// A member of a record file that this version does not know. It is kept when the file is rewritten.
     package struct UnknownMember: Hashable, Sendable {
         package let name: String
         package let value: [UInt8]
@@ -48,17 +48,17 @@ package struct SettlementRecord: Sendable {
     package let baseURL: String
     /// The time at which the spend was recorded, in milliseconds since 1970.
     package let recordedAtMilliseconds: Int64
-    /// The earliest time of the next attempt, as the server asked, in milliseconds since 1970.
+    /// The earliest time of the next attempt that the server allows, in milliseconds since 1970.
     package var notBeforeMilliseconds: Int64?
-    /// The time at which the last attempt began, in milliseconds since 1970, which is the time of its file; 0 if there was
-    /// none.
+    /// The time at which the last attempt began, in milliseconds since 1970; 0 if there was none. It is also the
+    /// modification time of the record's file.
     package var attemptedAtMilliseconds: Int64 = 0
     package var unknown: [UnknownMember] = []
     /// The body of the request in the present mode.
     private(set) package var body: Body
     private var content: Content
 
-    /// A record for spend of this process.
+    /// Creates a record for spend of this process.
     /// - Parameters:
     ///   - commit: The commit request; all its values are valid.
     ///   - subject: The reservation's subject, with the client's defaults.
@@ -82,9 +82,9 @@ package struct SettlementRecord: Sendable {
         content = .commit(fallback: .ofCommit(commit, subject, action))
     }
 
-    /// A record for spend of this process that has no reservation.
+    /// Creates a record for spend of this process that has no reservation.
     /// - Parameters:
-    ///   - event: The request that charges the spend. The id of the record is `event:` and its idempotency key.
+    ///   - event: The request that charges the spend. The record's id is `event:` followed by the idempotency key.
     ///   - unit: The unit of the amount.
     package init(
         _ event: Operation<EventCreateResponse>,
@@ -99,8 +99,8 @@ package struct SettlementRecord: Sendable {
         content = .event(commit: .null)
     }
 
-    /// A record from a journal.
-    /// - Returns: Nil if the body of the mode is missing.
+    /// Creates a record from the contents of a journal.
+    /// - Returns: Nil if the mode's body is missing.
     package init?(
         reservationID: ReservationID,
         baseURL: String,
@@ -130,7 +130,7 @@ package struct SettlementRecord: Sendable {
         }
     }
 
-    /// The member `commit_body` of the file.
+    /// The member `commit_body` of the record file.
     package var commit: CommitMember {
         switch content {
         case .commit: .object(body.json)
@@ -138,10 +138,10 @@ package struct SettlementRecord: Sendable {
         }
     }
 
-    /// The name of the metadata that marks a charge of the estimate, and its value.
+    /// The name and value of the metadata that marks a charge of the estimate.
     package static let estimateMark = (name: "actual_source", value: JSONValue.string("estimate"))
 
-    /// Whether the amount is the estimate, since no usable amount was known.
+    /// Whether the amount is the estimate, because no usable amount was known.
     package var chargesEstimate: Bool {
         // A record of this process needs no parsing.
         let metadata: JSONValue? =
@@ -167,11 +167,11 @@ package struct SettlementRecord: Sendable {
     }
 
     /// Switches to event mode.
-    /// - Returns: False if the record has no event; it is then unchanged.
+    /// - Returns: False, and no change, if the record has no event.
     package mutating func becomeEvent() -> Bool {
         guard case .commit(let fallback?) = content, let json = eventBody else { return false }
         content = .event(commit: .object(body.json))
-        // The event has the key of the commit, unless another client wrote the record.
+        // The event has the commit's key, unless another client wrote the record.
         let key = if case .body = fallback { SettlementRecord.key(in: json) } else { body.idempotencyKey }
         body = Body(json: json, idempotencyKey: key, unit: body.unit)
         return true
@@ -191,10 +191,10 @@ package struct SettlementRecord: Sendable {
         return body.idempotencyKey.map { event.encoded(key: $0) }
     }
 
-    /// The remaining wait that the server asked for.
+    /// The rest of the delay that the server requested.
     ///
-    /// The wait ends at most one hour after the last attempt, so that restarts do not prolong it. An attempt in the future
-    /// was stamped by a wrong clock: the hour then counts from ``recordedAtMilliseconds``, by that clock.
+    /// The delay ends at most one hour after the last attempt, so that restarts do not prolong it. An attempt time in
+    /// the future comes from a wrong clock. The hour then counts from ``recordedAtMilliseconds``.
     /// - Parameter wall: The present time, in milliseconds since 1970.
     package func remainingWait(at wall: Int64) -> Duration {
         guard let notBeforeMilliseconds else { return .zero }
@@ -204,10 +204,10 @@ package struct SettlementRecord: Sendable {
         return .milliseconds(max(0, end.saturatingSubtracting(max(wall, written))))
     }
 
-    /// The remaining time until the next attempt of whichever process finds the record in a file.
+    /// The time until the next attempt by any process that finds the record in a file.
     ///
-    /// It grows with the time that the settlement already takes: from 5 seconds after the last attempt to 15 minutes, give
-    /// or take a fifth. An attempt in the future, by a clock that was wrong, counts as one of now.
+    /// It grows with the age of the settlement: from 5 seconds after the last attempt to 15 minutes, plus or minus one
+    /// fifth. An attempt time in the future comes from a wrong clock and counts as now.
     /// - Parameters:
     ///   - wall: The present time, in milliseconds since 1970.
     ///   - randomness: From 0 up to 1.
@@ -219,7 +219,7 @@ package struct SettlementRecord: Sendable {
         return .milliseconds(min(max(due.saturatingSubtracting(wall), 0), 900_000))
     }
 
-    /// Whether the server may have forgotten the key of an event that an earlier attempt has charged already. Deployed
+    /// Whether the server may have forgotten the key of an event that an earlier attempt has already charged. Deployed
     /// servers remember such keys for 7 days.
     /// - Parameter wall: The present time, in milliseconds since 1970.
     package func isOutdatedEvent(at wall: Int64) -> Bool {

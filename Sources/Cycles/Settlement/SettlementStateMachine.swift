@@ -1,25 +1,25 @@
-/// Settles or releases one reservation. A value that takes the answer to each request and returns the next step.
+/// Settles or releases one reservation: takes the answer to each request and returns the next step.
 package struct SettlementStateMachine: Sendable {
-    /// The intended ending of the reservation.
+    /// The work to perform on the reservation.
     package enum Work: Sendable {
         /// Charge the spend in the record.
         indirect case settle(SettlementRecord)
-        /// Release the hold. `leaseEnd` is the known end of the lease, after which no hold is left.
+        /// Release the hold. `leaseEnd` is the known end of the lease, after which no hold remains.
         case release(ReleaseRequest, leaseEnd: Duration?)
     }
 
-    /// A request with everything that it carries.
+    /// A request with all its contents.
     package enum Request: Sendable {
         case commit(SettlementRecord.Body)
         case event(SettlementRecord.Body)
-        /// `getReservation`, to learn how a reservation was settled before.
+        /// `getReservation`, to find out whether and how a reservation has been settled.
         case lookUp
         case release(ReleaseRequest)
 
-        /// Whether it belongs to a settlement.
+        /// Whether the request belongs to a settlement.
         package var isSettlement: Bool { if case .release = self { false } else { true } }
 
-        /// The operation of the specification.
+        /// The operation's identifier in the specification.
         package var operation: String {
             switch self {
             case .commit: "commitReservation"
@@ -43,23 +43,23 @@ package struct SettlementStateMachine: Sendable {
         case send
         /// Send ``request`` once the changed record is on disk.
         case storeAndSend
-        /// Send ``request`` after a delay. `floor` is the part of it that the server asked for.
+        /// Send ``request`` after a delay. `floor` is the minimum delay that the server requested.
         case wait(Duration, floor: Duration, because: CyclesError)
-        /// The reservation is settled or released, or the server has refused for good.
+        /// The reservation is settled or released, or the server has refused permanently.
         case finished(Result<Settlement, CyclesError>)
     }
 
     private struct Doubt {
         let error: CyclesError
-        /// Whether another request may have used the key, so that only a commit counts as settled.
+        /// Whether another request may have used the key. If so, only a commit counts as settled.
         let isMismatch: Bool
     }
 
     private(set) package var work: Work
     private var delays: RetryDelays
-    /// The failure that a look-up of the reservation has to explain; nil if there is no look-up.
+    /// The failure that a look-up of the reservation has to explain; nil if no look-up is needed.
     private var doubt: Doubt?
-    /// Whether fast retries are used up.
+    /// Whether no fast retry is left.
     private(set) package var isSlow = false
 
     package init(_ work: Work, _ policy: RetryPolicy) {
@@ -79,12 +79,12 @@ package struct SettlementStateMachine: Sendable {
     /// The record of a settlement; nil for a release.
     package var record: SettlementRecord? { if case .settle(let record) = work { record } else { nil } }
 
-    /// Takes the record as its file has it: another process may have switched it to an event.
-    /// - Parameter isReplay: Whether the record came from a file in the first place, so that nothing is known beyond it.
+    /// Adopts the record from its file: another process may have switched it to an event.
+    /// - Parameter isReplay: Whether the record originally came from a file, so that nothing else is known about it.
     package mutating func reload(_ found: SettlementRecord, isReplay: Bool) {
         guard case .settle(let record) = work else { return }
         switch (record.mode, found.mode) {
-        // The switch could not be written. It is not undone.
+        // The switch to an event could not be written. It is not undone.
         case (.event, .commit): return
         case (.commit, .event): doubt = nil
         case (.commit, .commit), (.event, .event): guard isReplay else { return }
@@ -98,7 +98,7 @@ package struct SettlementStateMachine: Sendable {
         Settlement(outcome, chargedEstimate: record?.chargesEstimate ?? false)
     }
 
-    /// The refusal of work on a reservation that is being settled already.
+    /// The error for work on a reservation that is already being settled.
     package func alreadySettling(_ id: ReservationID) -> ValidationIssue {
         if let record, record.mode == .event, let key = record.body.idempotencyKey {
             return ValidationIssue(
@@ -112,7 +112,7 @@ package struct SettlementStateMachine: Sendable {
         )
     }
 
-    /// Takes the answer to ``request``.
+    /// Handles the answer to ``request``.
     /// - Parameter randomness: From 0 up to 1; used for the delay after a failure.
     package mutating func answered(
         _ result: Result<Answer, CyclesError>,
@@ -181,7 +181,7 @@ package struct SettlementStateMachine: Sendable {
         case .unauthorized, .mismatch, .unclassified, .rejected: return .finished(.failure(error))
         case .retry, .throttled:
             let floor = RetryDelays.floor(error)
-            guard let next = delays.nextFast(goesOn: timeLeft != nil, randomness: randomness) else {
+            guard let next = delays.nextFast(isUnlimited: timeLeft != nil, randomness: randomness) else {
                 return .finished(.failure(error))
             }
             let delay = max(next, floor)

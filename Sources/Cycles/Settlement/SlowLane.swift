@@ -1,7 +1,7 @@
-/// The slow settlements that are due, in one line for each API key.
+/// The slow settlements that are due, in one queue for each API key.
 ///
-/// A round begins with one request that probes the key. Once an answer has shown that the server accepts the key, up to
-/// 8 requests with it are in flight at a time. All keys together have 8 requests in flight at most, and take turns.
+/// A round begins with one request that probes the key. Once an answer shows that the server accepts the key, up to 8
+/// requests with the key are in flight at a time. All keys together have at most 8 requests in flight, and take turns.
 struct SlowLane {
     private static let width = 8
 
@@ -28,7 +28,7 @@ struct SlowLane {
         change(job.owner.keyID) { $0.jobs.append(job) }
     }
 
-    /// Removes the next job to send; nil if none waits or no place is free.
+    /// Removes the next job to send; nil if no job waits or no place is free.
     mutating func next() -> SettlementJob? {
         while inFlight < SlowLane.width, !turns.isEmpty {
             let job: SettlementJob? = change(turns.removeFirst()) { line in
@@ -44,7 +44,7 @@ struct SlowLane {
         return nil
     }
 
-    /// Frees the place of a job. Returns false if it has none.
+    /// Frees a job's place. Returns false if the job has none.
     mutating func leave(_ job: SettlementJob) -> Bool {
         guard job.holdsPlace else { return false }
         job.holdsPlace = false
@@ -67,7 +67,7 @@ struct SlowLane {
     /// Removes and returns all jobs that have not been sent.
     mutating func removeAll() -> [SettlementJob] { lines.keys.flatMap { removeAll(of: $0) } }
 
-    /// Changes the line of a key, and gives the key a turn if it may send.
+    /// Changes the queue of a key, and gives the key a turn if it may send.
     @discardableResult
     private mutating func change<Result>(_ key: ObjectIdentifier, _ body: (inout Line) -> Result) -> Result {
         var line = lines.removeValue(forKey: key) ?? Line()
@@ -79,7 +79,7 @@ struct SlowLane {
             line.isReady = true
             turns.append(key)
         }
-        // A new round of a key that has nothing to send begins with a probe.
+        // The next round of a key whose line is removed begins with a probe.
         if !line.isIdle || line.isReady { lines[key] = line }
         return result
     }

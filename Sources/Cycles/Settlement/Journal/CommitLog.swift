@@ -1,22 +1,22 @@
-/// One commit log of this process: its live records, the batch that is next, and the place for it.
+/// One commit log of this process: its live records, the next batch, and the batch's place in the file.
 ///
-/// A value without a file: ``OpenLog`` writes and syncs for it. A batch stays the next one until a sync covers it, so that
-/// drops which are written but not synced are written again in the same place, with whatever came after them.
+/// A value without a file: ``OpenLog`` writes and syncs for it. A batch remains the next batch until a sync covers it.
+/// Drops that are written but not synced are written again in the same place, followed by newer frames.
 package struct CommitLog: Sendable {
-    /// A record among those of all clients of the process.
+    /// Identifies a record among those of all clients of the process.
     package struct Key: Hashable, Sendable {
         /// The number of the client.
         package let client: Int
         package let id: ReservationID
     }
 
-    /// A record that is not settled yet.
+    /// A record that is not settled.
     package struct Record: Hashable, Sendable {
         /// The folder of the record's identity.
         package let fingerprint: String
-        /// The record, as its record file would hold it.
+        /// The record, encoded as in a record file.
         package let contents: [UInt8]
-        /// When the last attempt began, in milliseconds since 1970; 0 if there was none.
+        /// The time at which the last attempt began, in milliseconds since 1970; 0 if there was none.
         package let attemptedAtMilliseconds: Int64
 
         var frame: CommitLogFormat.Frame {
@@ -26,20 +26,20 @@ package struct CommitLog: Sendable {
 
     private typealias Format = CommitLogFormat
 
-    /// The longest id whose drop fits into the block that is kept for it.
+    /// The longest id whose drop fits into the block reserved for it.
     private static let longestID = 3_072
 
     package let id: CommitLogFormat.LogID
     package let size: Int
-    /// The records that are not settled yet.
+    /// The records that are not settled.
     package private(set) var live: [Key: Record] = [:]
     private var place = CommitLogFormat.BatchNumber(generation: 1, number: 1)
-    /// Where the next batch begins.
+    /// The position at which the next batch begins.
     private var offset = CommitLogFormat.blockSize
-    /// The frames of the next batch, and the bytes that they take.
+    /// The frames of the next batch, and their size in bytes.
     private var frames: [CommitLogFormat.Frame] = []
     private var frameBytes = 0
-    /// The number of frames that are written, though not synced.
+    /// The number of frames that are written but not synced.
     private var written = 0
 
     package init(_ id: CommitLogFormat.LogID, size: Int) {
@@ -47,11 +47,11 @@ package struct CommitLog: Sendable {
         self.size = size
     }
 
-    /// The size of a log that begins with some records: 64 KiB for the first log of a process, and 1 MiB for its
-    /// successors, unless the records need more. Nil if no log is large enough.
+    /// The size of a log that begins with the given records: 64 KiB for the first log of a process and 1 MiB for its
+    /// successors, or more if the records need more. Nil if no log is large enough.
     package static func size(for records: some Sequence<Record>, isFirst: Bool) -> Int? {
         let (count, bytes) = records.reduce((0, 0)) { ($0.0 + 1, $0.1 + $1.frame.count) }
-        // Twice the room, so that the log is not full at once.
+        // Twice the required room, so that the log is not full immediately.
         let needed = 2 * (Format.blockSize + Format.batchSize(frames: bytes) + count * Format.blockSize)
         var size = isFirst ? 1 << 16 : 1 << 20
         while size < needed { size *= 2 }
@@ -60,13 +60,13 @@ package struct CommitLog: Sendable {
 
     // MARK: Records
 
-    /// Whether a log may have a record at all.
+    /// Whether the record is small enough for any log.
     package static func mayHold(_ id: ReservationID, _ contents: [UInt8]) -> Bool {
         id.rawValue.utf8.count <= longestID && contents.count <= SettlementRecord.maxBytes
     }
 
-    /// Adds a record to the next batch, in place of one for the same reservation.
-    /// - Returns: Whether there is room for it, and for dropping all live records one by one.
+    /// Adds a record to the next batch, replacing the reservation's earlier record.
+    /// - Returns: Whether the log has room for the record, and for dropping each live record in a batch of its own.
     package mutating func put(_ key: Key, _ record: Record) -> Bool {
         let frame = record.frame
         let blocks = live.count + (live[key] == nil ? 1 : 0)
@@ -78,7 +78,7 @@ package struct CommitLog: Sendable {
         return true
     }
 
-    /// Forgets a record with the next batch. Nothing happens if the log does not have it.
+    /// Adds the drop of a record to the next batch. Does nothing if the log does not have the record.
     package mutating func drop(_ key: Key) {
         guard let record = live.removeValue(forKey: key) else { return }
         append(.drop(fingerprint: record.fingerprint, key.id))
@@ -91,33 +91,33 @@ package struct CommitLog: Sendable {
 
     // MARK: Batches
 
-    /// Whether the next batch has frames that are not written.
+    /// Whether the next batch has unwritten frames.
     package var hasUnwritten: Bool { written < frames.count }
 
     /// Whether the next batch has frames.
     package var hasUnsynced: Bool { !frames.isEmpty }
 
-    /// Whether the log is so full that a successor is soon needed.
+    /// Whether the log is so full that a successor is needed soon.
     package var isAlmostFull: Bool { offset + live.count * Format.blockSize > size / 2 }
 
-    /// The next batch and its place.
+    /// Returns the next batch and its place.
     package mutating func write() -> (bytes: [UInt8], offset: Int) {
         written = frames.count
         return (Format.batch(frames, place, in: id), offset)
     }
 
-    /// The batch that was written last is on disk: another follows it.
+    /// Begins another batch after the batch that was written last is on disk.
     package mutating func synced() {
         guard !frames.isEmpty else { return }
         offset += Format.batchSize(frames: frameBytes)
         place.number += 1
         (frames, frameBytes, written) = ([], 0, 0)
-        // Nothing in the log is needed any more, not even if the process ends now.
+        // No record in the log is needed any more, not even if the process ends now.
         if live.isEmpty { beginGeneration() }
     }
 
-    /// Forgets all records, which are on disk elsewhere.
-    /// - Returns: A batch without frames, and its place: once it is on disk, earlier batches no longer count.
+    /// Removes all records, which are on disk elsewhere.
+    /// - Returns: A batch without frames, and its place. Once the batch is on disk, earlier batches are invalid.
     package mutating func clear() -> (bytes: [UInt8], offset: Int) {
         (live, frames, frameBytes, written) = ([:], [], 0, 0)
         beginGeneration()

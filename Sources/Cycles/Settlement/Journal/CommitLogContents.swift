@@ -5,36 +5,37 @@ package struct CommitLogContents: Sendable {
         /// The folder of the record's identity.
         package let fingerprint: String
         package let reservationID: ReservationID
-        /// The record, as its record file would hold it.
+        /// The record, encoded as in a record file.
         package let record: [UInt8]
-        /// When the last attempt began, in milliseconds since 1970; 0 if there was none.
+        /// The time at which the last attempt began, in milliseconds since 1970; 0 if there was none.
         package let attemptedAtMilliseconds: Int64
     }
 
-    /// Why a file is no log that this version can read.
+    /// The reason for which this version cannot read a file as a log.
     package enum Defect: Error, Hashable, Sendable, CustomStringConvertible {
         /// Both copies of the header are damaged.
         case noHeader
-        /// A newer version wrote it, and can read it.
+        /// A newer version wrote the log, and can read it.
         case newerVersion(UInt32)
 
         package var description: String {
             switch self {
-            case .noHeader: "it has no header of a commit log"
+            case .noHeader: "it has no commit log header"
             case .newerVersion(let version):
                 "its version \(version) is newer than this client's, \(CommitLogFormat.version); a newer client settles it"
             }
         }
     }
 
-    /// The live records, in the order of their last puts.
+    /// The live records, in the order in which they were last put.
     package private(set) var entries: [Entry] = []
-    /// Why acknowledged frames cannot be read, one text for each batch; empty for a log that is whole or has a torn tail.
+    /// Descriptions of acknowledged frames that cannot be read, one for each batch; empty for a log that is whole or
+    /// has a torn tail.
     package private(set) var damage: [String] = []
-    /// The newest generation that has a valid batch; 0 if there is none.
+    /// The newest generation with a valid batch; 0 if there is none.
     package private(set) var generation: UInt64 = 0
 
-    /// - Throws: ``Defect`` if the file is no log, or one of a newer version.
+    /// - Throws: ``Defect`` if the file is no log, or was written by a newer version.
     package init(of bytes: [UInt8]) throws(Defect) {
         let header = CommitLogFormat.readHeader(bytes)
         guard let header else { throw .noHeader }
@@ -49,7 +50,8 @@ package struct CommitLogContents: Sendable {
             }
             expected = batch.place.number + 1
             let isWhole = CommitLogContents.readFrames(bytes, batch) { live.apply($0) }
-            // The last batch may have been written in part when its process ended, before anything depended on it.
+            // The last batch may be incomplete because the process ended while writing it. Nothing depended on the
+            // batch yet.
             if !isWhole, batch.place != batches.last?.place {
                 damage.append("batch \(batch.place.number) of generation \(generation) has an invalid frame")
             }
@@ -85,7 +87,7 @@ package struct CommitLogContents: Sendable {
 
     // MARK: Batches
 
-    /// The batches of the newest generation. Blocks between them are invalid, or were written by earlier generations.
+    /// The batches of the newest generation. Blocks between them are invalid, or belong to earlier generations.
     private static func newestBatches(
         _ bytes: [UInt8],
         _ log: CommitLogFormat.LogID
@@ -102,7 +104,7 @@ package struct CommitLogContents: Sendable {
 
     // MARK: Frames
 
-    /// Hands over the valid frames of a batch.
+    /// Passes the valid frames of a batch to `body`.
     /// - Returns: Whether all frames are valid.
     private static func readFrames(
         _ bytes: [UInt8],
@@ -113,7 +115,7 @@ package struct CommitLogContents: Sendable {
         var count = 0
         while offset < batch.frames.upperBound {
             guard let payload = CommitLogFormat.readFrame(bytes, at: offset, of: batch) else {
-                // Its length cannot be trusted: the next valid frame may begin anywhere.
+                // The length of an invalid frame cannot be trusted: the next valid frame may begin anywhere.
                 offset += 1
                 continue
             }
@@ -126,7 +128,7 @@ package struct CommitLogContents: Sendable {
         return count == batch.frameCount
     }
 
-    /// The meaning of a frame whose checksum is right; nil if it has none.
+    /// Decodes a frame whose checksum is valid; nil if the frame has no meaning.
     private static func change(_ payload: ArraySlice<UInt8>) -> Change? {
         let start = payload.startIndex + 1 + CommitLogFormat.fingerprintSize
         let fingerprint = String(decoding: payload[(payload.startIndex + 1)..<start], as: UTF8.self)
@@ -151,7 +153,7 @@ package struct CommitLogContents: Sendable {
 }
 
 extension CommitLogFormat {
-    /// The header of a batch, and the place of its frames in the file.
+    /// The header of a batch, and the place of the batch's frames in the file.
     struct BatchHeader {
         let log: LogID
         let place: BatchNumber
@@ -160,7 +162,7 @@ extension CommitLogFormat {
         let seed: UInt32
     }
 
-    /// The header of a log; nil if both copies are damaged.
+    /// Reads the header of a log; nil if both copies are damaged.
     static func readHeader(_ bytes: [UInt8]) -> Header? {
         for offset in [0, headerCopyOffset] where bytes.count >= offset + headerSize {
             let checked = bytes[offset..<offset + headerSize - 4]
@@ -175,7 +177,7 @@ extension CommitLogFormat {
         return nil
     }
 
-    /// The header of the batch that begins at a block boundary; nil if none does.
+    /// Reads the header of the batch that begins at a block boundary; nil if no batch begins there.
     static func readBatchHeader(_ bytes: [UInt8], at start: Int) -> BatchHeader? {
         for offset in [start, start + batchHeaderSize] where bytes.count >= offset + batchHeaderSize {
             let checked = bytes[offset..<offset + batchHeaderSize - 4]
@@ -197,7 +199,7 @@ extension CommitLogFormat {
         return nil
     }
 
-    /// The payload of the frame at an offset; nil if no valid frame begins there.
+    /// Returns the payload of the frame at an offset; nil if no valid frame begins there.
     static func readFrame(_ bytes: [UInt8], at offset: Int, of batch: BatchHeader) -> Range<Int>? {
         let start = offset + frameHeaderSize
         guard start + 1 + fingerprintSize <= batch.frames.upperBound else { return nil }

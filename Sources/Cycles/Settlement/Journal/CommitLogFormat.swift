@@ -1,14 +1,14 @@
-/// The bytes of a commit log: a header block, then batches of frames that each begin on a block boundary. Numbers are
-/// little-endian.
+/// The file format of a commit log: a header block, then batches of frames. Each batch begins on a block boundary.
+/// Numbers are little-endian.
 ///
-/// Headers are there twice, so that a single damaged byte costs one frame at most.
+/// Headers are stored twice, so that a single damaged byte costs one frame at most.
 package enum CommitLogFormat {
     package static let blockSize = 4_096
-    /// The largest log that is read.
+    /// The maximum size of a log, in bytes.
     package static let maxBytes = 64 * 1_024 * 1_024
     package static let version: UInt32 = 1
 
-    /// Tells a log from all others, so that blocks of a removed file never count.
+    /// Distinguishes a log from all others, so that blocks of a removed file are never read as part of it.
     package struct LogID: Hashable, Sendable {
         let high: UInt64
         let low: UInt64
@@ -22,11 +22,11 @@ package enum CommitLogFormat {
         package let id: LogID
     }
 
-    /// The place of a batch in the order of all batches of its log.
+    /// The position of a batch in the order of all batches of its log.
     package struct BatchNumber: Hashable, Comparable, Sendable {
-        /// Grows each time that the log is used again from its start.
+        /// Increases each time the log is reused from its start.
         package var generation: UInt64
-        /// From 1 on in each generation.
+        /// Counts from 1 in each generation.
         package var number: UInt64
 
         package static func < (one: BatchNumber, other: BatchNumber) -> Bool {
@@ -36,12 +36,12 @@ package enum CommitLogFormat {
 
     /// An entry of a batch.
     package enum Frame: Hashable, Sendable {
-        /// A record as its record file would hold it, in place of one for the same reservation.
+        /// Stores a record, encoded as in a record file, in place of the reservation's earlier record.
         case put(fingerprint: String, record: [UInt8], attemptedAtMilliseconds: Int64)
-        /// The reservation has no record in the log any more.
+        /// Removes the reservation's record from the log.
         case drop(fingerprint: String, ReservationID)
 
-        /// The bytes that the frame takes in a batch.
+        /// The size of the frame in a batch, in bytes.
         package var count: Int {
             switch self {
             case .put(_, let record, _): frameHeaderSize + 1 + fingerprintSize + 8 + record.count
@@ -56,20 +56,20 @@ package enum CommitLogFormat {
     static let frameHeaderSize = 8
     static let fingerprintSize = 16
     static let headerMagic: [UInt8] = [0xFF] + Array("CYCLOG".utf8) + [0xFF]
-    // The two bytes 0xFF stand too far apart for the numbers of a frame, and neither JSON nor UTF-8 contains one: no
-    // content of a batch looks like the header of another.
+    // The two 0xFF bytes stand too far apart to occur in the numbers of a frame, and occur in neither JSON nor UTF-8:
+    // no content of a batch resembles a batch header.
     static let batchMagic: [UInt8] = [0xFF] + Array("CYCLES BATCH: ".utf8) + [0xFF]
 
     static let putKind: UInt8 = 1
     static let dropKind: UInt8 = 2
 
-    /// The number of whole blocks' bytes that hold `count` bytes.
+    /// Rounds a number of bytes up to whole blocks.
     package static func roundedUp(_ count: Int) -> Int { (count + blockSize - 1) / blockSize * blockSize }
 
-    /// The bytes that a batch of frames takes, whose sizes sum up to `frames`.
+    /// The size of a batch whose frames have `frames` bytes in total.
     package static func batchSize(frames: Int) -> Int { roundedUp(2 * batchHeaderSize + frames) }
 
-    /// The header block of a log.
+    /// Encodes the header block of a log.
     package static func header(_ id: LogID) -> [UInt8] {
         var copy = headerMagic
         copy.append(number: version)
@@ -81,8 +81,8 @@ package enum CommitLogFormat {
         return block
     }
 
-    /// The blocks of a batch. The checksum of each frame takes in the batch's header, so that the frames of another batch
-    /// in the same place do not count.
+    /// Encodes the blocks of a batch. The checksum of each frame includes the batch's header, so that frames of another
+    /// batch in the same place are invalid.
     package static func batch(_ frames: [Frame], _ place: BatchNumber, in log: LogID) -> [UInt8] {
         let length = frames.reduce(0) { $0 + $1.count }
         var bytes: [UInt8] = []
@@ -131,12 +131,12 @@ package enum CommitLogFormat {
 }
 
 extension [UInt8] {
-    /// Appends a number, the lowest byte first.
+    /// Appends a number in little-endian byte order.
     fileprivate mutating func append(number: some FixedWidthInteger) {
         Swift.withUnsafeBytes(of: number.littleEndian) { append(contentsOf: $0) }
     }
 
-    /// A number at an offset, the lowest byte first. The bytes must be there.
+    /// Reads a little-endian number at an offset. The bytes must exist.
     func number<Number: FixedWidthInteger>(at offset: Int, as type: Number.Type = Number.self) -> Number {
         withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Number.self)) }
     }

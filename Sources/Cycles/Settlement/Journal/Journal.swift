@@ -1,35 +1,35 @@
-/// The thread that keeps the journal of one directory, for all clients of the process that share it.
+/// The thread that writes the journal of one directory, for all clients of the process that use the directory.
 ///
-/// Calls that arrive while it syncs are carried out together. While the system has no thread to give, the thread that calls
-/// first does the work of all.
+/// Calls that arrive during a sync are performed together in the next round. If the system cannot start a thread, the
+/// calling thread performs the pending calls of all.
 final class Journal: Sendable {
     typealias Call = @Sendable (inout JournalRounds) -> Void
 
     private struct Line {
         var calls: [Call] = []
-        /// Whether a call does not wait for the next round that there is anyway.
+        /// Whether a pending call needs a round at once.
         var isUrgent = false
-        /// Whether a thread is at work, or is being started.
+        /// Whether the thread is running or being started.
         var hasThread = false
-        /// Whether the thread sleeps until it is woken, so that even calls that are not urgent wake it.
+        /// Whether the thread sleeps until it is woken, so that even calls that are not urgent must wake it.
         var sleepsLong = false
         var worker: SystemThread?
         var lastClient = 0
     }
 
     private static let patience = Duration.seconds(5)
-    /// The time between puts and the next round. Drops that arrive meanwhile do not wake the thread.
+    /// The delay between puts and the next round. Drops that arrive in that time do not wake the thread.
     private static let delayOfDrops = Duration.milliseconds(100)
 
     private let folder: LogFolder?
-    /// The take-over of other processes' logs, before it has begun.
+    /// The initial state of a take-over of other processes' logs.
     private let takeOver: LogTakeOver?
     private let threads: ThreadSource
     private let line = WaitableLock(Line())
     private let rounds: Lock<JournalRounds>
-    /// Runs the completions and observers of clients that have no thread of their own.
+    /// Runs the completions and observers of clients without a thread of their own.
     private let delivery: SerialThread
-    /// Derives the names of folders, one after another.
+    /// Derives the names of folders, one at a time.
     private let naming: SerialThread
 
     init(_ files: any FileSystem, base: String?, threads: ThreadSource) {
@@ -57,8 +57,8 @@ final class Journal: Sendable {
         return client
     }
 
-    /// Derives the name of an identity's folder, then performs the calls that wait for it. Without a thread, the name is
-    /// derived when it is needed.
+    /// Derives the name of an identity's folder, then performs the calls that wait for the name. If no thread can be
+    /// started, the name is derived on first use.
     func deriveName(of identity: JournalIdentity, for calls: NamedCalls) {
         let isBegun = naming.begin {
             _ = JournalNames.folder(identity)
@@ -67,8 +67,8 @@ final class Journal: Sendable {
         if !isBegun { calls.performAll() }
     }
 
-    /// Carries out a call in the next round.
-    /// - Parameter isUrgent: Whether somebody waits for the round.
+    /// Performs a call in the next round.
+    /// - Parameter isUrgent: Whether a caller waits for the round.
     func perform(isUrgent: Bool = true, _ call: @escaping Call) {
         let needsThread = line.withLock { line, wakes in
             line.calls.append(call)
@@ -81,12 +81,12 @@ final class Journal: Sendable {
         repeat { performCalls(isHurried: true) } while !endsIfIdle()
     }
 
-    /// Carries out a call for a thread that waits for the disk.
-    /// - Parameter call: Takes a completion that must be delivered directly.
+    /// Performs a call for a thread that waits for the disk.
+    /// - Parameter call: Receives a completion that must be delivered directly.
     func performBlocking(_ call: @escaping @Sendable (inout JournalRounds, @escaping JournalRounds.Completion) -> Void)
         -> Bool
     {
-        // The thread that would have to carry out the call must not wait for itself.
+        // The journal's own thread performs the calls, and so must not wait for one.
         guard line.withLock({ line, _ in line.worker == SystemThread.current }) else {
             return blocking { done in perform { call(&$0, done) } }
         }
@@ -116,7 +116,7 @@ final class Journal: Sendable {
                 line.sleepsLong = false
                 return !line.calls.isEmpty
             }
-            // Lets other threads put their records first, so that one sync serves all of them.
+            // Lets other threads put their records first, so that one sync serves all records.
             if isWoken != nil, outcome.hasSeveral { SystemThread.yield() }
             if isWoken == nil, deadline == nil, !hasCalls, endsIfIdle() { return }
         }
@@ -148,7 +148,7 @@ final class Journal: Sendable {
         }
     }
 
-    /// Calls back. Observers and completions may call the journal, and so run without the lock.
+    /// Runs completions and observers. They may call the journal, and so run without the lock.
     private func finish(_ outcome: JournalRounds.Outcome) {
         for completion in outcome.direct { completion() }
         for (client, work) in outcome.apart where !client.run(work) { delivery.run(work) }
@@ -156,8 +156,8 @@ final class Journal: Sendable {
         if let own = outcome.needsTakeOver { takeOverLogs(except: own) }
     }
 
-    /// Takes over the logs of processes that have ended, apart from the thread that others wait for: there may be
-    /// thousands of records.
+    /// Takes over the logs of processes that have ended. A thread of its own does so, since callers wait for the
+    /// journal's thread and there may be thousands of records.
     private func takeOverLogs(except own: Set<String>) {
         let work: @Sendable () -> Void = {
             let result = self.takeOver.map { takeOver in
@@ -171,10 +171,11 @@ final class Journal: Sendable {
         if isShort || !threads.start(attempts: 1, work) { work() }
     }
 
-    /// Makes the next log while this one still has room, apart from the thread that others wait for.
+    /// Prepares the next log while this log still has room. A thread of its own does so, since callers wait for the
+    /// journal's thread.
     private func prepareSuccessor() {
         guard let folder else { return }
-        // Without a thread it is made when it is needed.
+        // Without a thread, the log is made when needed.
         _ = threads.start(attempts: 1) {
             let successor = (try? folder.makeLog(holding: [:], isFirst: false)) ?? nil
             self.perform(isUrgent: false) { $0.prepared(successor) }

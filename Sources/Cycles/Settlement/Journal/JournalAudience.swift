@@ -1,10 +1,10 @@
-/// The clients of a journal that share an observer. The observer receives a problem that concerns all of them once.
+/// Clients of a journal that share an observer. The observer receives a problem of the whole journal once.
 package final class JournalAudience: Sendable {
     private let hasHeardOfSiblings = Lock(false)
 
     package init() {}
 
-    /// Whether records of other identities have not been reported yet. True at the first call only.
+    /// Whether records of other identities are still to be reported. True on the first call only.
     func beginReportOfSiblings() -> Bool {
         hasHeardOfSiblings.withLock { hasHeard in
             defer { hasHeard = true }

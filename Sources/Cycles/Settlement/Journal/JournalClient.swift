@@ -1,10 +1,10 @@
-/// One identity among those that share a journal: its record files, and its observer.
+/// One identity among the users of a journal: its record files and its observer.
 final class JournalClient: Sendable {
-    /// Runs work on a thread of the client. False if it has none.
+    /// Runs work on a thread of the client. Returns false if the client has no thread.
     typealias Run = @Sendable (_ work: [@Sendable () -> Void]) -> Bool
 
     private struct Entry {
-        /// Whether the reservation may have a record file; its record no longer goes to the log.
+        /// Whether the reservation may have a record file. If so, its record no longer goes to the log.
         var isFiled = false
         /// Whether the file is locked for an attempt of this client.
         var isLocked = false
@@ -13,17 +13,17 @@ final class JournalClient: Sendable {
     }
 
     private struct State {
-        /// The reservations that have a file, or an attempt of which has failed.
+        /// The reservations that have a file or a failed attempt.
         var entries: [ReservationID: Entry] = [:]
-        /// Whether the client has shut down: what it still writes is for another process.
+        /// Whether the client has shut down. Another process then settles its remaining records.
         var isClosed = false
     }
 
-    /// Names the client in the log's keys.
+    /// Identifies the client in the log's keys.
     let number: Int
     let observer: any CyclesObserver
     let audience: JournalAudience
-    /// Runs the client's completions and its observer.
+    /// Runs the client's completions and observer.
     let run: Run
     let store: Lock<RecordStore>
     private let state = Lock(State())
@@ -46,12 +46,12 @@ final class JournalClient: Sendable {
 
     func mayHaveFile(_ id: ReservationID) -> Bool { state.withLock { $0.entries[id]?.isFiled ?? false } }
 
-    /// Whether a record goes to its file rather than to the log.
+    /// Whether a reservation's record goes to its file rather than to the log.
     func usesFile(_ id: ReservationID) -> Bool {
         state.withLock { $0.isClosed || ($0.entries[id]?.isFiled ?? false) }
     }
 
-    /// Whether an attempt has to claim the reservation's file first.
+    /// Whether an attempt must claim the reservation's file first.
     func needsClaim(_ id: ReservationID) -> Bool {
         state.withLock { state in state.entries[id].map { $0.isFiled && !$0.isLocked } ?? false }
     }
@@ -66,11 +66,11 @@ final class JournalClient: Sendable {
         }
     }
 
-    /// The time at which the last attempt began, in milliseconds since 1970; nil if this client knows of none.
+    /// The time at which the last attempt began, in milliseconds since 1970; nil if this client made none.
     func attemptTime(of id: ReservationID) -> Int64? { state.withLock { $0.entries[id]?.attemptedAt } }
 
-    /// Takes note of the end of an attempt.
-    /// - Returns: Whether a file is to be unlocked.
+    /// Records the end of an attempt.
+    /// - Returns: Whether the file must be unlocked.
     func endAttempt(_ id: ReservationID, at time: Int64) -> Bool {
         state.withLock { state in
             state.entries[id, default: Entry()].attemptedAt = time
@@ -78,11 +78,11 @@ final class JournalClient: Sendable {
         }
     }
 
-    /// Forgets a reservation that is settled or has no file any more.
+    /// Removes a reservation that is settled or no longer has a file.
     func forget(_ id: ReservationID) { state.withLock { $0.entries[id] = nil } }
 
-    /// Forgets a reservation unless it may have a file.
-    /// - Returns: Whether it is forgotten.
+    /// Removes a reservation unless it may have a file.
+    /// - Returns: Whether the reservation was removed.
     func forgetUnlessFiled(_ id: ReservationID) -> Bool {
         state.withLock { state in
             guard let entry = state.entries[id] else { return true }

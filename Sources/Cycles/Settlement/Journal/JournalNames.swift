@@ -1,4 +1,4 @@
-/// The owner of records: server and tenant, or API key.
+/// The owner of records: a server, and a tenant or API key.
 package struct JournalIdentity: Hashable, Sendable {
     package let baseURL: String
     package var apiKey: Secret
@@ -19,15 +19,15 @@ package struct JournalIdentity: Hashable, Sendable {
     }
 }
 
-/// Where records are kept: names that all clients of the protocol share.
+/// File and folder names, which all clients of the protocol share.
 package enum JournalNames {
-    /// The name of a record's file: the hash of the exact UTF-8 bytes of its reservation.
+    /// The name of a record's file: the hash of the exact UTF-8 bytes of its reservation id.
     package static func file(_ id: ReservationID) -> String {
         "v2-" + hexadecimal(SHA256.hash(id.rawValue.utf8)) + ".json"
     }
 
-    /// The names that older clients give the file, which different reservations may share. Clients differ in whether they
-    /// replace Unicode scalars or UTF-16 code units.
+    /// The names that older clients give the file; several reservations may share one. Some clients replace Unicode
+    /// scalars, others UTF-16 code units.
     package static func legacyFiles(_ id: ReservationID) -> Set<String> {
         func name(_ units: some Sequence<UInt32>) -> String {
             let characters = units.map { unit in
@@ -42,17 +42,18 @@ package enum JournalNames {
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-".unicodeScalars
     )
 
-    /// The folder of an identity: the first 16 digits of a key derived from the tenant or, without one, from the API key.
+    /// The folder of an identity: the first 16 digits of a key derived from the tenant or, without a tenant, from the
+    /// API key.
     ///
-    /// Slow by intention: from the folder's name nobody shall guess the key.
+    /// The derivation is slow by design, so that the API key cannot be guessed from the folder's name.
     /// - Parameters:
-    ///   - baseURL: As configured.
-    ///   - tenant: As configured; a blank one counts as none.
+    ///   - baseURL: The base URL as configured.
+    ///   - tenant: The tenant as configured; a blank tenant counts as none.
     package static func folder(baseURL: String, apiKey: String, tenant: String?) -> String {
         let identity: String
         if let tenant, !tenant.isBlank { identity = "tenant\n" + tenant } else { identity = "key\n" + apiKey }
         let salt = "runcycles-commit-journal\n" + baseURL
-        // Once for each identity of the process: clients come and go. The key itself is not kept.
+        // The name is derived once for each identity of the process, since clients come and go. The key is not stored.
         let question = SHA256.hash(Array(identity.utf8) + [0] + Array(salt.utf8))
         let isAsked = knownFolders.withLock { known in
             known.updateValue(known[question] ?? nil, forKey: question) != nil
@@ -73,37 +74,37 @@ package enum JournalNames {
         folder(baseURL: identity.baseURL, apiKey: identity.apiKey.value, tenant: identity.tenant)
     }
 
-    /// The folders of identities; nil while one is being derived.
+    /// The folders of identities; nil while a name is being derived.
     private static let knownFolders = WaitableLock([[UInt8]: String?]())
 
-    /// Where the folders of all identities are unless configured otherwise; nil without a home.
+    /// The default directory for the folders of all identities; nil without a home directory.
     package static func base(inHome home: String?) -> String? { home.map { $0 + "/.runcycles/commit-journal" } }
 
-    /// The folder and the name of a file.
+    /// Splits a path into folder and file name.
     package static func parts(of path: String) -> (folder: String, name: String) {
         guard let slash = path.lastIndex(of: "/") else { return (".", path) }
         return (String(path[..<slash]), String(path[path.index(after: slash)...]))
     }
 
-    /// Whether a folder is an identity's, by its name.
+    /// Whether a folder's name is that of an identity.
     package static func isFolder(_ name: String) -> Bool {
         name.utf8.count == 16 && name.utf8.allSatisfy { $0 &- 0x30 < 10 || $0 &- 0x61 < 6 }
     }
 
-    /// The kind of a file by its name; nil if it is neither a record nor was one.
+    /// The kind of a file, derived from its name; nil if the file neither is nor was a record.
     package static func state(_ name: String) -> SettlementJournal.State? {
         if isRecord(name) { return .pending }
         if name.hasSuffix(".json.rejected") { return .rejected }
         return name.hasSuffix(".corrupt") ? .corrupt : nil
     }
 
-    /// Whether a file is a record, by its name.
+    /// Whether a file's name is that of a record.
     package static func isRecord(_ name: String) -> Bool { name.hasSuffix(".json") }
 
-    /// Whether a file is one that is being written, or was when its process ended.
+    /// Whether a file's name is that of an unfinished file.
     package static func isTemporary(_ name: String) -> Bool { name.hasSuffix(".tmp") }
 
-    /// Eight random digits, for the name of a file that must not be there.
+    /// Eight random digits, for the name of a new file.
     package static func randomMark() -> String {
         hexadecimal(withUnsafeBytes(of: UInt32(truncatingIfNeeded: SystemRandomness.words().0)) { Array($0) })
     }

@@ -1,34 +1,35 @@
-/// The logs and the record files of all clients that share a journal.
+/// The logs and the record files of all clients of one journal.
 ///
-/// Its methods carry out calls; ``end(at:isHurried:)`` ends a round of them with one sync of the log and one of each folder
-/// that changed.
+/// Methods perform calls. ``end(at:isHurried:)`` ends a round of calls with one sync of the log and one sync of each
+/// changed folder.
 struct JournalRounds: Sendable {
     typealias Completion = @Sendable (_ isDurable: Bool) -> Void
 
     /// The thread that a completion runs on.
     enum Delivery {
-        /// The journal's own: the completion only wakes a thread that waits.
+        /// The journal's thread: the completion only wakes a waiting thread.
         case direct
-        /// Another: the completion may call transports and the user's code.
+        /// Another thread: the completion may call transports and the user's code.
         case apart
     }
 
-    /// The end of a round.
+    /// The result of a round.
     struct Outcome: Sendable {
         var direct: [@Sendable () -> Void] = []
         /// The completions and events that call a client's code.
         var apart: [(client: JournalClient, work: [@Sendable () -> Void])] = []
-        /// Whether records wait for their way to their files.
+        /// Whether records are still to be moved from the log to their files.
         var hasMore = false
-        /// When drops have to be written or synced.
+        /// The time by which drops must be written or synced.
         var deadline: ContinuousClock.Instant?
-        /// Whether records are in the log that are soon settled.
+        /// Whether the log has records that will be settled soon.
         var expectsDrops = false
-        /// Whether several settlements are in the log, so that further records are likely to come together.
+        /// Whether the log has several settlements, so that further records are likely to arrive together.
         var hasSeveral = false
-        /// Whether a successor of the log is to be prepared.
+        /// Whether a successor of the log must be prepared.
         var needsSuccessor = false
-        /// The own logs, if those of other processes are to be taken over, with ``JournalRounds/tookOver(_:)`` after that.
+        /// The logs of this process, if those of other processes must be taken over. ``JournalRounds/tookOver(_:)``
+        /// receives the result.
         var needsTakeOver: Set<String>?
 
         mutating func add(_ client: JournalClient, _ work: @escaping @Sendable () -> Void) {
@@ -38,7 +39,7 @@ struct JournalRounds: Sendable {
     }
 
     private struct Waiter {
-        /// The place of the record that has to be durable.
+        /// The place of the record that must be durable.
         enum Place { case none, log(CommitLog.Key), file, nowhere }
 
         let client: JournalClient
@@ -47,22 +48,22 @@ struct JournalRounds: Sendable {
         let completion: Completion
     }
 
-    /// The number of records that go to their files before others may be put.
+    /// The maximum number of records moved to their files before other records may be put.
     private static let movesPerRound = 8
 
     private let files: any FileSystem
     private let base: String?
-    /// Nil without a home directory.
+    /// The logs; nil without a home directory.
     private var logs: LogKeeper?
     private var clients: [Int: JournalClient] = [:]
     /// The folders of clients that have left.
     private var formerFolders: Set<String> = []
-    /// Records that wait for their way from the log to their files.
+    /// Records that are to be moved from the log to their files.
     private var leaving: [CommitLog.Key] = []
     private var claims = RecordClaims()
     private var takeOver = TakeOverLine()
 
-    // The properties below last for a round.
+    // The properties below are valid for one round.
     private var waiters: [Waiter] = []
     private var touched: [Int: JournalClient] = [:]
     /// Records that leave the log once their files are on disk.
@@ -73,7 +74,8 @@ struct JournalRounds: Sendable {
     private var hasPuts = false
     private var events: [(client: JournalClient, event: CyclesEvent)] = []
 
-    /// - Parameter base: The directory of all identities; nil without a home directory, when there are no logs.
+    /// - Parameter base: The directory of all identities; nil without a home directory, in which case there are no
+    ///   logs.
     init(_ files: any FileSystem, base: String?) {
         self.files = files
         self.base = base
@@ -84,8 +86,8 @@ struct JournalRounds: Sendable {
 
     mutating func enter(_ client: JournalClient) { clients[client.number] = client }
 
-    /// Stores a record in place of one for the same reservation: in the log, or in its file if it has one.
-    /// - Parameter sendTime: The time at which an attempt follows, in milliseconds since 1970; nil if none does.
+    /// Stores a record in place of the reservation's earlier record: in its file if it has one, otherwise in the log.
+    /// - Parameter sendTime: The time of the attempt that follows, in milliseconds since 1970; nil if none follows.
     mutating func put(
         _ record: SettlementRecord,
         sentAt sendTime: Int64?,
@@ -113,11 +115,11 @@ struct JournalRounds: Sendable {
         }
     }
 
-    /// Forgets a record in the log. Nothing waits for that.
+    /// Removes a record from the log. No caller waits for the removal.
     mutating func drop(_ id: ReservationID, of client: JournalClient) { logs?.drop(client.key(id)) }
 
-    /// Forgets a settlement in the log and in its file.
-    /// - Parameter mayReturn: Whether it does no harm if a crash of the machine brings its file back.
+    /// Removes a settlement from the log and its file.
+    /// - Parameter mayReturn: Whether it is harmless if a crash of the machine restores the file.
     mutating func remove(
         _ id: ReservationID,
         of client: JournalClient,
@@ -133,7 +135,7 @@ struct JournalRounds: Sendable {
         wait(client, completion)
     }
 
-    /// Keeps the record of a settlement that is given up, with the reason, for an operator.
+    /// Sets the record of an abandoned settlement aside, with the reason, for an operator.
     mutating func setAside(
         _ id: ReservationID,
         of client: JournalClient,
@@ -151,10 +153,10 @@ struct JournalRounds: Sendable {
         wait(client, completion)
     }
 
-    /// Moves a record from the log to its file before long.
+    /// Schedules the move of a record from the log to its file.
     mutating func leave(_ id: ReservationID, of client: JournalClient) { leaving.append(client.key(id)) }
 
-    /// Claims a record file for one attempt, as soon as few enough are claimed.
+    /// Claims a record file for one attempt, once the number of claimed files is below its limit.
     mutating func claim(_ call: RecordClaims.Call) { claims.append(call) }
 
     /// Releases the claim on a record file.
@@ -163,8 +165,8 @@ struct JournalRounds: Sendable {
         if client.mayHaveFile(id) { client.addFile(id) }
     }
 
-    /// Takes over the logs of processes that have ended, and then reads the client's record files.
-    /// - Parameter completion: Takes the records, and whether there are folders of other identities.
+    /// Takes over the logs of processes that have ended, then reads the client's record files.
+    /// - Parameter completion: Receives the records, and whether other identities have folders.
     mutating func load(
         _ client: JournalClient,
         _ completion: @escaping @Sendable (_ records: [SettlementRecord], _ hasSiblings: Bool) -> Void
@@ -172,7 +174,7 @@ struct JournalRounds: Sendable {
         takeOver.append(client, completion)
     }
 
-    /// Takes the end of a take-over that an ``Outcome`` asked for.
+    /// Handles the end of a take-over that an ``Outcome`` requested.
     mutating func tookOver(_ result: LogTakeOver?) {
         for (index, (client, completion)) in takeOver.end().enumerated() {
             if index == 0 { events += result?.events.map { (client, $0) } ?? [] }
@@ -202,7 +204,7 @@ struct JournalRounds: Sendable {
         wait(client, completion)
     }
 
-    /// Moves the client's records to their files: another process goes on with them.
+    /// Moves the client's records to their files, for other processes to settle.
     mutating func close(_ client: JournalClient, _ completion: @escaping @Sendable () -> Void) {
         client.close()
         moveAllToFiles(of: client)
@@ -215,7 +217,7 @@ struct JournalRounds: Sendable {
         wait(client, completion)
     }
 
-    /// Reports records of other identities that no client of this process has had, once to each audience.
+    /// Reports records of identities that no client of this process has used, once to each audience.
     mutating func reportSiblings(to client: JournalClient) {
         guard client.audience.beginReportOfSiblings() else { return }
         let folders = clients.values.compactMap { $0.store.withLock { $0.knownFingerprint } }
@@ -227,7 +229,7 @@ struct JournalRounds: Sendable {
         if let folder = client.store.withLock({ $0.knownFingerprint }) { formerFolders.insert(folder) }
     }
 
-    /// Takes a log that was made to follow the present one.
+    /// Accepts a log that was prepared to follow the present one.
     mutating func prepared(_ successor: OpenLog?) { logs?.prepared(successor) }
 
     private mutating func wait(_ client: JournalClient, _ completion: @escaping @Sendable () -> Void) {
@@ -253,7 +255,7 @@ struct JournalRounds: Sendable {
         isLocked: Bool
     ) -> Bool {
         let isWritten = touch(client) { $0.write(contents, of: key.id, attemptedAt: time, isLocked: isLocked) }
-        // A file that could not be synced may be there all the same.
+        // A file may exist although its sync failed.
         client.addFile(key.id, isLocked: isWritten && isLocked)
         return isWritten
     }
@@ -282,14 +284,14 @@ struct JournalRounds: Sendable {
         for key in logs?.keys(of: client.number) ?? [] { moveToFile(key, client) }
     }
 
-    /// Moves a few of the records that leave the log. The others wait, so that no put has to.
+    /// Moves some of the records that leave the log. The rest waits for later rounds, so that no put has to wait.
     private mutating func moveSome() {
         let next = leaving.prefix(JournalRounds.movesPerRound)
         leaving.removeFirst(next.count)
         for key in next { if let client = clients[key.client] { moveToFile(key, client) } }
     }
 
-    /// Syncs the folders that changed. A record that has moved is dropped from the log once its file is on disk.
+    /// Syncs the changed folders. A moved record is dropped from the log once its file is on disk.
     private mutating func syncFolders() {
         for (number, client) in touched.sorted(by: { $0.key < $1.key }) {
             let end = client.store.withLock { $0.endBatch() }
@@ -301,7 +303,7 @@ struct JournalRounds: Sendable {
         moved = []
     }
 
-    /// Stores records that no log can hold.
+    /// Stores records that fit into no log.
     private mutating func store(_ records: LogKeeper.Records) {
         for (key, record) in records {
             guard let client = clients[key.client], writeFile(record, key, client) else {
@@ -316,8 +318,8 @@ struct JournalRounds: Sendable {
 
     // MARK: The end of a round
 
-    /// Ends the round: everything that was asked for is on disk, or its completion says that it is not.
-    /// - Parameter isHurried: Whether drops are written at once, since there is no thread to do so later.
+    /// Ends the round: each record is on disk, or its completion receives false.
+    /// - Parameter isHurried: Whether drops are written at once, because no thread exists to write them later.
     mutating func end(at now: ContinuousClock.Instant, isHurried: Bool) -> Outcome {
         moveSome()
         for call in claims.takeNext(clients.values) {
@@ -335,7 +337,7 @@ struct JournalRounds: Sendable {
         if clients.isEmpty { logs?.end() }
         let spilled = logs?.commit(needsSync: needsSync, hasPuts: hasPuts, at: now, isHurried: isHurried) ?? [:]
         store(spilled)
-        // The clients share the logs, and so the problems.
+        // All clients share the logs, and so the logs' problems.
         let problems = logs?.takeProblems() ?? []
         if !problems.isEmpty { report(problems) }
         defer { (waiters, events, unsyncedClients, lost, needsSync, hasPuts) = ([], [], [], [], false, false) }

@@ -1,6 +1,6 @@
 /// The journal of one identity: stores, reads and removes the records of its settlements, in the order of the calls.
 package final class JournalWriter: Sendable {
-    /// The client's place among those of its process.
+    /// The client's membership in the journal of its process.
     private struct Membership: Sendable {
         let process: Int32
         let journal: Journal
@@ -15,8 +15,8 @@ package final class JournalWriter: Sendable {
     private let current: Lock<Membership>
 
     /// - Parameters:
-    ///   - directory: The directory of all identities; nil means the one below the user's home.
-    ///   - transport: Lends its thread for completions, most of which start a request.
+    ///   - directory: The directory of all identities; nil for the default directory in the user's home.
+    ///   - transport: Provides the thread for completions, most of which start a request.
     package init(
         _ files: any FileSystem,
         directory: String?,
@@ -41,13 +41,14 @@ package final class JournalWriter: Sendable {
         self.join = join
         let first = join()
         current = Lock(first)
-        // The name of the folder takes long to derive: the first commit shall find it done.
+        // Deriving the folder's name takes long. An early start has the name ready for the first commit.
         if base == nil { calls.performAll() } else { first.journal.deriveName(of: identity, for: calls) }
     }
 
     deinit { close {} }
 
-    /// The membership in this process. A process that was forked has no thread that works for its parent's.
+    /// The membership in this process. A forked process joins again, because the threads of its parent do not exist in
+    /// it.
     private var member: Membership {
         let process = files.processID
         let (member, isNew) = current.withLock { current in
@@ -67,11 +68,11 @@ package final class JournalWriter: Sendable {
         calls.perform { member.journal.perform(isUrgent: isUrgent) { call(&$0, member.client) } }
     }
 
-    /// Stores a record in place of one for the same reservation.
+    /// Stores a record in place of the reservation's earlier record.
     /// - Parameters:
-    ///   - sendTime: The time at which an attempt follows, in milliseconds since 1970. If the record is stored in a file,
-    ///     the file is locked for the attempt. Nil if no attempt follows; the lock is then released.
-    ///   - completion: Takes whether the record is on disk.
+    ///   - sendTime: The time of the attempt that follows, in milliseconds since 1970. If the record is stored in a
+    ///     file, the file is locked for the attempt. Nil if no attempt follows; the lock is then released.
+    ///   - completion: Receives whether the record is on disk.
     package func write(
         _ record: SettlementRecord,
         sentAt sendTime: Int64? = nil,
@@ -80,19 +81,19 @@ package final class JournalWriter: Sendable {
         perform { $0.put(record, sentAt: sendTime, of: $1, .apart, completion) }
     }
 
-    /// The same for a thread that waits.
+    /// The blocking form of ``write(_:sentAt:_:)``.
     package func writeBlocking(_ record: SettlementRecord, sentAt sendTime: Int64? = nil) -> Bool {
         let member = member
         calls.wait()
         return member.journal.performBlocking { $0.put(record, sentAt: sendTime, of: member.client, .direct, $1) }
     }
 
-    /// Whether an attempt has to ``claim(_:ignoresBackOff:at:_:)`` the file of its record first.
+    /// Whether an attempt must ``claim(_:ignoresBackOff:at:_:)`` the file of its record first.
     package func needsClaim(_ id: ReservationID) -> Bool { member.client.needsClaim(id) }
 
-    /// Locks the file of a record for one attempt, among all processes: see ``RecordClaim``.
+    /// Locks the file of a record against other processes for one attempt: see ``RecordClaim``.
     /// - Parameters:
-    ///   - ignoresBackOff: Whether an attempt that another process has made meanwhile is no reason to wait.
+    ///   - ignoresBackOff: Whether to claim the file even if another process has made an attempt recently.
     ///   - wall: The present time, in milliseconds since 1970.
     package func claim(
         _ id: ReservationID,
@@ -103,21 +104,21 @@ package final class JournalWriter: Sendable {
         perform { $0.claim(RecordClaims.Call(id, $1, ignoresBackOff: ignoresBackOff, wall: wall, completion)) }
     }
 
-    /// Ends an attempt that has failed, and releases the claim on its file.
+    /// Ends a failed attempt, and releases the claim on its file.
     /// - Parameter time: The time at which the attempt began, in milliseconds since 1970.
     package func endAttempt(_ id: ReservationID, at time: Int64) {
         guard member.client.endAttempt(id, at: time) else { return }
         perform { $0.release(id, of: $1) }
     }
 
-    /// Makes a record file of a settlement that goes on for long, for other processes to find if this one ends.
+    /// Moves the record of a long-running settlement to a file, which other processes find if this process ends.
     package func leaveLog(_ id: ReservationID) {
         perform { $0.leave(id, of: $1) }
     }
 
-    /// Forgets a reservation that is settled.
-    /// - Parameter mayReturn: Whether its record does no harm if it is found again after a crash: `completion` is called at
-    ///   once then, unless there is a file to remove.
+    /// Removes the record of a settled reservation.
+    /// - Parameter mayReturn: Whether it is harmless if a crash restores the record. If so, and if there is no file to
+    ///   remove, `completion` is called at once.
     package func remove(_ id: ReservationID, mayReturn: Bool, _ completion: @escaping @Sendable () -> Void) {
         let member = member
         if mayReturn, member.client.forgetUnlessFiled(id) {
@@ -128,8 +129,8 @@ package final class JournalWriter: Sendable {
         }
     }
 
-    /// Keeps the record of a settlement that is given up, with the reason, for an operator.
-    /// - Parameter isRefused: Whether the server has refused it.
+    /// Sets the record of an abandoned settlement aside, with the reason, for an operator.
+    /// - Parameter isRefused: Whether the server refused the settlement.
     package func setAside(
         _ id: ReservationID,
         reason: String,
@@ -139,11 +140,12 @@ package final class JournalWriter: Sendable {
         perform { $0.setAside(id, of: $1, reason: reason, isRefused: isRefused, completion) }
     }
 
-    /// Takes over the records of processes that have ended, reads those that this client does not know, and removes old
-    /// temporary files. The logs are taken over on a thread of their own, so that no write waits for that.
-    /// - Parameter completion: Takes the records, and whether there are folders of other identities.
+    /// Takes over the records of processes that have ended, reads the records that this client does not know, and
+    /// removes old temporary files. The logs are taken over on a separate thread, so that no write waits for the
+    /// take-over.
+    /// - Parameter completion: Receives the records, and whether other identities have folders.
     package func load(_ completion: @escaping @Sendable (_ records: [SettlementRecord], _ hasSiblings: Bool) -> Void) {
-        // An empty directory is read without the name.
+        // An empty directory is read without the folder's name.
         guard let base, (try? files.list(base))?.isEmpty == true else {
             perform { $0.load($1, completion) }
             return
@@ -152,7 +154,7 @@ package final class JournalWriter: Sendable {
         member.journal.perform { $0.load(member.client, completion) }
     }
 
-    /// Reports records of other identities that no client of this process has had.
+    /// Reports records of identities that no client of this process has used.
     package func reportSiblings() { perform { $0.reportSiblings(to: $1) } }
 
     /// Uses another API key from now on: see ``RecordStore/changeKey(_:)``.
@@ -160,7 +162,7 @@ package final class JournalWriter: Sendable {
         perform { $0.changeKey(key, of: $1, completion) }
     }
 
-    /// Leaves what is not settled to other processes, and calls back once all earlier calls are carried out.
+    /// Leaves unsettled records to other processes. Calls back once all earlier calls have been performed.
     package func close(_ completion: @escaping @Sendable () -> Void) {
         perform { $0.close($1, completion) }
     }

@@ -12,12 +12,12 @@ package struct LogFolder: Sendable {
         path = base + "/" + LogFolder.name
     }
 
-    /// Whether a file is a commit log, by its name.
+    /// Whether a file's name is that of a commit log.
     package static func isLog(_ name: String) -> Bool { name.hasSuffix(".log") }
 
     /// Opens the folder.
-    /// - Parameter isMade: Whether it is made if it is missing.
-    /// - Returns: Nil if it is not there.
+    /// - Parameter isMade: Whether to make a missing folder.
+    /// - Returns: Nil if the folder does not exist.
     package func open(isMade: Bool) throws(FileError) -> (any OpenDirectory)? {
         if isMade {
             try files.prepareDirectory(base)
@@ -28,9 +28,9 @@ package struct LogFolder: Sendable {
         return try files.openDirectory(path)
     }
 
-    /// Makes a log that holds some records.
-    /// - Parameter isFirst: Whether the process has no other.
-    /// - Returns: Nil if logs are not used on this file system, or no log has room for the records.
+    /// Makes a log that contains the given records.
+    /// - Parameter isFirst: Whether the process has no other log.
+    /// - Returns: Nil if logs are not used on this file system, or if no log has room for the records.
     package func makeLog(
         holding records: [CommitLog.Key: CommitLog.Record],
         isFirst: Bool
@@ -76,7 +76,7 @@ package struct OpenLog: Sendable {
         self.name = name
     }
 
-    /// Whether somebody has removed the log.
+    /// Whether the log's file was removed.
     package var isGone: Bool {
         get throws(FileError) { try file.status().links == 0 }
     }
@@ -88,7 +88,7 @@ package struct OpenLog: Sendable {
         try file.write(bytes, at: offset)
     }
 
-    /// Writes the next batch and waits until it is on disk.
+    /// Writes the next batch and waits for the sync.
     package mutating func sync() throws(FileError) {
         guard log.hasUnsynced else { return }
         try write()
@@ -96,14 +96,14 @@ package struct OpenLog: Sendable {
         log.synced()
     }
 
-    /// Empties the log, whose records are elsewhere or settled, for use as a successor.
+    /// Empties the log for use as a successor. Its records are stored elsewhere or settled.
     package mutating func clear() throws(FileError) {
         let (bytes, offset) = log.clear()
         try file.write(bytes, at: offset)
         try file.sync()
     }
 
-    /// Removes the log, whose records are elsewhere or settled.
+    /// Removes the log. Its records are stored elsewhere or settled.
     package func remove() throws(FileError) {
         defer { file.close() }
         try directory.remove(name)

@@ -1,25 +1,25 @@
-/// The logs of this process for one directory: the one in use, its successor, and those that failed.
+/// The logs of this process for one directory: the log in use, its successor, and failed logs.
 struct LogKeeper: Sendable {
     typealias Records = [CommitLog.Key: CommitLog.Record]
 
     private static let delayOfWrite = Duration.milliseconds(100)
     private static let delayOfSync = Duration.seconds(1)
-    /// The time before another log is tried after one could not be made.
+    /// The delay before another attempt to make a log, after one has failed.
     private static let delayOfLog = Duration.seconds(30)
 
     private let files: any FileSystem
     private let folder: LogFolder
     private var log: OpenLog?
-    /// An empty log that is ready to follow the present one.
+    /// An empty log that is ready to replace the present one.
     private var successor: OpenLog?
     private var isPreparing = false
-    /// A log that failed, while its records are on their way to their files.
+    /// A failed log whose records are being moved to their files.
     private var failing: OpenLog?
-    /// Logs that failed and hold records which could not be stored elsewhere.
+    /// Failed logs with records that could not be stored elsewhere.
     private var failedLogs: [OpenLog] = []
     /// Records for which the log has no room.
     private var overflow: Records = [:]
-    /// Until when no log is made, since one could not be.
+    /// The time until which no log is made, because an attempt failed.
     private var noLogUntil: ContinuousClock.Instant?
     private var hasReportedLog = false
     private var unwrittenSince: ContinuousClock.Instant?
@@ -33,12 +33,12 @@ struct LogKeeper: Sendable {
 
     // MARK: Records
 
-    /// Whether records may be put.
+    /// Whether the keeper accepts records.
     var isUsable: Bool { log != nil || mayMakeLog }
 
     private var mayMakeLog: Bool { noLogUntil.map { ContinuousClock.now >= $0 } ?? true }
 
-    /// Puts a record, which ``commit(needsSync:hasPuts:at:isHurried:)`` brings to the disk.
+    /// Puts a record. ``commit(needsSync:hasPuts:at:isHurried:)`` brings the record to disk.
     mutating func put(_ key: CommitLog.Key, _ record: CommitLog.Record) {
         if !overflow.isEmpty || log?.log.put(key, record) != true { overflow[key] = record }
     }
@@ -63,7 +63,7 @@ struct LogKeeper: Sendable {
         return keys.filter { $0.client == client }
     }
 
-    /// The names of the logs, which are never opened again.
+    /// The names of the logs. The take-over must not open them again.
     var names: Set<String> { Set(openLogs.map(\.name)) }
 
     private var openLogs: [OpenLog] { [log, successor].compactMap { $0 } + failedLogs }
@@ -75,18 +75,18 @@ struct LogKeeper: Sendable {
 
     // MARK: The disk
 
-    /// When drops have to be written or synced.
+    /// The time by which drops must be written or synced.
     var deadline: ContinuousClock.Instant? {
         [unwrittenSince.map { $0 + LogKeeper.delayOfWrite }, unsyncedSince.map { $0 + LogKeeper.delayOfSync }]
             .compactMap { $0 }.min()
     }
 
-    /// Writes the next batch and syncs it as far as that is due, or makes a log that has room for it.
+    /// Writes and syncs the next batch as far as either is due, or makes a log with room for the batch.
     /// - Parameters:
-    ///   - needsSync: Whether somebody waits for the sync.
+    ///   - needsSync: Whether a caller waits for the sync.
     ///   - hasPuts: Whether the batch has records, not only drops.
-    ///   - isHurried: Whether drops are written at once, since there is no thread to do so later.
-    /// - Returns: The records that no log can hold, for their files: see ``filed(except:)``.
+    ///   - isHurried: Whether drops are written at once, because no thread exists to write them later.
+    /// - Returns: The records that fit into no log and need files: see ``filed(except:)``.
     mutating func commit(
         needsSync: Bool,
         hasPuts: Bool,
@@ -111,8 +111,8 @@ struct LogKeeper: Sendable {
         return (log?.log.live ?? [:]).merging(overflow) { $1 }
     }
 
-    /// The records that ``commit(needsSync:hasPuts:at:isHurried:)`` returned are in their files, apart from those that are
-    /// lost if their log is.
+    /// Handles the end of storing the records that ``commit(needsSync:hasPuts:at:isHurried:)`` returned.
+    /// - Parameter lost: The records that are in no file, and so exist in the failed log only.
     mutating func filed(except lost: Set<CommitLog.Key>) {
         guard let failing else { return }
         self.failing = nil
@@ -139,7 +139,7 @@ struct LogKeeper: Sendable {
 
     // MARK: Succession
 
-    /// Whether an empty successor should be made on another thread; if so, ``prepared(_:)`` takes it.
+    /// Whether to make an empty successor on another thread. If true, ``prepared(_:)`` receives the successor.
     mutating func needsSuccessor() -> Bool {
         guard let log, log.log.isAlmostFull, successor == nil, !isPreparing, mayMakeLog else { return false }
         isPreparing = true
@@ -151,9 +151,9 @@ struct LogKeeper: Sendable {
         if successor == nil { successor = new } else if let new { retire(new) }
     }
 
-    /// Writes all live records into another log.
-    /// - Parameter isSound: Whether the present log may be its successor in turn.
-    /// - Returns: Whether they are on disk there.
+    /// Writes all live records to another log.
+    /// - Parameter isSound: Whether the present log may become the successor.
+    /// - Returns: Whether the records are on disk in the new log.
     private mutating func replaceLog(isSound: Bool) -> Bool {
         let records = (log?.log.live ?? [:]).merging(overflow) { $1 }
         guard let new = fill(records) ?? makeLog(holding: records) else { return false }
@@ -162,7 +162,7 @@ struct LogKeeper: Sendable {
         return true
     }
 
-    /// Makes a log whose records are all elsewhere the next successor: cheaper than to remove it and make another.
+    /// Makes a log without needed records the next successor, which is cheaper than making another log.
     private mutating func recycle(_ old: OpenLog) {
         var old = old
         let size = CommitLog.size(for: old.log.live.values, isFirst: false)
@@ -178,7 +178,7 @@ struct LogKeeper: Sendable {
         retire(old)
     }
 
-    /// The successor with the records; nil if there is none that takes them.
+    /// Returns the successor with the records; nil if no successor has room for them.
     private mutating func fill(_ records: Records) -> OpenLog? {
         guard var next = successor else { return nil }
         successor = nil
@@ -203,20 +203,20 @@ struct LogKeeper: Sendable {
                 return new
             }
             noLogUntil = ContinuousClock.now + .seconds(1_000_000_000)
-            reportNoLog(folder.path, "records are written one by one: this file system has no locks to rely on")
+            reportNoLog(folder.path, "each record is written to its own file: this file system has no reliable locks")
         } catch {
             noLogUntil = ContinuousClock.now + LogKeeper.delayOfLog
-            reportNoLog(error.path, "\(error); records are written one by one meanwhile")
+            reportNoLog(error.path, "\(error); each record is written to its own file meanwhile")
         }
         return nil
     }
 
-    /// Removes a log whose records are all elsewhere.
+    /// Removes a log whose records are all stored elsewhere.
     private mutating func retire(_ old: OpenLog) {
         do throws(FileError) { try old.remove() } catch { report(error.path, "\(error)") }
     }
 
-    /// Removes all logs if nothing is live in them. Those that failed stay if they hold records that are nowhere else.
+    /// Removes all logs if no live record is left. A failed log stays if it has the only copy of a record.
     mutating func end() {
         guard overflow.isEmpty, log?.log.live.isEmpty ?? true else { return }
         for old in openLogs where old.log.live.isEmpty { retire(old) }

@@ -1,12 +1,11 @@
-/// The logs of a journal's directory, as whoever only reads them sees them.
+/// A read-only view of the logs in a journal's directory.
 struct LogListing {
-    /// The records in the logs of processes that have ended, by the folders of their identities.
+    /// The records in the logs of processes that have ended, keyed by the folders of their identities.
     private(set) var entries: [String: [CommitLogContents.Entry]] = [:]
-    /// The logs of processes that run, by their paths.
+    /// The paths of the logs of running processes.
     private(set) var logsInUse: [String] = []
 
-    /// Reads all logs that nobody has locked. Those that cannot be read are left out; a client that takes them over
-    /// reports them.
+    /// Reads all unlocked logs. Unreadable logs are omitted; the client that takes them over reports them.
     init(_ files: any FileSystem, base: String) throws(FileError) {
         let folder = LogFolder(files, base: base)
         guard let directory = try folder.open(isMade: false) else { return }

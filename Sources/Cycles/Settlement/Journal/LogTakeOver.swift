@@ -1,9 +1,9 @@
-/// Turns the records in the logs of processes that are gone into record files.
+/// Turns the records in the logs of processes that have ended into record files.
 ///
-/// The order is what makes it safe: records are on disk as files, then the log is gone for good, and only after that may
-/// anything be sent. The other way round a third process could find the log again and send what is settled.
+/// The order makes the take-over safe: the files are synced, the log is removed, and only then may a record be sent. If
+/// a record were sent earlier, another process could find the log and send a settled record again.
 package struct LogTakeOver {
-    /// A record that must not be sent, since the log that holds it is still there.
+    /// A record that must not be sent, because its log still exists.
     package struct Held: Hashable, Sendable {
         package let fingerprint: String
         package let id: ReservationID
@@ -30,8 +30,9 @@ package struct LogTakeOver {
         return !own.isSuperset(of: names)
     }
 
-    /// Takes over all logs whose lock is free.
-    /// - Parameter own: The logs of this process, which are never opened again. Those that it makes meanwhile are locked.
+    /// Takes over all unlocked logs.
+    /// - Parameter own: The logs of this process, which must not be opened again. Logs that it makes meanwhile are
+    ///   locked.
     package mutating func run(except own: Set<String>) {
         do throws(FileError) {
             guard let directory = try folder.open(isMade: false), directory.hasLocks else { return }
@@ -81,7 +82,7 @@ package struct LogTakeOver {
         }
     }
 
-    /// A log that cannot be read at all.
+    /// Sets an unreadable log aside. Leaves a log of a newer version as it is.
     private mutating func refuse(
         _ name: String,
         in directory: any OpenDirectory,
@@ -107,7 +108,7 @@ package struct LogTakeOver {
         )
     }
 
-    /// Locks a log. False if another process has it, or the name stands for another file by now.
+    /// Locks a log. Returns false if another process has the lock, or if the name denotes another file by now.
     private func isMine(
         _ file: any OpenFile,
         _ name: String,
@@ -115,10 +116,14 @@ package struct LogTakeOver {
     ) throws(FileError) -> Bool {
         let status = try file.status()
         guard status.isOwn else {
-            throw FileError(action: "use", path: "\(folder.path)/\(name)", reason: "it is not a file of this user's")
+            throw FileError(
+                action: "use",
+                path: "\(folder.path)/\(name)",
+                reason: "it is not a regular file that this user owns"
+            )
         }
         guard try file.lock(isShared: false) else { return false }
-        // Its owner or another taker may have removed it before the lock was free.
+        // The log's owner, or another take-over, may have removed the log before this process got the lock.
         let (opened, named) = (try file.status(), directory.status(of: name))
         return named?.identity == opened.identity && opened.links == 1
     }
@@ -133,7 +138,7 @@ package struct LogTakeOver {
 
     // MARK: Records
 
-    /// Makes record files of what the log holds, and sees to it that they are on disk.
+    /// Writes the log's records to files and syncs the files. Returns whether all files are on disk.
     private mutating func store(_ entries: [CommitLogContents.Entry]) -> Bool {
         var folders: Set<String> = []
         do throws(FileError) {
@@ -141,7 +146,7 @@ package struct LogTakeOver {
                 let folder = "\(base)/\(entry.fingerprint)"
                 if folders.insert(folder).inserted { try files.prepareDirectory(folder) }
                 let path = "\(folder)/\(JournalNames.file(entry.reservationID))"
-                // A file was written later than the log, and a rejection is final.
+                // An existing file is newer than the log, and a rejection is final.
                 guard files.age(of: path) == nil, files.age(of: path + ".rejected") == nil else { continue }
                 try files.writeRecord(
                     entry.record,
@@ -150,7 +155,7 @@ package struct LogTakeOver {
                     isLocked: false
                 )
             }
-            // Files that were there may come from a take-over that ended before it synced them.
+            // Existing files may come from a take-over that ended before its sync.
             for folder in folders.sorted() { try files.syncDirectory(folder) }
             return true
         } catch {

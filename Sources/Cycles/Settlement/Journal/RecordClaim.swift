@@ -1,35 +1,36 @@
-/// The answer to a settlement that wants to send the record in its file.
+/// The result of claiming a record file for an attempt to send its record.
 package enum RecordClaim: Sendable {
-    /// The attempt may begin, and no other process makes one until the claim is released. Contains the record as its file
-    /// has it; nil if the file cannot be read or locked, so that only the idempotency key protects.
+    /// The attempt may begin. No other process makes one until the claim is released. Contains the record from the
+    /// file; nil if the file cannot be read or locked, so that only the idempotency key prevents a double charge.
     case granted(SettlementRecord?)
-    /// Another process has made an attempt meanwhile, or the server has asked it to wait.
+    /// Another process has made an attempt recently, or the server has asked it to wait.
     case notDue(SettlementRecord)
-    /// Another process makes an attempt. Contains the record as its file has it; nil if the file cannot be read.
+    /// Another process is making an attempt. Contains the record from the file; nil if the file cannot be read.
     case busy(SettlementRecord?)
-    /// The file is gone: another process has settled the record, or an operator has removed it.
+    /// The file no longer exists: another process has settled the record, or an operator has removed it.
     case gone
-    /// Another process has set the record aside. Contains the reason; nil if none was written down.
+    /// Another process has set the record aside. Contains the reason; nil if none was recorded.
     case rejected(String?)
 }
 
-/// The locks on record files that a client holds, each for one attempt, and the times of the files as it knows them.
+/// The locks on record files that a client holds, each for one attempt, and the last known modification times of the
+/// files.
 struct RecordLocks: Sendable {
     private var held: [ReservationID: any OpenFile] = [:]
     private var times: [ReservationID: Int64] = [:]
 
-    /// The number of files that are locked.
+    /// The number of locked files.
     var count: Int { held.count }
 
     func isHeld(_ id: ReservationID) -> Bool { held[id] != nil }
 
-    /// The file that is locked; nil if none is.
+    /// The locked file of a reservation; nil if none is locked.
     func file(of id: ReservationID) -> (any OpenFile)? { held[id] }
 
-    /// Keeps the lock on a file, in place of that on the file before it.
+    /// Holds the lock on a file, replacing the lock on the reservation's earlier file.
     mutating func hold(_ id: ReservationID, _ file: any OpenFile) { held[id] = file }
 
-    /// The time of a file when the client looked at it last, in milliseconds since 1970; nil if it did not.
+    /// The modification time that the client last saw, in milliseconds since 1970; nil if it saw none.
     func time(of id: ReservationID) -> Int64? { times[id] }
 
     mutating func know(_ id: ReservationID, modifiedAt time: Int64) { times[id] = time }
@@ -41,7 +42,7 @@ struct RecordLocks: Sendable {
         held = [:]
     }
 
-    /// Forgets a file that is gone.
+    /// Removes the lock and the time of a file that no longer exists.
     mutating func forget(_ id: ReservationID) {
         release(id)
         times[id] = nil
@@ -49,11 +50,11 @@ struct RecordLocks: Sendable {
 }
 
 extension FileSystem {
-    /// Writes a record file in place of one that is there.
+    /// Replaces an existing record file, or makes a new one.
     /// - Parameters:
-    ///   - time: The time of the last attempt, in milliseconds since 1970, which becomes that of the file.
+    ///   - time: The time of the last attempt, in milliseconds since 1970. It becomes the file's modification time.
     ///   - isLocked: Whether to lock the file before it gets its name.
-    /// - Returns: The file; its lock lasts as long as it is open.
+    /// - Returns: The file. Closing the file releases the lock.
     @discardableResult
     func writeRecord(
         _ contents: [UInt8],
@@ -67,7 +68,7 @@ extension FileSystem {
             let (folder, name) = JournalNames.parts(of: temporary)
             let directory = try openDirectory(folder)
             let file = try directory.open(name)
-            // Without its time the record is attempted later, and without a lock its key protects it.
+            // Without its time, the record is attempted later. Without a lock, its idempotency key protects it.
             try? file?.setModified(atMilliseconds: time)
             if isLocked, directory.hasLocks { _ = try? file?.lock(isShared: false) }
             try rename(temporary, to: path)

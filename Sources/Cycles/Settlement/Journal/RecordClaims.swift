@@ -1,4 +1,5 @@
-/// The claims on record files that wait, since each takes a file descriptor until its attempt has ended.
+/// The pending claims on record files. Their number is limited, since each claim holds a file descriptor until its
+/// attempt has ended.
 struct RecordClaims: Sendable {
     struct Call: Sendable {
         let id: ReservationID
@@ -23,14 +24,14 @@ struct RecordClaims: Sendable {
         }
     }
 
-    /// The number of files that the clients of a process may have claimed together.
+    /// The maximum number of files that all clients of a process claim at a time.
     private static let limit = 48
 
     private var calls: [Call] = []
 
     mutating func append(_ call: Call) { calls.append(call) }
 
-    /// Removes and returns the claims for which there is room.
+    /// Removes and returns as many claims as the limit allows.
     mutating func takeNext(_ clients: some Sequence<JournalClient>) -> [Call] {
         guard !calls.isEmpty else { return [] }
         let held = clients.reduce(0) { sum, client in sum + client.store.withLock { $0.locks.count } }
@@ -40,7 +41,7 @@ struct RecordClaims: Sendable {
     }
 }
 
-/// The clients that wait for logs to be taken over.
+/// The clients that wait for a take-over of logs.
 struct TakeOverLine: Sendable {
     typealias Waiter = (client: JournalClient, completion: @Sendable ([SettlementRecord], Bool) -> Void)
 
@@ -53,8 +54,8 @@ struct TakeOverLine: Sendable {
         waiting.append((client, completion))
     }
 
-    /// Begins a take-over for all who wait.
-    /// - Returns: Whether there is one to begin.
+    /// Begins a take-over for all waiting clients.
+    /// - Returns: Whether to perform a take-over.
     mutating func begin() -> Bool {
         guard !isRunning, !waiting.isEmpty else { return false }
         (served, waiting, isRunning) = (waiting, [], true)
@@ -62,7 +63,7 @@ struct TakeOverLine: Sendable {
     }
 
     /// Ends the take-over.
-    /// - Returns: The clients that it was for.
+    /// - Returns: The clients that the take-over served.
     mutating func end() -> [Waiter] {
         defer { (served, isRunning) = ([], false) }
         return served

@@ -1,12 +1,12 @@
-/// The claims of attempts on record files.
+/// Claims of record files for attempts.
 extension RecordStore {
-    /// The number of times that a file is looked for which others replace meanwhile.
+    /// The maximum number of tries to open a file that other processes replace meanwhile.
     private static let claimAttempts = 3
 
-    /// Claims a reservation's file for one attempt. See ``RecordLocks/release(_:)``.
+    /// Claims a reservation's file for one attempt. ``RecordLocks/release(_:)`` ends the claim.
     /// - Parameters:
-    ///   - ignoresBackOff: Whether an attempt that another process has made meanwhile is no reason to wait.
-    ///   - wall: The present time, in milliseconds since 1970, which becomes the time of the file.
+    ///   - ignoresBackOff: Whether to claim the file even if another process has made an attempt recently.
+    ///   - wall: The present time, in milliseconds since 1970. It becomes the file's modification time.
     mutating func claim(_ id: ReservationID, ignoresBackOff: Bool, at wall: Int64) -> RecordClaim {
         if locks.isHeld(id) { return .granted(nil) }
         guard let path = paths(of: id).first else { return missing(id) }
@@ -24,7 +24,7 @@ extension RecordStore {
         }
     }
 
-    /// - Returns: Nil if another file has replaced the one that was locked.
+    /// - Returns: Nil if another file has replaced the locked one.
     private mutating func claim(
         _ id: ReservationID,
         _ path: String,
@@ -55,7 +55,7 @@ extension RecordStore {
         return .granted(record)
     }
 
-    /// The claim on a file that is not there.
+    /// The claim on a file that does not exist.
     private mutating func missing(_ id: ReservationID) -> RecordClaim {
         locks.forget(id)
         guard let folder = preparedFolder() else { return .gone }
@@ -65,8 +65,9 @@ extension RecordStore {
         return .rejected(contents.flatMap { try? SettlementRecord(parsing: $0).rejection })
     }
 
-    /// Locks a file that is to be moved, unless that is done.
-    /// - Returns: The locked file, or nil in the optional if it cannot be locked; nil if another process has the lock.
+    /// Locks a file before a move, unless it is locked already.
+    /// - Returns: The locked file; an inner nil if the file cannot be locked; an outer nil if another process has the
+    ///   lock.
     func lockToMove(_ id: ReservationID, _ path: String) -> (any OpenFile)?? {
         if let file = locks.file(of: id) { return .some(file) }
         let (folder, name) = JournalNames.parts(of: path)

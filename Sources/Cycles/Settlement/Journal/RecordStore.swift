@@ -1,26 +1,26 @@
-/// The files of one client's records: how they are named, written, moved and set aside. Everything blocks.
+/// The record files of one client: names, writes, moves, and files set aside. All methods block.
 ///
-/// The directory is shared with the other clients of the protocol. Folders are made when there is something to write.
+/// Other clients of the protocol share the directory. Folders are made before the first write.
 package struct RecordStore: Sendable {
     let files: any FileSystem
     /// The directory of all identities; nil if there is no home directory.
     private let base: String?
     private var identity: JournalIdentity
-    /// The name of the identity's folder, once it is known; to derive it is slow.
+    /// The name of the identity's folder, once derived. The derivation is slow.
     private(set) var knownFingerprint: String?
-    /// Whether the folder was made, or was found and may be used.
+    /// Whether the folder was made or found, and is usable.
     private var isPrepared = false
     private var hasReportedBase = false
-    /// Folders of earlier keys, in which records may have been left that are settled now.
+    /// The folders of earlier API keys. They may still contain records that have been settled since.
     private var previous: [String] = []
-    /// The locks for the attempts that are in progress.
+    /// The locks held for attempts in progress.
     var locks = RecordLocks()
-    /// Files of other servers and newer clients, which are looked at once.
+    /// Files of other servers and newer clients, which are read once and then ignored.
     private var leftAlone: Set<String> = []
     var hasReportedLock = false
 
-    // The properties below last for a batch.
-    /// The folder, or nil if there is none that can be used; nil before it is looked for.
+    // The properties below are valid for one batch.
+    /// The folder; an inner nil if it cannot be used, an outer nil if it has not been looked for.
     private var usableFolder: String??
     private var needsSync = false
     private var isSynced = true
@@ -41,24 +41,24 @@ package struct RecordStore: Sendable {
         }
     }
 
-    /// Whether another API key is another identity. With a tenant the key is no part of it.
+    /// Whether another API key means another identity. With a tenant, the key is not part of the identity.
     package var isIdentifiedByKey: Bool { identity.tenant?.isBlank ?? true }
 
     // MARK: Calls
 
-    /// Ends a batch: syncs the folder if something in it has changed.
-    /// - Returns: Whether all that was written is certain to be there, and what the observer is to be told.
+    /// Ends a batch: syncs the folder if its contents changed.
+    /// - Returns: Whether all writes are on disk, and the events for the observer.
     package mutating func endBatch() -> (isSynced: Bool, events: [CyclesEvent]) {
         sync()
         defer { (usableFolder, isSynced, events) = (nil, true, []) }
         return (isSynced, events)
     }
 
-    /// Writes a record, which is certain to be on disk after the batch.
+    /// Writes a record. The record is on disk after the batch.
     /// - Parameters:
     ///   - time: The time of the last attempt, in milliseconds since 1970.
-    ///   - isLocked: Whether an attempt follows, so that the file is locked for it.
-    /// - Returns: Whether that worked.
+    ///   - isLocked: Whether to lock the file for an attempt that follows.
+    /// - Returns: Whether the write succeeded.
     package mutating func write(
         _ contents: [UInt8],
         of id: ReservationID,
@@ -72,16 +72,18 @@ package struct RecordStore: Sendable {
         return true
     }
 
-    /// - Parameter mayReturn: Whether it does no harm if a crash of the machine brings the record back.
+    /// Removes the files of a reservation.
+    /// - Parameter mayReturn: Whether it is harmless if a crash of the machine restores the record.
     package mutating func remove(_ id: ReservationID, mayReturn: Bool) {
         for path in paths(of: id) { attempt { (files) throws(FileError) in try files.remove(path) } }
         locks.forget(id)
         if !mayReturn { needsSync = true }
     }
 
+    /// Sets the record of a reservation aside.
     /// - Parameters:
-    ///   - rejection: The reason, which is kept in the file.
-    ///   - report: The reason in the words of the event.
+    ///   - rejection: The reason, stored in the file.
+    ///   - report: The reason as reported in the event.
     package mutating func setAside(_ id: ReservationID, rejection: String, report: String) {
         defer { locks.forget(id) }
         for path in paths(of: id) {
@@ -94,13 +96,13 @@ package struct RecordStore: Sendable {
     }
 
     /// Reads all records.
-    /// - Parameter known: Reservations whose records were read before.
+    /// - Parameter known: Reservations whose records have been read before.
     package mutating func load(except known: Set<ReservationID>) -> [SettlementRecord] {
         guard let folder = existingFolder() else { return [] }
         return load(from: folder, except: Set(known.map(JournalNames.file)))
     }
 
-    /// Whether there are folders of other identities.
+    /// Whether other identities have folders.
     package var hasSiblings: Bool {
         mutating get {
             guard let base, let folder = existingFolder() else { return false }
@@ -109,8 +111,8 @@ package struct RecordStore: Sendable {
         }
     }
 
-    /// Goes by another API key from now on. Without a tenant that is another identity: its records move to the folder of
-    /// that first; those that cannot stay, and are reported.
+    /// Switches to another API key. Without a tenant, the key is another identity: the records move to its folder
+    /// first. Records that cannot be moved stay, and are reported.
     package mutating func changeKey(_ key: Secret) {
         let old = existingFolder()
         sync()
@@ -130,7 +132,7 @@ package struct RecordStore: Sendable {
 
     // MARK: Folders
 
-    /// The folder of the identity, which is made if it is missing; nil if there is none that can be used.
+    /// Returns the identity's folder, and makes it if needed; nil if the folder cannot be used.
     mutating func preparedFolder() -> String? {
         if let usableFolder { return usableFolder }
         let found = findFolder()
@@ -150,7 +152,7 @@ package struct RecordStore: Sendable {
             return nil
         }
         let folder = base + "/" + fingerprint
-        // One that somebody has removed is made anew.
+        // A folder that was removed is made again.
         if isPrepared, files.age(of: folder) != nil { return folder }
         isPrepared = attempt { (files) throws(FileError) in
             try files.prepareDirectory(base)
@@ -159,10 +161,10 @@ package struct RecordStore: Sendable {
         return isPrepared ? folder : nil
     }
 
-    /// The folder if there may be records of anyone: whoever only reads makes no directory, and needs no name derived.
+    /// Returns the folder if there may be records of any identity. Reading makes no directory and derives no name.
     private mutating func existingFolder() -> String? {
         if usableFolder == nil {
-            // A directory that cannot be listed may have some: to go on reports why.
+            // A directory that cannot be listed may contain records. Preparing the folder then reports the error.
             guard let base, (try? files.list(base))?.isEmpty != true else { return nil }
         }
         return preparedFolder()
@@ -175,7 +177,7 @@ package struct RecordStore: Sendable {
         isSynced = isSynced && isDone
     }
 
-    /// The files of a reservation: one, unless it could not be moved when the key changed.
+    /// The files of a reservation: one, or several if a file could not be moved after a change of the key.
     mutating func paths(of id: ReservationID) -> [String] {
         let folders = [preparedFolder()].compactMap { $0 } + previous
         return folders.map { "\($0)/\(JournalNames.file(id))" }.filter { files.age(of: $0) != nil }
@@ -185,7 +187,7 @@ package struct RecordStore: Sendable {
         var moved: [(name: String, lock: (any OpenFile)?)] = []
         for record in load(from: old, except: []) {
             let (id, name) = (record.reservationID, JournalNames.file(record.reservationID))
-            // Another process that makes an attempt keeps the file in its present folder.
+            // If another process is making an attempt, the file stays in its folder.
             guard let lock = lockToMove(id, "\(old)/\(name)"),
                 write(
                     record.encoded,
@@ -197,7 +199,7 @@ package struct RecordStore: Sendable {
             else { continue }
             moved.append((name, lock))
         }
-        // The old ones go once the new ones are certain to be there.
+        // Old files are removed only after the new ones are on disk.
         guard attempt({ (files) throws(FileError) in try files.syncDirectory(new) }) else { return }
         for (name, lock) in moved {
             attempt { (files) throws(FileError) in try files.remove("\(old)/\(name)") }
@@ -233,8 +235,8 @@ package struct RecordStore: Sendable {
         return true
     }
 
-    /// Adds the reason for which a record is set aside, as far as there is room. Without it the record is set aside all
-    /// the same.
+    /// Adds the reason for setting a record aside, if there is room. Without room, the record is set aside without a
+    /// reason.
     private mutating func addRejection(_ reason: String, to path: String) {
         guard let contents = try? files.read(path, limit: SettlementRecord.maxBytes),
             var record = try? SettlementRecord(parsing: contents)
@@ -275,14 +277,14 @@ package struct RecordStore: Sendable {
                 }
             }
         }
-        // Records under standard names were written later than those under legacy names.
+        // Records under standard names are newer than records under legacy names.
         let standardOnes = Set(records.map(\.reservationID))
         for (name, record) in legacy {
             let standard = JournalNames.file(record.reservationID)
             if standardOnes.contains(record.reservationID) {
                 attempt { (files) throws(FileError) in try files.remove("\(folder)/\(name)") }
             } else if present.contains(standard) {
-                report("\(folder)/\(name)", "it was left alone, since \(standard) is there and is not this client's")
+                report("\(folder)/\(name)", "it was not renamed, since \(standard) exists and is not this client's")
             } else {
                 attempt { (files) throws(FileError) in
                     try files.rename("\(folder)/\(name)", to: "\(folder)/\(standard)")
@@ -296,11 +298,11 @@ package struct RecordStore: Sendable {
     private enum Finding {
         /// A record under its standard name.
         case standard(SettlementRecord)
-        /// A record under the name that an older client gave it.
+        /// A record under a name that older clients use.
         case legacy(SettlementRecord)
-        /// A file that was no record, and has another name now.
+        /// A file that is no record and has been renamed.
         case quarantined
-        /// A record of another server, as in a folder that was copied, or of a newer client; or a file that cannot be read.
+        /// A record of another server (as in a copied folder) or of a newer client, or an unreadable file.
         case leftAlone
     }
 
@@ -330,7 +332,7 @@ package struct RecordStore: Sendable {
         }
     }
 
-    /// The time of the last attempt, in milliseconds since 1970; 0 if it cannot be told.
+    /// The time of the last attempt, in milliseconds since 1970; 0 if unknown.
     private func modificationTime(of path: String) -> Int64 {
         let (folder, name) = JournalNames.parts(of: path)
         return (try? files.openDirectory(folder))?.status(of: name)?.modifiedAtMilliseconds ?? 0
@@ -339,7 +341,7 @@ package struct RecordStore: Sendable {
     // MARK: Reports
 
     /// Reports records of other identities, which a change of the configuration may have left behind.
-    /// - Parameter known: The folders of clients of this process.
+    /// - Parameter known: The folders of this process's clients.
     package mutating func reportSiblings(except known: Set<String>) {
         guard let base else { return }
         for sibling in ((try? files.list(base)) ?? []).sorted() where !known.contains(sibling) {
@@ -347,8 +349,8 @@ package struct RecordStore: Sendable {
             guard count > 0 else { continue }
             report(
                 "\(base)/\(sibling)",
-                "\(count) settlements of another base URL, tenant or key wait here; they are settled by a client "
-                    + "that is configured as theirs was"
+                "\(count) settlements of another base URL, tenant or key wait here; only a client "
+                    + "with that base URL and tenant or key settles them"
             )
         }
     }

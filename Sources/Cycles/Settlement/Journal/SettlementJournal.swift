@@ -1,79 +1,82 @@
-/// The journal's files as an operator sees them: what waits to be settled, what was put aside, and whose it is.
+/// A view of the journal's files for operators: pending settlements, files set aside, and the identities they belong
+/// to.
 ///
-/// It reads and removes files and talks to no server: ``CyclesClient/flush(timeout:includesReplays:)`` settles what waits. A client may use
-/// the same journal meanwhile. Everything blocks.
+/// The view reads and removes files, and talks to no server. ``CyclesClient/flush(timeout:includesReplays:)`` settles
+/// the pending records. A client may use the same journal at the same time. All methods block.
 public struct SettlementJournal: Sendable {
-    /// The kind of a file, by its name.
+    /// The kind of a file, derived from its name.
     public enum State: String, Hashable, Sendable, CaseIterable {
-        /// A settlement that is not certain yet (`.json`), one that only a newer client can read included.
+        /// A settlement whose result is not known (`.json`), including a settlement that only a newer client can read.
         case pending
-        /// A settlement that the server refused for good (`.json.rejected`).
+        /// A settlement that the server refused permanently (`.json.rejected`).
         case rejected
-        /// A file that is no record (`.corrupt`).
+        /// A file that is not a valid record (`.corrupt`).
         case corrupt
     }
 
-    /// One file.
+    /// A file of the journal, or a record in the log of a process that has ended.
     public struct Entry: Hashable, Sendable {
-        /// The path of the file. For a logged record: the path that its file will have.
+        /// The path of the file. For a record in a log: the path that its file will have.
         public let path: String
         /// The kind of the file.
         public let state: State
-        /// The reservation that it settles; nil if the file cannot be read.
+        /// The reservation that the record settles; nil if the file cannot be read.
         public let reservationID: ReservationID?
-        /// The server that it is for; nil if the file cannot be read.
+        /// The base URL of the record's server; nil if the file cannot be read.
         public let baseURL: String?
-        /// Whether it is sent as an event, since the reservation has expired.
+        /// Whether the spend is charged with an event, because the reservation has expired.
         public let isEvent: Bool
-        /// The amount that was spent; nil if the file does not contain it.
+        /// The amount spent; nil if the file does not contain it.
         public let actual: Amount?
-        /// On whose budget; nil if the file does not say so.
+        /// The subject charged; nil if the file does not contain it.
         public let subject: Subject?
-        /// For what; nil if the file does not say so.
+        /// The action charged; nil if the file does not contain it.
         public let action: Action?
-        /// The key under which it is charged once.
+        /// The idempotency key of the request that charges the spend; nil if the file cannot be read.
         public let idempotencyKey: IdempotencyKey?
-        /// When the spend became known, in milliseconds since 1970.
+        /// The time at which the spend was recorded, in milliseconds since 1970.
         public let recordedAtMilliseconds: Int64?
-        /// Before this the server does not want to be asked, in milliseconds since 1970.
+        /// The time before which the server does not accept another attempt, in milliseconds since 1970.
         public let notBeforeMilliseconds: Int64?
-        /// Whether the record is still in the log of a process that has ended. It is at ``path`` once a client has taken
-        /// the log over.
+        /// Whether the record is still in the log of a process that has ended. The record moves to ``path`` when a
+        /// client takes the log over.
         public var isLogged: Bool { logged != nil }
-        /// The record in the log.
+        /// The record's bytes in the log.
         fileprivate var logged: [UInt8]?
-        /// Why the server refused it for good; nil if it did not, or the client that put it aside did not say why.
+        /// The reason for which the server refused the settlement permanently; nil if the server did not refuse it, or
+        /// if no reason was recorded.
         public let rejection: String?
-        /// Why the file cannot be read as a record; nil if it can.
+        /// The reason for which the file cannot be read as a record; nil if it can.
         public let problem: String?
     }
 
-    /// The files of one base URL and tenant, or without a tenant of one API key.
+    /// The files of one base URL and tenant or, without a tenant, of one base URL and API key.
     public struct Identity: Hashable, Sendable {
-        /// The name of its folder. The key cannot be read or guessed from it.
+        /// The name of the identity's folder. The API key cannot be derived from the name.
         public let name: String
-        /// Whether it is that of the configuration. Others are settled by clients that are configured as theirs was.
+        /// Whether the identity is that of the configuration. Only clients configured for an identity settle
+        /// its records.
         public let isOwn: Bool
-        /// Its files, by their names.
+        /// The files of the identity, sorted by name.
         public let entries: [Entry]
-        /// Why the folder cannot be read; nil if it can.
+        /// The reason for which the folder cannot be read; nil if it can.
         public let problem: String?
     }
 
-    /// Where the folders of all identities are; nil if the journal is disabled, the configured directory is refused, or
-    /// there is no home directory.
+    /// The directory with the folders of all identities; nil if the journal is disabled, the configured directory is
+    /// not allowed, or there is no home directory.
     public let directory: String?
-    /// Why the configured directory cannot be used.
+    /// The reason for which the configured directory cannot be used.
     private let refusal: String?
     private let identity: JournalIdentity?
     private let files: any FileSystem
 
-    /// The journal that a client with this configuration uses.
+    /// Creates the view of the journal that a client with this configuration uses.
     public init(_ configuration: CyclesConfiguration) {
         self.init(configuration.journal, JournalIdentity(configuration), SystemFileSystem())
     }
 
-    /// A journal without the knowledge whose it is: no identity of it is the own one.
+    /// Creates the view of a journal without an identity: no identity is marked as own.
     public init(_ place: JournalConfiguration) { self.init(place, nil, SystemFileSystem()) }
 
     package init(_ place: JournalConfiguration, _ identity: JournalIdentity?, _ files: any FileSystem) {
@@ -87,13 +90,13 @@ public struct SettlementJournal: Sendable {
         }
     }
 
-    /// The name of the configuration's folder, whether it is there or not; nil without a configuration.
+    /// The name of the configuration's folder, even if the folder does not exist; nil without a configuration.
     ///
-    /// Takes about 40 ms the first time: the name is derived slowly on purpose.
+    /// The first access takes about 40 ms: the derivation of the name is slow by design.
     public var ownName: String? { identity.map { JournalNames.folder($0) } }
 
-    /// Why a client could not keep settlements there; nil if it could. Nothing is made: directories that are missing are
-    /// made when there is something to keep.
+    /// The reason for which a client cannot store settlements in the journal; nil if it can. Checking makes no
+    /// directory. A client makes missing directories before its first write.
     public var problem: JournalProblem? {
         if let refusal { return JournalProblem(path: nil, message: "the directory \(refusal)") }
         guard let directory else {
@@ -107,18 +110,18 @@ public struct SettlementJournal: Sendable {
                 return error
             }
         }
-        // A missing directory is made in the nearest one above that exists.
+        // A missing directory is made in its nearest existing ancestor.
         while files.age(of: existing) == nil, let slash = existing.lastIndex(of: "/") {
             existing = slash == existing.startIndex ? "/" : String(existing[..<slash])
         }
         if files.mayWrite(to: existing) { return nil }
-        return JournalProblem(path: existing, message: "nothing may be written to \(existing)")
+        return JournalProblem(path: existing, message: "\(existing) is not writable")
     }
 
-    /// Everybody's files, by the names of the folders. Folders without any are left out.
-    /// - Throws: ``JournalProblem`` if the directory cannot be read. One that is not there has no files.
+    /// The files of all identities, sorted by folder name. Folders without files are omitted.
     ///
-    /// Settlements of a running process are in its log, and not among the entries: see ``logsInUse()``.
+    /// Settlements of a running process are in its log and are not among the entries: see ``logsInUse()``.
+    /// - Throws: ``JournalProblem`` if the directory cannot be read. A missing directory has no files.
     public func identities() throws(JournalProblem) -> [Identity] {
         guard let directory else { return [] }
         let own = ownName
@@ -145,7 +148,8 @@ public struct SettlementJournal: Sendable {
         return result
     }
 
-    /// The logs of processes that are running, by their paths. Nobody else reads, settles or discards what they hold.
+    /// The paths of the logs of running processes. Only the process itself reads, settles or discards the records in
+    /// its log.
     /// - Throws: ``JournalProblem`` if the folder of logs cannot be read.
     public func logsInUse() throws(JournalProblem) -> [String] { try logs()?.logsInUse ?? [] }
 
@@ -154,8 +158,8 @@ public struct SettlementJournal: Sendable {
         return try at(directory) { () throws(FileError) in try LogListing(files, base: directory) }
     }
 
-    /// The contents of a file.
-    /// - Throws: ``JournalProblem`` if it cannot be read.
+    /// Reads a file, or a record in a log.
+    /// - Throws: ``JournalProblem`` if the file cannot be read.
     public func contents(of entry: Entry) throws(JournalProblem) -> [UInt8] {
         if let logged = entry.logged { return logged }
         return try at(entry.path) { () throws(FileError) in
@@ -163,11 +167,13 @@ public struct SettlementJournal: Sendable {
         }
     }
 
-    /// Removes a file for good. A pending one's spend will not reach the ledger, unless a client has it in hand already.
-    /// - Throws: ``JournalProblem`` if it cannot be removed, or if a client of this library is sending it.
+    /// Removes a file permanently. The spend of a pending record does not reach the ledger, unless a client is sending
+    /// it already.
+    /// - Throws: ``JournalProblem`` if the file cannot be removed, or if a client of this library is sending its
+    ///   record.
     public func discard(_ entry: Entry) throws(JournalProblem) {
         if entry.isLogged, let directory {
-            // Its log goes first: with the log, the record would come back.
+            // The log is removed first. Otherwise the record would return with the log.
             var takeOver = LogTakeOver(files, base: directory)
             takeOver.run(except: [])
             for case .journalProblem(let problem) in takeOver.events { throw problem }
@@ -179,7 +185,7 @@ public struct SettlementJournal: Sendable {
         }
     }
 
-    /// Locks a record, so that no client sends it meanwhile; nil if it is gone or cannot be locked.
+    /// Locks a record, so that no client sends it meanwhile; nil if the file is gone or cannot be locked.
     private func lock(_ path: String) throws(FileError) -> (any OpenFile)? {
         let (folder, name) = JournalNames.parts(of: path)
         guard files.age(of: path) != nil else { return nil }
@@ -239,7 +245,7 @@ extension SettlementJournal.Entry {
         problem: String? = nil
     ) {
         let actual = record.flatMap { try? JSONValue(parsing: $0.body.json) }?["actual"]
-        // A commit names neither subject nor action: the event that may have to stand in for it does.
+        // A commit contains neither subject nor action. The event that can replace it contains both.
         let event = record?.eventBody.flatMap { try? JSONValue(parsing: $0) }
         self.path = path
         self.state = state

@@ -1,11 +1,11 @@
-/// The form of a record in a file, which all clients of the protocol share.
+/// The file format of a record, which all clients of the protocol share.
 extension SettlementRecord {
     package static let version: Int64 = 1
-    /// The largest file that is read.
+    /// The maximum size of a record file, in bytes.
     package static let maxBytes = 1_024 * 1_024
 
-    /// Why the server refused the settlement for good; nil if it did not, or nobody wrote the reason down. A member of
-    /// this client's own, which other clients keep as an unknown one.
+    /// The reason for which the server refused the settlement permanently; nil if the server did not refuse it, or if
+    /// no reason was recorded. Only this client writes the member. Other clients preserve it as an unknown member.
     package var rejection: String? {
         get {
             unknown.first { $0.name == SettlementRecord.rejectionName }
@@ -22,7 +22,7 @@ extension SettlementRecord {
 
     private static let rejectionName = "rejection"
 
-    /// The idempotency key of a body; nil if it has none.
+    /// The idempotency key in a body; nil if there is none.
     package static func key(in body: [UInt8]) -> IdempotencyKey? {
         try? JSONReader.document(body, isTolerant: true) { reader throws(JSONError) in
             var key: IdempotencyKey?
@@ -40,7 +40,7 @@ extension SettlementRecord {
 
     // MARK: Writing
 
-    /// The file's contents, members in the order that all clients use.
+    /// The file's contents. Members are in the order that all clients use.
     package var encoded: [UInt8] {
         let eventBody = eventBody
         return JSONWriter.bytes(capacity: body.json.count + (eventBody?.count ?? 0) + 256) { writer in
@@ -73,10 +73,10 @@ extension SettlementRecord {
 
     // MARK: Reading
 
-    /// Why a file is no record that can be used.
+    /// The reason for which a file is not a usable record.
     package enum Defect: Error, Hashable, Sendable, CustomStringConvertible {
         case corrupt(String)
-        /// A newer client wrote it, and can settle it.
+        /// A newer client wrote the record, and can settle it.
         case newerVersion(String)
 
         package var description: String {
@@ -88,8 +88,8 @@ extension SettlementRecord {
         }
     }
 
-    /// Reads every form that the clients of the protocol write, times that are missing or no whole numbers included.
-    /// - Throws: ``Defect``.
+    /// Reads every form that clients of the protocol write, even without times or with fractional times.
+    /// - Throws: ``Defect`` if the file is not a usable record.
     package init(parsing contents: [UInt8]) throws(Defect) {
         var draft = Draft()
         do throws(JSONError) {
@@ -102,7 +102,7 @@ extension SettlementRecord {
         self = try draft.record()
     }
 
-    /// The members of a file, in the order of their coming.
+    /// The members of a file, in the order in which they appear.
     private struct Draft {
         var version: JSONNumber?
         var reservationID: String?
@@ -113,7 +113,7 @@ extension SettlementRecord {
         var recordedAt: Int64?
         var notBefore: Int64?
         var unknown: [UnknownMember] = []
-        /// The first member of another type than expected. A newer version may have good reason for it.
+        /// The first member of an unexpected type. In a record of a newer version, the type may be valid.
         var mismatch: JSONError?
 
         mutating func read(from reader: inout JSONReader, _ contents: [UInt8]) throws(JSONError) {
@@ -189,7 +189,7 @@ extension JSONReader {
         return try readNumber()
     }
 
-    /// The bytes of an object; nil for `null`.
+    /// Reads the bytes of an object; nil for `null`.
     fileprivate mutating func readObject(_ name: StaticString, in contents: [UInt8]) throws(JSONError) -> [UInt8]? {
         if try readNullIfPresent() { return nil }
         guard peek() == UInt8(ascii: "{") else {
@@ -198,8 +198,8 @@ extension JSONReader {
         return Array(contents[try skipValue()])
     }
 
-    /// Milliseconds since 1970, rounded down and at most `Int64.max`: other clients count in floating point, or without
-    /// a sign. Nil for `null`.
+    /// Reads milliseconds since 1970, rounded down and at most `Int64.max`, because other clients write floating-point
+    /// or unsigned numbers. Nil for `null`.
     fileprivate mutating func readInstant(_ name: StaticString) throws(JSONError) -> Int64? {
         if try readNullIfPresent() { return nil }
         let number = try readNumber(name)
