@@ -24,7 +24,7 @@ package final class SerialThread: Sendable {
         repeat { runAll() } while !endsIfIdle()
     }
 
-    /// Runs work on the thread only.
+    /// Runs work on the thread only. If the thread cannot start, runs the work that others have begun in the meantime.
     /// - Returns: False if the system has no thread. The work is then discarded.
     package func begin(_ work: @escaping @Sendable () -> Void) -> Bool {
         let needsThread = line.withLock { line in
@@ -33,10 +33,9 @@ package final class SerialThread: Sendable {
             return !line.hasThread
         }
         guard needsThread, !threads.start(attempts: 1, { self.loop() }) else { return true }
-        line.withLock { line in
-            line.work = []
-            line.hasThread = false
-        }
+        line.withLock { _ = $0.work.removeFirst() }
+        // Other callers were told in the meantime that the thread runs their work.
+        repeat { runAll() } while !endsIfIdle()
         return false
     }
 
