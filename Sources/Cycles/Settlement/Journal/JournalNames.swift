@@ -23,7 +23,7 @@ package struct JournalIdentity: Hashable, Sendable {
 package enum JournalNames {
     /// The name of a record's file: the hash of the exact UTF-8 bytes of its reservation id.
     package static func file(_ id: ReservationID) -> String {
-        "v2-" + hexadecimal(SHA256.hash(id.rawValue.utf8)) + ".json"
+        "v2-" + Hexadecimal.text(SHA256.hash(id.rawValue.utf8)) + ".json"
     }
 
     /// The names that older clients give the file; several reservations may share one. Some clients replace Unicode
@@ -65,7 +65,7 @@ package enum JournalNames {
             rounds: 30_000,
             length: 32
         )
-        let folder = String(hexadecimal(derived).prefix(16))
+        let folder = String(Hexadecimal.text(derived).prefix(16))
         knownFolders.withLock { $0[question] = folder }
         return folder
     }
@@ -106,12 +106,6 @@ package enum JournalNames {
 
     /// Eight random digits, for the name of a new file.
     package static func randomMark() -> String {
-        hexadecimal(withUnsafeBytes(of: UInt32(truncatingIfNeeded: SystemRandomness.words().0)) { Array($0) })
+        Hexadecimal.text(withUnsafeBytes(of: UInt32(truncatingIfNeeded: SystemRandomness.words().0)) { Array($0) })
     }
-
-    package static func hexadecimal(_ bytes: [UInt8]) -> String {
-        String(decoding: bytes.flatMap { [digit($0 >> 4), digit($0 & 15)] }, as: UTF8.self)
-    }
-
-    private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x61 + value - 10 }
 }
