@@ -49,8 +49,8 @@ import Testing
         ),
         (
             .leaseStopped("rsv_1", .throttled), .warning,
-            "The lease of rsv_1 is no longer extended: the server asks to wait longer than it lasts; its work can still "
-                + "be settled"
+            "The lease of rsv_1 is no longer extended: the server asks to wait longer than the lease lasts; its work "
+                + "can still be settled"
         ),
         (
             .leaseAtRisk("rsv_1", .tooShort), .warning,

@@ -18,10 +18,10 @@ extension JournalConfiguration {
         if path.utf8.first == UInt8(ascii: "/") { return nil }
         if path == "~" || path.hasPrefix("~/") {
             let example = JournalConfiguration.home.map { "; write \($0)\(path.dropFirst())" } ?? ""
-            return "is \"\(path)\", and only a shell knows what ~ means\(example)"
+            return "is \"\(path)\", but only shells expand ~\(example)"
         }
         if path.hasPrefix("~") {
-            return "is \"\(path)\", and only a shell knows what ~ means; write a path that begins with /"
+            return "is \"\(path)\", but only shells expand ~; write a path that begins with /"
         }
         let advice = JournalConfiguration.absolute(path).map { "; write \($0)" } ?? "; write a path that begins with /"
         return "is \"\(path)\", a relative path, which names another directory for each current directory\(advice)"

@@ -35,7 +35,7 @@ public enum LeaseStop: Hashable, Sendable, CustomStringConvertible {
         case .ended(let code): "the server refuses: \(code)"
         case .refused(let status, let code):
             "the server refuses with \(status)\(code.map { " \($0)" } ?? "")"
-        case .throttled: "the server asks to wait longer than it lasts"
+        case .throttled: "the server asks to wait longer than the lease lasts"
         case .noTimeToRetry: "no further attempt fits into its remaining time"
         case .tooShort: "it is shorter than an attempt, a retry and a margin together"
         }

@@ -23,7 +23,7 @@ extension Operation {
         case 300..<400:
             let target = response.headers["Location"].map { " to \($0)" } ?? ""
             return invalid(response, "it redirects\(target), and redirects are not followed", redactor)
-        default: return invalid(response, "a success has status \(successStatus)", redactor)
+        default: return invalid(response, "a success of this operation has status \(successStatus)", redactor)
         }
     }
 
@@ -66,7 +66,7 @@ extension Operation {
             if let suggestedFix = detail?.suggestedFix {
                 suggestedFix
             } else if Self.expectsTLS(response) {
-                "the server speaks TLS there: its URL has to begin with https"
+                "the server expects TLS on this port: its URL has to begin with https"
             } else {
                 advice(for: error)
             }
@@ -99,7 +99,7 @@ extension Operation {
         case .forbidden: return "check that the key belongs to the tenant and may do this"
         case .notFound:
             guard error.message.hasPrefix("Budget not found"), let unit else { return nil }
-            return "the request was in \(unit): an older server also says so when the budget is kept in another unit"
+            return "the request was in \(unit); older servers give the same answer for a budget in another unit"
         case .unitMismatch:
             let requested = error.details["requested_unit"]?.string ?? unit?.rawValue ?? "the unit that was sent"
             let expected = error.details["expected_units"]?.array?.compactMap(\.string) ?? []

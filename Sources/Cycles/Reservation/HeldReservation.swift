@@ -255,7 +255,7 @@ package final class HeldReservation: Sendable {
         do throws(CyclesError) {
             try RequestValidation.releaseReason(request.reason)
         } catch {
-            ignore("the reason: \(error)")
+            ignore(error.defect)
             request.reason = nil
         }
         scope.keeper.beginSettling(lease)

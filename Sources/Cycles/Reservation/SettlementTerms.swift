@@ -37,15 +37,15 @@ package struct SettlementTerms: Sendable {
                 try RequestValidation.metrics(metrics)
                 commit.metrics = metrics
             } catch {
-                ignored.append("the metrics: \(error)")
+                ignored.append(error.defect)
             }
         }
         for (name, value) in metadata {
             do throws(CyclesError) {
-                try RequestValidation.metadata("metadata", [name: value])
+                try RequestValidation.metadata("metadata[\"\(name)\"]", [name: value])
                 commit.metadata[name] = value
             } catch {
-                ignored.append("the metadata \"\(name)\": \(error)")
+                ignored.append(error.defect)
             }
         }
         if isEstimate {
@@ -57,8 +57,15 @@ package struct SettlementTerms: Sendable {
                 try RequestValidation.idempotencyKey(key)
                 commit.idempotencyKey = key
             } catch {
-                ignored.append("the idempotency key: \(error)")
+                ignored.append(error.defect)
             }
         }
+    }
+}
+
+extension CyclesError {
+    /// The field and the defect of a value that is left out. The description would say that nothing was sent.
+    var defect: String {
+        if case .validation(let issue) = self { "\(issue.field) \(issue.message)" } else { description }
     }
 }
