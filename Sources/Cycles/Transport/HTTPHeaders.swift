@@ -141,7 +141,7 @@ extension HTTPHeaders {
         return result
     }
 
-    /// The reason for which a field must not be sent; nil if it may. A name must be a token (RFC 9110, section 5.6.2).
+    /// The reason why a field must not be sent; nil if it may. A name must be a token (RFC 9110, section 5.6.2).
     /// A value must not contain CR, LF or NUL, which could forge further fields.
     private static func defect(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> String? {
         if !isToken(name) { return "is not a valid header name" }

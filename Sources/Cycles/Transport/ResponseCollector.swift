@@ -1,7 +1,7 @@
 /// Assembles an answer from the received header lines and pieces of the body. Refuses answers that a client should not
 /// read to the end.
 final class ResponseCollector {
-    /// The reason for which an answer is not read to the end.
+    /// The reason why an answer is not read to the end.
     enum Refusal: Hashable {
         case bodyTooLarge
         case headTooLarge(limit: Int)

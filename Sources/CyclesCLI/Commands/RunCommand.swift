@@ -94,7 +94,7 @@ enum RunCommand {
     private struct Result {
         var ending: ChildProcess.Ending
         var spend: Amount?
-        /// The reason for which the estimate is committed; nil if the reported usage is committed.
+        /// The reason why the estimate is committed; nil if the reported usage is committed.
         var whyEstimated: String?
     }
 

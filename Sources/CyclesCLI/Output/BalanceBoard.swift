@@ -13,7 +13,7 @@ enum BalanceBoard {
     }
 
     /// The lines of a screen. Texts wider than the screen are wrapped.
-    /// - Parameter note: The last lines, such as the reason for which the figures are old; nil for a legend.
+    /// - Parameter note: The last lines, such as the reason why the figures are old; nil for a legend.
     static func screen(
         _ balances: [Balance],
         title: String,

@@ -37,7 +37,7 @@ package struct HTTPRequestParser: Sendable {
         }
     }
 
-    /// The reason for which a request cannot be served. The bytes after the request cannot be parsed.
+    /// The reason why a request cannot be served. The bytes after the request cannot be parsed.
     package struct Failure: Error, Hashable {
         package var status: Int
         package var reason: String

@@ -11,7 +11,7 @@ package struct CommitLogContents: Sendable {
         package let attemptedAtMilliseconds: Int64
     }
 
-    /// The reason for which this version cannot read a file as a log.
+    /// The reason why this version cannot read a file as a log.
     package enum Defect: Error, Hashable, Sendable, CustomStringConvertible {
         /// Both copies of the header are damaged.
         case noHeader

@@ -3,7 +3,7 @@ package enum RecordClaim: Sendable {
     /// The attempt may begin. No other process makes one until the claim is released. Contains the record from the
     /// file; nil if the file cannot be read or locked, so that only the idempotency key prevents a double charge.
     case granted(SettlementRecord?)
-    /// Another process has made an attempt recently, or the server has asked it to wait.
+    /// Another process has made an attempt recently, or the server has asked for a delay.
     case notDue(SettlementRecord)
     /// Another process is making an attempt. Contains the record from the file; nil if the file cannot be read.
     case busy(SettlementRecord?)

@@ -43,10 +43,10 @@ public struct SettlementJournal: Sendable {
         public var isLogged: Bool { logged != nil }
         /// The record's bytes in the log.
         fileprivate var logged: [UInt8]?
-        /// The reason for which the server refused the settlement permanently; nil if the server did not refuse it, or
+        /// The reason why the server refused the settlement permanently; nil if the server did not refuse it, or
         /// if no reason was recorded.
         public let rejection: String?
-        /// The reason for which the file cannot be read as a record; nil if it can.
+        /// The reason why the file cannot be read as a record; nil if it can.
         public let problem: String?
     }
 
@@ -59,14 +59,14 @@ public struct SettlementJournal: Sendable {
         public let isOwn: Bool
         /// The files of the identity, sorted by name.
         public let entries: [Entry]
-        /// The reason for which the folder cannot be read; nil if it can.
+        /// The reason why the folder cannot be read; nil if it can.
         public let problem: String?
     }
 
     /// The directory with the folders of all identities; nil if the journal is disabled, the configured directory is
     /// not allowed, or there is no home directory.
     public let directory: String?
-    /// The reason for which the configured directory cannot be used.
+    /// The reason why the configured directory cannot be used.
     private let refusal: String?
     private let identity: JournalIdentity?
     private let files: any FileSystem
@@ -95,7 +95,7 @@ public struct SettlementJournal: Sendable {
     /// The first access takes about 40 ms: the derivation of the name is slow by design.
     public var ownName: String? { identity.map { JournalNames.folder($0) } }
 
-    /// The reason for which a client cannot store settlements in the journal; nil if it can. Checking makes no
+    /// The reason why a client cannot store settlements in the journal; nil if it can. Checking makes no
     /// directory. A client makes missing directories before its first write.
     public var problem: JournalProblem? {
         if let refusal { return JournalProblem(path: nil, message: "the directory \(refusal)") }

@@ -4,7 +4,7 @@ extension SettlementRecord {
     /// The maximum size of a record file, in bytes.
     package static let maxBytes = 1_024 * 1_024
 
-    /// The reason for which the server refused the settlement permanently; nil if the server did not refuse it, or if
+    /// The reason why the server refused the settlement permanently; nil if the server did not refuse it, or if
     /// no reason was recorded. Only this client writes the member. Other clients preserve it as an unknown member.
     package var rejection: String? {
         get {
@@ -73,7 +73,7 @@ extension SettlementRecord {
 
     // MARK: Reading
 
-    /// The reason for which a file is not a usable record.
+    /// The reason why a file is not a usable record.
     package enum Defect: Error, Hashable, Sendable, CustomStringConvertible {
         case corrupt(String)
         /// A newer client wrote the record, and can settle it.
