@@ -1,3 +1,5 @@
+import Cycles
+import CyclesTesting
 import Testing
 
 /// Programs outside the package, compiled by this test as their users would.
@@ -79,10 +81,20 @@ import Testing
     }
 
     @Test func theFirstProgramOfTheReadMeRuns() throws {
-        let outcome = try Programs.compileAndRun(source: try Programs.codeBlock(inReadMeContaining: "@main"))
-        #expect(outcome.status == 0, "\(outcome)")
-        let expected = try Programs.codeBlock(inReadMeContaining: "Charged 420 TOKENS")
-        #expect(outcome.output == expected)
+        let authority = LocalAuthority()
+        authority.addAPIKey("my-api-key", tenant: "acme")
+        authority.setBudget(scope: "tenant:acme", allocated: .tokens(1_000_000))
+        let server = LoopbackServer(authority)
+        try server.start()
+        defer { server.stop() }
+        let outcome = try Programs.compileAndRun(
+            source: try Programs.codeBlock(inReadMeContaining: "@main"),
+            environment: [
+                "CYCLES_BASE_URL": server.baseURL, "CYCLES_TENANT": "acme", "CYCLES_API_KEY": "my-api-key",
+            ]
+        )
+        let quoted = try Programs.codeBlock(inReadMeContaining: "Charged 420 TOKENS")
+        #expect(outcome.status == 0 && "$ swift run FirstProgram\n\(outcome.output)" == quoted, "\(outcome)")
     }
 
     @Test(arguments: [

@@ -224,7 +224,7 @@ enum Programs {
     private static let executables = Mutex([String: URL]())
 
     /// Compiles a program and runs it.
-    static func compileAndRun(source: String) throws -> Outcome {
+    static func compileAndRun(source: String, environment: [String: String] = [:]) throws -> Outcome {
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(at: folder) }
         let file = folder.appendingPathComponent("Program.swift")
@@ -234,7 +234,7 @@ enum Programs {
         guard compilation.status == 0 else {
             throw Failure(description: "The program does not compile: \(compilation.errors)\(compilation.output)")
         }
-        return try run(executable)
+        return try run(executable, environment: environment)
     }
 
     /// The first code block of the README that contains a text, without its fences.
