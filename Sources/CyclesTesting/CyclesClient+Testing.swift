@@ -15,7 +15,7 @@ extension CyclesClient {
     ///     replaced by zero.
     ///   - transport: The transport of all requests.
     ///   - clock: The clock of leases and retries.
-    /// - Throws: ``CyclesError/configuration(_:)`` that names the invalid setting.
+    /// - Throws: `CyclesError.configuration` that names the invalid setting.
     public static func testing(
         configuration: CyclesConfiguration,
         transport: any HTTPTransport,
@@ -39,7 +39,7 @@ extension BlockingCyclesClient {
     /// ``Cycles/CyclesClient/testing(configuration:transport:clock:)`` does.
     ///
     /// Calls do not wait for the clock either.
-    /// - Throws: ``CyclesError/configuration(_:)`` that names the invalid setting.
+    /// - Throws: `CyclesError.configuration` that names the invalid setting.
     public static func testing(
         configuration: CyclesConfiguration,
         transport: any BlockingHTTPTransport,

@@ -166,7 +166,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
     public var injected: [Fault: Int] { state.withLock { $0.injected } }
 
     /// Passes a request to the inner transport, or injects a fault.
-    /// - Throws: ``HTTPTransportError`` of the fault or of the inner transport; `cancelled` if the task is cancelled.
+    /// - Throws: `HTTPTransportError` of the fault or of the inner transport; `cancelled` if the task is cancelled.
     public func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
         guard !Task.isCancelled else {
             throw HTTPTransportError(
@@ -181,7 +181,7 @@ public final class FaultyTransport: HTTPTransport, BlockingHTTPTransport {
     }
 
     /// Passes a request to the inner transport, or injects a fault.
-    /// - Throws: ``HTTPTransportError`` of the fault or of the inner transport.
+    /// - Throws: `HTTPTransportError` of the fault or of the inner transport.
     public func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
         let plan = nextPlan()
         if let outcome = before(request, plan) { return try outcome.get() }

@@ -15,7 +15,7 @@ public import Cycles
 public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
     /// Answers a request.
     ///
-    /// Errors other than ``HTTPTransportError`` become an ``HTTPTransportError`` of kind `other`. The type has untyped
+    /// Errors other than `HTTPTransportError` become an `HTTPTransportError` of kind `other`. The type has untyped
     /// throws, so that closures without a signature compile.
     public typealias Handler = @Sendable (HTTPRequest) throws -> HTTPResponse
 
@@ -69,7 +69,7 @@ public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
     public var remainingAnswers: Int { script.withLock { $0.answers.count - $0.used } }
 
     /// Answers from the script.
-    /// - Throws: ``HTTPTransportError``: a failure in the script; `cancelled` if the task is cancelled; `other` if the
+    /// - Throws: `HTTPTransportError`: a failure in the script; `cancelled` if the task is cancelled; `other` if the
     ///   script has no answer or the transport was shut down.
     public func send(_ request: HTTPRequest) async throws(HTTPTransportError) -> HTTPResponse {
         guard !Task.isCancelled else {
@@ -83,7 +83,7 @@ public final class MockTransport: HTTPTransport, BlockingHTTPTransport {
     }
 
     /// Answers from the script, ignoring cancellation.
-    /// - Throws: ``HTTPTransportError``: a failure in the script; `other` if the script has no answer or the transport
+    /// - Throws: `HTTPTransportError`: a failure in the script; `other` if the script has no answer or the transport
     ///   was shut down.
     public func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse { try answer(request) }
 

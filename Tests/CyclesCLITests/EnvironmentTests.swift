@@ -35,7 +35,7 @@ import Testing
     @Test func everyVariableIsInTheTableOfTheDocumentation() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let page = root.appendingPathComponent("Sources/Cycles/Documentation.docc/Environment.md")
+        let page = root.appendingPathComponent("Sources/Cycles/Documentation.docc/Configuration.md")
         let documented = words(try String(contentsOf: page, encoding: .utf8))
         for name in Self.names { #expect(documented.contains(name), "\(name)") }
     }

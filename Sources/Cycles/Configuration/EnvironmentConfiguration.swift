@@ -9,7 +9,7 @@
 extension CyclesConfiguration {
     /// Creates a configuration from environment variables.
     ///
-    /// The names of all variables begin with the prefix; <doc:Environment> lists them. `BASE_URL` is required, and so
+    /// The names of all variables begin with the prefix; <doc:Configuration> lists them. `BASE_URL` is required, and so
     /// is `API_KEY` or `API_KEY_FILE`. A variable that is unset or blank leaves the default. The function reads the
     /// file of `API_KEY_FILE`; later changes of the file have no effect.
     /// - Parameters:

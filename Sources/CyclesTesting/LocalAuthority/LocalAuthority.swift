@@ -55,7 +55,7 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
 
     /// Answers a request without waiting. Errors in the request are reported in the answer.
     ///
-    /// Implements both ``HTTPTransport`` and ``BlockingHTTPTransport``.
+    /// Implements both `HTTPTransport` and `BlockingHTTPTransport`.
     /// - Throws: `connectionFailed`, only while ``isReachable`` is false.
     public func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
         let response = state.withLock { state in

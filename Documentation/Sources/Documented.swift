@@ -1,0 +1,2 @@
+@_exported import Cycles
+@_exported import CyclesTesting
