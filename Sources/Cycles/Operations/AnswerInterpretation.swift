@@ -1,5 +1,5 @@
 extension Operation {
-    /// Interprets an answer to this operation. Removes secrets that the server quotes from errors.
+    /// Interprets an answer to this operation. Errors contain no secret that the server quotes.
     package func interpret(
         _ response: HTTPResponse,
         _ redactor: @autoclosure () -> Redactor

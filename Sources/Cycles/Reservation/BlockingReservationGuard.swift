@@ -2,7 +2,7 @@
 ///
 /// The counterpart of ``ReservationGuard`` without Swift concurrency. Committing or releasing consumes the guard: a
 /// second call does not compile. A guard that goes out of scope unsettled releases its hold, or commits the recorded
-/// spend, in the background.
+/// spend if it is above zero. Both happen in the background.
 public struct BlockingReservationGuard: ~Copyable, Sendable {
     private let held: HeldReservation
 

@@ -1,4 +1,4 @@
-/// A secret text. Printing, dumping and reflecting it show a placeholder.
+/// A secret text. Printing, dumping or reflecting it never shows the value.
 package struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     package let value: String
 
