@@ -64,9 +64,9 @@ import Testing
 
     @Test func theObjectThatOwnsAGuardIsPartOfThePatterns() throws {
         let patterns = Programs.unindented(try Programs.text(of: "Tests/Programs/Patterns.swift"))
-        let blocks = try Programs.codeBlocks(in: "Sources/Cycles/Documentation.docc/GuardingWork.md")
-        let sample = try #require(blocks.first { $0.contains("actor Session") })
-        #expect(patterns.contains(Programs.unindented(sample)))
+        let blocks = try Snippet.all(in: "Sources/Cycles/Documentation.docc/GuardingWork.md")
+        let sample = try #require(blocks.first { $0.code.contains("actor Session") })
+        #expect(patterns.contains(Programs.unindented(sample.code)))
     }
 
     /// The recipes are tests of CyclesTestingTests. Outside the package they have public names only.
@@ -75,9 +75,9 @@ import Testing
         let outcome = try Programs.check(recipes)
         #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
         let source = Programs.unindented(try Programs.text(of: recipes))
-        let blocks = try Programs.codeBlocks(in: "Sources/CyclesTesting/Documentation.docc/TestingYourApp.md")
+        let blocks = try Snippet.all(in: "Sources/CyclesTesting/Documentation.docc/TestingYourApp.md")
         #expect(blocks.count == 10)
-        for block in blocks { #expect(source.contains(Programs.unindented(block)), "\(block)") }
+        for block in blocks { #expect(source.contains(Programs.unindented(block.code)), "\(block)") }
     }
 
     @Test func theFirstProgramOfTheReadMeRuns() throws {

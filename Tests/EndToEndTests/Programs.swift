@@ -70,8 +70,8 @@ enum Programs {
     /// Compiles the sources of the tool as those of another package.
     static func compileTool() throws -> Outcome {
         let folder = repository.appendingPathComponent("Sources/CyclesCLI")
-        let names = FileManager.default.enumerator(atPath: folder.path)?.allObjects as? [String] ?? []
-        let sources = names.filter { $0.hasSuffix(".swift") }.map { folder.appendingPathComponent($0).path }
+        let sources = files(in: "Sources/CyclesCLI").filter { $0.hasSuffix(".swift") }
+            .map { folder.appendingPathComponent($0).path }
         return try run(URL(fileURLWithPath: "/usr/bin/env"), compiler + typeChecking + sources)
     }
 
@@ -128,12 +128,6 @@ enum Programs {
         return try run(URL(fileURLWithPath: "/usr/bin/env"), compiler + ["-typecheck", source.path])
     }
 
-    /// The Swift code blocks of a file, without their fences.
-    static func codeBlocks(in path: String) throws -> [String] {
-        let text = try String(contentsOf: repository.appendingPathComponent(path), encoding: .utf8)
-        return text.components(separatedBy: "```swift\n").dropFirst().map { $0.components(separatedBy: "```")[0] }
-    }
-
     /// A file with the indentation of its lines removed.
     static func unindented(_ text: String) -> String {
         text.components(separatedBy: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "\n")
@@ -154,9 +148,7 @@ enum Programs {
     /// The object files of a module, one for each of its sources. The folder keeps objects of sources that are gone.
     private static func objects(of module: String) throws -> [URL] {
         let folder = buildFolder.appendingPathComponent("\(module).build")
-        let sources = repository.appendingPathComponent("Sources/\(module)")
-        let names = FileManager.default.enumerator(atPath: sources.path)?.allObjects as? [String] ?? []
-        return names.filter { $0.hasSuffix(".swift") }.map {
+        return files(in: "Sources/\(module)").filter { $0.hasSuffix(".swift") }.map {
             folder.appendingPathComponent(($0 as NSString).lastPathComponent + ".o")
         }
     }
@@ -181,6 +173,44 @@ enum Programs {
             arguments += ["-emit-sil", "-o", "/dev/null"]
         }
         return try run(URL(fileURLWithPath: "/usr/bin/env"), arguments)
+    }
+
+    /// Compiles sources together with a program of `Tests/Programs`, up to the checks of ownership, into one module.
+    static func compile(sources: [String], with program: String) throws -> Outcome {
+        let prelude = repository.appendingPathComponent("Tests/Programs/\(program).swift").path
+        return try withFiles(sources) { files in
+            let arguments = compiler + files + [prelude, "-wmo", "-emit-sil", "-o", "/dev/null"]
+            return try run(URL(fileURLWithPath: "/usr/bin/env"), arguments)
+        }
+    }
+
+    /// Checks the types of a source that uses the declarations of package manifests.
+    static func compile(manifest: String) throws -> Outcome {
+        let information = try run(URL(fileURLWithPath: "/usr/bin/env"), ["swiftc", "-print-target-info"])
+        let target = try JSONSerialization.jsonObject(with: Data(information.output.utf8)) as? [String: Any]
+        let paths = target?["paths"] as? [String: Any]
+        guard let resources = paths?["runtimeResourcePath"] as? String else {
+            throw Failure(description: "swiftc names no folder of its resources: \(information)")
+        }
+        return try withFiles([manifest]) { files in
+            let options = ["-typecheck", "-I", "\(resources)/pm/ManifestAPI", "-package-description-version", "6.2"]
+            return try run(URL(fileURLWithPath: "/usr/bin/env"), ["swiftc", "-swift-version", "6"] + options + files)
+        }
+    }
+
+    /// Writes texts to files, which are removed at the end.
+    private static func withFiles<Value>(_ texts: [String], _ body: ([String]) throws -> Value) throws -> Value {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let files = texts.indices.map { folder.appendingPathComponent("File\($0).swift") }
+        for (text, file) in zip(texts, files) { try text.write(to: file, atomically: true, encoding: .utf8) }
+        return try body(files.map(\.path))
+    }
+
+    /// The files in a folder of the repository and in its subfolders.
+    static func files(in folder: String) -> [String] {
+        FileManager.default.enumerator(atPath: repository.appendingPathComponent(folder).path)?.allObjects as? [String]
+            ?? []
     }
 
     /// A library made from a C source of `Tests/Programs`, to be loaded before the others.
