@@ -17,22 +17,34 @@ extension EvidenceKeySet: WireObjectDecodable, ResponseDecodable {
     /// Leaves out keys that cannot verify evidence; the others still can.
     package init(_ object: borrowing WireObject) throws(JSONError) {
         let keys: [JSONValue] = try object.required("keys")
-        self.init(keys: keys.compactMap { EvidenceKey(decoding: $0) }.filter(\.canVerify))
+        self.init(keys: keys.compactMap { EvidenceKey(decoding: $0) }.filter { $0.publicKey != nil })
     }
 }
 
 extension EvidenceKey {
-    /// Whether the key is an Ed25519 key whose `x` is well-formed (RFC 8037 section 2).
-    fileprivate var canVerify: Bool {
-        kty == "OKP" && crv == "Ed25519" && (alg == nil || alg == "EdDSA") && EvidenceKey.isPublicKey(x)
+    /// The 32 bytes of the key; nil unless it is an Ed25519 key whose `x` is well-formed (RFC 8037 section 2).
+    package var publicKey: [UInt8]? {
+        guard kty.hasSameUTF8(as: "OKP"), crv == "Ed25519", alg == nil || alg == "EdDSA" else { return nil }
+        return EvidenceKey.publicKey(x)
     }
 
-    /// Whether a text is the canonical base64url of 32 bytes, without padding.
-    private static func isPublicKey(_ text: String) -> Bool {
-        let digits = text.utf8.map(base64URLDigit)
-        guard digits.count == 43, digits.allSatisfy({ $0 != nil }), let last = digits.last ?? nil else { return false }
+    /// Decodes the canonical base64url of 32 bytes, without padding; nil for any other text.
+    private static func publicKey(_ text: String) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var bits: UInt32 = 0
+        var count = 0
+        guard text.utf8.count == 43 else { return nil }
+        for byte in text.utf8 {
+            guard let digit = base64URLDigit(byte) else { return nil }
+            bits = bits << 6 | UInt32(digit)
+            count += 6
+            guard count >= 8 else { continue }
+            count -= 8
+            bytes.append(UInt8(bits >> UInt32(count)))
+            bits &= 1 << UInt32(count) - 1
+        }
         // 43 digits are 258 bits: the last two must be zero.
-        return last & 0b11 == 0
+        return bits == 0 ? bytes : nil
     }
 
     private static func base64URLDigit(_ byte: UInt8) -> UInt8? {
