@@ -9,6 +9,14 @@ extension LocalAuthority {
             case specification
         }
 
+        /// A form of the signer's name (specification: `signer_did`).
+        public enum EvidenceSigner: String, Hashable, Sendable, CaseIterable {
+            /// The public key in hexadecimal digits.
+            case publicKey
+            /// A `did:cycles` identifier, with the id of a key in the published set.
+            case identifier
+        }
+
         /// The server that the authority models.
         public var behavior: Behavior
         /// The maximum number of extensions of a reservation, unless its tenant has its own maximum. Further extensions
@@ -24,10 +32,14 @@ extension LocalAuthority {
         /// Whether answers carry `remaining_ttl_ms`, which older servers do not send (specification:
         /// `ReservationCreateResponse.remaining_ttl_ms`).
         public var emitsRemainingTimeToLive: Bool
-        /// Whether answers refer to evidence that can be fetched (specification: `CyclesEvidenceRef`).
+        /// Whether answers refer to evidence that can be fetched (specification: `CyclesEvidenceRef`), and the keys that
+        /// sign it are published.
         ///
-        /// The envelopes have the form of real ones, but their hashes and signatures do not verify.
+        /// The signatures verify, but prove nothing: everybody has the keys, which are made from a public seed. An answer
+        /// with a number beyond 2⁵³ has no evidence, since the number has no canonical form.
         public var emitsEvidence: Bool
+        /// The form in which evidence names its signer (specification: `signer_did`).
+        public var evidenceSigner: EvidenceSigner
         /// The number of requests for an envelope that are answered 404 before it appears, since servers store evidence
         /// shortly after the answer that refers to it (specification: `CyclesEvidenceRef`).
         public var evidenceMisses: Int
@@ -40,7 +52,8 @@ extension LocalAuthority {
             maxLead: Duration? = nil,
             emitsRemainingTimeToLive: Bool = true,
             emitsEvidence: Bool = false,
-            evidenceMisses: Int = 0
+            evidenceMisses: Int = 0,
+            evidenceSigner: EvidenceSigner = .publicKey
         ) {
             self.behavior = behavior
             self.maxExtensions = max(0, maxExtensions)
@@ -49,6 +62,7 @@ extension LocalAuthority {
             self.emitsRemainingTimeToLive = emitsRemainingTimeToLive
             self.emitsEvidence = emitsEvidence
             self.evidenceMisses = max(0, evidenceMisses)
+            self.evidenceSigner = evidenceSigner
         }
     }
 

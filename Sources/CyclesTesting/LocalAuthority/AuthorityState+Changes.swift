@@ -242,7 +242,14 @@ extension AuthorityState {
     ) -> Success {
         var body = body
         if options.emitsEvidence, let artifact {
-            let reference = evidence.file(artifact, request: payload, response: body, exchange: exchange)
+            let attested = JSONValue.object(["request": payload, "response": body])
+                .setting("reservation_id", to: exchange.route?.settledReservation.map(JSONValue.string))
+            let reference = evidence.file(
+                artifact,
+                payload: attested,
+                signer: options.evidenceSigner,
+                exchange: exchange
+            )
             body = body.setting("cycles_evidence", to: reference)
             if let position { ledger.reservations[position].evidence[artifact.rawValue] = reference }
         }

@@ -26,6 +26,7 @@ extension AuthorityState {
             let target = try RequestTarget(request.url)
             exchange.base = target.base
             let route = try Route(method: request.method, segments: target.segments)
+            exchange.route = route
             let success: Success
             if route.isPublic {
                 success = try performPublic(route)
@@ -46,7 +47,8 @@ extension AuthorityState {
 
     private mutating func performPublic(_ route: Route) throws(Refusal) -> Success {
         guard case .getEvidence(let id) = route else {
-            guard let keys = evidence.keys else { throw Refusal(.notFound, "No keys are published") }
+            let signing = options.emitsEvidence ? Optional(evidence.keyring.document) : .none
+            guard let keys = evidence.keys ?? signing else { throw Refusal(.notFound, "No keys are published") }
             return Success(body: keys, cacheControl: "public, max-age=60")
         }
         let isDigest = id.utf8.count == 64 && id.utf8.allSatisfy { $0 &- 0x30 < 10 || $0 &- 0x61 < 6 }
@@ -201,8 +203,17 @@ extension AuthorityState {
         let status = refusal.httpStatus
         var headers = headers
         headers["Allow"] = refusal.allowedMethods?.joined(separator: ", ")
-        if options.emitsEvidence, status == 409, let payload {
-            let reference = evidence.file(.error, request: payload, response: body, exchange: exchange)
+        if options.emitsEvidence, status == 409, let payload, let endpoint = exchange.route?.attestedEndpoint {
+            let attested = JSONValue.object([
+                "endpoint": .string(endpoint), "http_status": .whole(Int64(status)), "request": payload,
+                "response": body,
+            ]).setting("reservation_id", to: exchange.route?.settledReservation.map(JSONValue.string))
+            let reference = evidence.file(
+                .error,
+                payload: attested,
+                signer: options.evidenceSigner,
+                exchange: exchange
+            )
             body = body.setting("cycles_evidence", to: reference)
         }
         return HTTPResponse(status: status, headers: headers, body: body.encoded)

@@ -52,4 +52,6 @@ struct Exchange: Sendable {
     let now: Int64
     /// The part of the URL up to and including `/v1`.
     var base = ""
+    /// The operation; nil until the request is known to name one.
+    var route: Route?
 }

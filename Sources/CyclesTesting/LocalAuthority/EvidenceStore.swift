@@ -6,33 +6,41 @@ struct EvidenceStore: Sendable {
     var envelopes: [String: JSONValue] = [:]
     /// The number of requests for each envelope before it appeared.
     var misses: [String: Int] = [:]
-    /// The published set of public keys; nil for none.
+    /// The set of public keys to publish instead of those that sign; nil for none.
     var keys: JSONValue?
 
-    /// Stores an envelope for an operation, and returns its reference.
+    /// The keys that sign envelopes.
+    var keyring = EvidenceKeyring()
+
+    /// Signs and stores an envelope for an operation, and returns its reference. Nil if the operation has a number that no
+    /// envelope can have, since a double cannot hold it (RFC 8785).
     mutating func file(
         _ artifact: EvidenceArtifact,
-        request: JSONValue,
-        response: JSONValue,
+        payload: JSONValue,
+        signer: LocalAuthority.Options.EvidenceSigner,
         exchange: Exchange
-    ) -> JSONValue {
+    ) -> JSONValue? {
+        let issue = keyring.nextIssue(at: exchange.now)
+        let server = Hexadecimal.text(SHA256.hash(exchange.base.utf8))
+        let name =
+            switch signer {
+            case .publicKey: Hexadecimal.text(issue.key.publicKey)
+            case .identifier: "did:cycles:\(server)#\(issue.id)"
+            }
         var envelope: JSONValue = [
             "schema_version": "cycles-evidence/v0.1", "artifact_type": .string(artifact.rawValue),
-            "server_id": .string(exchange.base),
-            "signer_did": .string(ContentDigest.hexadecimal(of: "signer".utf8, words: 4)),
-            "issued_at_ms": .whole(exchange.now), "trace_id": .string(exchange.traceID),
-            "payload": [artifact.rawValue: ["request": request, "response": response]],
-            "evidence_id": "", "signature": "",
+            "server_id": .string(exchange.base), "signer_did": .string(name),
+            "issued_at_ms": .whole(issue.milliseconds), "trace_id": .string(exchange.traceID),
+            "payload": [artifact.rawValue: payload], "evidence_id": "", "signature": "",
         ]
-        // The id is a hash of the envelope in which the id and the signature are empty (specification:
-        // CyclesEvidenceEnvelope).
-        let id = ContentDigest.hexadecimal(of: envelope.encoded, words: 4)
+        // The id is a hash of the envelope in which the id and the signature are empty, and the signature is over the
+        // envelope in which the signature is empty (specification: CyclesEvidenceEnvelope).
+        guard let hashInput = try? CanonicalJSON.bytes(envelope.encoded) else { return nil }
+        let id = Hexadecimal.text(SHA256.hash(hashInput))
         envelope = envelope.setting("evidence_id", to: .string(id))
-        envelope = envelope.setting(
-            "signature",
-            to: .string(ContentDigest.hexadecimal(of: envelope.encoded, words: 8))
-        )
-        envelopes[id] = envelope
+        guard let signedBytes = try? CanonicalJSON.bytes(envelope.encoded) else { return nil }
+        let signature = Hexadecimal.text(issue.key.sign(signedBytes))
+        envelopes[id] = envelope.setting("signature", to: .string(signature))
         return ["evidence_id": .string(id), "cycles_evidence_url": .string(exchange.base + "/evidence/" + id)]
     }
 

@@ -240,8 +240,15 @@ public final class LocalAuthority: HTTPTransport, BlockingHTTPTransport {
 
     // MARK: Evidence
 
-    /// Publishes a set of public keys (specification: getEvidenceJwks). A new authority publishes none.
-    /// - Parameter document: The JWK Set to serve, such as `["keys": []]`; nil for none.
+    /// Signs evidence with a new key from now on (specification: `CyclesEvidenceJwks`, rotation). The published set keeps
+    /// the earlier keys with the time until which they signed, so that their evidence still verifies.
+    public func rotateEvidenceKey() {
+        state.withLock { $0.evidence.keyring.rotate(at: clock.nowMilliseconds) }
+    }
+
+    /// Publishes a set of public keys instead of those that sign evidence (specification: getEvidenceJwks).
+    /// - Parameter document: The JWK Set to serve, such as `["keys": []]`; nil for the keys that sign, or for none if the
+    ///   authority does not emit evidence.
     public func setEvidenceKeys(_ document: JSONValue?) {
         state.withLock { $0.evidence.keys = document }
     }

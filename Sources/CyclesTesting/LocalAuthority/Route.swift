@@ -62,6 +62,26 @@ enum Route: Sendable {
         }
     }
 
+    /// The name that evidence of an error has for the operation; nil for operations of which there is none (specification:
+    /// `ErrorPayload`).
+    var attestedEndpoint: String? {
+        switch self {
+        case .decide: "POST /v1/decide"
+        case .createReservation: "POST /v1/reservations"
+        case .commitReservation: "POST /v1/reservations/{reservation_id}/commit"
+        case .releaseReservation: "POST /v1/reservations/{reservation_id}/release"
+        default: nil
+        }
+    }
+
+    /// The reservation that a commit or release names in its path.
+    var settledReservation: String? {
+        switch self {
+        case .commitReservation(let id), .releaseReservation(let id): id
+        default: nil
+        }
+    }
+
     private static func reservationID(_ text: String) throws(Refusal) -> String {
         guard (1...128).contains(text.unicodeScalars.count) else {
             throw .invalid("A reservation id has 1 to 128 characters")

@@ -29,6 +29,7 @@ extension AuthorityState {
                 "envelopes": .object(evidence.envelopes),
                 "misses": .object(evidence.misses.mapValues { .whole(Int64($0)) }),
                 "keys": evidence.keys ?? nil,
+                "keyring": evidence.keyring.snapshot,
             ],
         ]
     }
@@ -128,11 +129,16 @@ extension IdentifierSource {
 }
 
 extension EvidenceStore {
+    /// Also reads the form of earlier versions, which contains no keyring.
     fileprivate init?(snapshot: JSONValue) {
         guard let envelopes = snapshot["envelopes"]?.object, let misses = snapshot["misses"]?.object,
             let keys = snapshot["keys"]
         else { return nil }
         self.envelopes = envelopes
+        if let entry = snapshot["keyring"] {
+            guard let keyring = EvidenceKeyring(snapshot: entry) else { return nil }
+            self.keyring = keyring
+        }
         for id in misses.keys {
             guard let count = snapshot["misses"]?.natural(id), let count = Int(exactly: count) else { return nil }
             self.misses[id] = count
