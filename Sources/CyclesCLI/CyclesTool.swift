@@ -42,7 +42,8 @@ struct CyclesTool {
             """,
         version: CyclesVersion.current,
         subcommands: [RunCommand.command] + OperationCommands.all + [
-            WatchCommand.command, JournalCommand.command, DoctorCommand.command, ServeCommand.command, Demo.command,
+            EvidenceCommand.command, WebhookCommand.command, WatchCommand.command, JournalCommand.command,
+            DoctorCommand.command, ServeCommand.command, Demo.command,
             CompletionCommand.command,
         ]
     )

@@ -136,6 +136,8 @@ struct Command: Sendable {
     /// The version that `--version` prints; nil if the command has no such option.
     var version: String?
     var subcommands: [Command] = []
+    /// The name of the subcommand that a command line without one means.
+    var implied: String?
     var examples: [String] = []
     /// The signals that the command handles itself.
     var signals = Signals.Use.none
@@ -219,6 +221,10 @@ extension Command {
             }
             if word == "--help" || word == "-h" { return .help(path) }
             if word == "--version", let version = command.version { return .version("\(command.name) \(version)") }
+            if let implied = command.implied, !command.subcommands.contains(where: { $0.name == word }) {
+                path.append(try path.subcommand(implied))
+                break
+            }
             path.append(try path.subcommand(word))
             words = words.dropFirst()
         }
@@ -240,6 +246,7 @@ extension Command {
         while let word = words.first, let next = command.subcommands.first(where: { $0.name == word }) {
             (command, words) = (next, words.dropFirst())
         }
+        command = command.subcommands.first { $0.name == command.implied } ?? command
         let json = OperationCommands.json.declaration
         return command.options.contains { $0.name == json.name } && words.prefix { $0 != "--" }.contains(json.label)
     }

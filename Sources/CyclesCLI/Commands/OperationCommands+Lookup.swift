@@ -136,34 +136,4 @@ extension OperationCommands {
         }
         return query
     }
-
-    private static let evidenceID = Operand("EVIDENCE", "The evidence's id.", isRequired: false, parse: Values.text)
-    private static let keys = Flag("keys", "Show the server's signing keys instead of an envelope.")
-    private static let wait = Option(
-        "wait",
-        "TIME",
-        "The time to wait for the envelope to appear; 0s by default.",
-        parse: Values.duration
-    )
-
-    static let evidence = Command(
-        name: "evidence",
-        summary: "Shows a signed evidence envelope, or the keys that sign envelopes.",
-        sections: [("Options", [evidenceID, keys, wait, json]), ConnectionOptions.section]
-    ) { arguments in
-        if arguments[keys] {
-            return try await perform(arguments, { client throws(CyclesError) in try await client.getEvidenceKeys() }) {
-                AnswerReport.lines($0)
-            }
-        }
-        guard let id = arguments[evidenceID] else {
-            throw ToolFailure("cycles evidence: give the id of an envelope, or --keys", status: .misuse)
-        }
-        return try await perform(
-            arguments,
-            { client throws(CyclesError) in
-                try await client.getEvidence(EvidenceID(id), waitingUpTo: arguments[wait] ?? .zero)
-            }
-        ) { AnswerReport.lines($0) }
-    }
 }

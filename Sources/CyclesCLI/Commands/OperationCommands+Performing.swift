@@ -22,20 +22,20 @@ extension OperationCommands {
         }
     }
 
-    private static func withClient(
+    static func withClient<Result>(
         _ arguments: Arguments,
-        _ body: (CyclesClient) async throws -> ExitStatus
-    ) async throws -> ExitStatus {
+        _ body: (CyclesClient) async throws -> Result
+    ) async throws -> Result {
         let client = try CyclesClient(configuration: ConnectionOptions.configuration(arguments))
-        let status: ExitStatus
+        let result: Result
         do {
-            status = try await body(client)
+            result = try await body(client)
         } catch {
             await client.shutdown()
             throw error
         }
         await client.shutdown()
-        return status
+        return result
     }
 
     struct Page<Row: Sendable> {

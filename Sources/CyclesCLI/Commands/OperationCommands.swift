@@ -3,7 +3,7 @@ import Cycles
 /// The commands that send one request and print its answer.
 enum OperationCommands {
     static let all = [
-        reserve, commit, release, extend, decide, event, reservation, reservations, balances, evidence,
+        reserve, commit, release, extend, decide, event, reservation, reservations, balances,
     ]
 
     // MARK: Options

@@ -109,7 +109,21 @@ enum ServeCommand {
         "The maximum time from now until the end of a lease; no limit by default.",
         parse: Values.positiveDuration
     )
-    private static let evidence = Flag("evidence", "Refer to evidence in answers. Its signatures do not verify.")
+    private static let evidence = Flag(
+        "evidence",
+        "Refer to signed evidence in answers. Everybody has the keys: it proves nothing."
+    )
+    private static let evidenceSigner = Option(
+        "evidence-signer",
+        "FORM",
+        "The form in which evidence names its signer: key (default) or did.",
+        completion: .words(["key", "did"]),
+        parse: Values.word(["key": LocalAuthority.Options.EvidenceSigner.publicKey, "did": .identifier])
+    )
+    private static let rotatesEvidenceKey = Flag(
+        "rotate-evidence-key",
+        "Sign with a new key from now on. Evidence of the earlier keys in the state still verifies."
+    )
     private static let log = Flag("log", "Write a line for each request to standard error.")
 
     static let command = Command(
@@ -118,7 +132,7 @@ enum ServeCommand {
         discussion: """
             Keeps the protocol's ledger in memory and answers all eleven operations, for development and tests
             without a Cycles server. Not for production: the authority does not scale, has no operators' interface, and
-            does not sign evidence.
+            signs evidence with keys that are public.
 
             By default the server is reachable from this machine only; see --host. It uses plain HTTP: others on the
             network can read its traffic, including keys. SIGTERM and Ctrl-C end the server.
@@ -129,7 +143,10 @@ enum ServeCommand {
             ("Options", [host, port, budget, apiKey, adminKey, state, log]),
             (
                 "Behaviour",
-                [behavior, suspended, closed, reopened, failure, maxExtensions, maxTimeToLive, maxLead, evidence]
+                [
+                    behavior, suspended, closed, reopened, failure, maxExtensions, maxTimeToLive, maxLead, evidence,
+                    evidenceSigner, rotatesEvidenceKey,
+                ]
             ),
         ],
         examples: [
@@ -152,6 +169,7 @@ enum ServeCommand {
         let keys = try keys(arguments, authority)
         for key in arguments.all(adminKey) { authority.addAdminAPIKey(key) }
         try setTenants(arguments, among: keys.map(\.tenant), of: authority)
+        if arguments[rotatesEvidenceKey] { authority.rotateEvidenceKey() }
         for failure in arguments.all(failure) { authority.failNext(failure.code, retryAfter: failure.retryAfter) }
 
         let front = ServedAuthority(authority, writesLog: arguments[log])
@@ -208,7 +226,9 @@ enum ServeCommand {
         if let count = arguments[maxExtensions] { options.maxExtensions = count }
         if let span = arguments[maxTimeToLive] { options.maxTimeToLive = span }
         options.maxLead = arguments[maxLead]
-        options.emitsEvidence = arguments[evidence]
+        options.emitsEvidence =
+            arguments[evidence] || arguments[rotatesEvidenceKey] || arguments[evidenceSigner] != nil
+        if let form = arguments[evidenceSigner] { options.evidenceSigner = form }
         guard let file, let contents = try file.contents() else { return LocalAuthority(options: options) }
         do throws(LocalAuthority.RestoreError) {
             return try LocalAuthority(restoring: contents, options: options)

@@ -13,6 +13,14 @@ struct ExitStatus: Hashable, Sendable {
     static let failure = ExitStatus(code: 1)
     /// The command line or the configuration cannot be used. Nothing was sent.
     static let misuse = ExitStatus(code: 2)
+    /// The signature of evidence is valid, but nothing tells whose key signed.
+    static let bindingOnly = ExitStatus(code: 3)
+    /// The signer of evidence is not authorized, or not the expected one.
+    static let unauthorizedSigner = ExitStatus(code: 4)
+    /// The signer of evidence cannot be looked up.
+    static let unresolvedSigner = ExitStatus(code: 5)
+    /// Evidence or a webhook delivery was changed or forged.
+    static let invalidSignature = ExitStatus(code: 6)
     /// `journal flush` set a file aside. Its spend has to be settled by hand.
     static let setAside = ExitStatus(code: 65)
     /// The server cannot be reached.
@@ -40,6 +48,9 @@ struct ExitStatus: Hashable, Sendable {
           0    success
           1    the server refuses, or any other failure
           2    the command line or the configuration cannot be used; nothing was sent
+          3-5  evidence verify: the signature is valid without a known signer (3), the
+               signer is not authorized (4), or cannot be looked up (5)
+          6    evidence verify, webhook verify: changed or forged
           65   journal flush: a file was set aside, and has to be settled by hand
           69   the server cannot be reached
           74   standard output cannot be written

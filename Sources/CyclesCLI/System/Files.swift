@@ -28,6 +28,15 @@ enum Files {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw SystemFailure("open", path) }
         defer { close(descriptor) }
+        return try read(descriptor, path, limit: limit)
+    }
+
+    /// Reads a whole file, or standard input if its name is `-`.
+    static func contents(_ name: String, limit: Int) throws(SystemFailure) -> [UInt8] {
+        name == "-" ? try read(STDIN_FILENO, "standard input", limit: limit) : try read(name, limit: limit)
+    }
+
+    private static func read(_ descriptor: Int32, _ path: String, limit: Int) throws(SystemFailure) -> [UInt8] {
         var contents: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16 * 1_024)
         while true {
