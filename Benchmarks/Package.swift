@@ -2,7 +2,7 @@
 
 import PackageDescription
 
-/// The settings of the library, because JSONTiming contains parts of the library's sources.
+/// The settings of the library, because JSONTiming and SignatureVectors contain parts of the library's sources.
 let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
@@ -51,6 +51,11 @@ let package = Package(
             name: "JSONTiming",
             dependencies: ["Measurement"],
             exclude: ["Transport/Curl"],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "SignatureVectors",
+            dependencies: [.product(name: "Cycles", package: "Cycles")],
             swiftSettings: swiftSettings
         ),
     ]

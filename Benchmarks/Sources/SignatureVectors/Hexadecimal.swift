@@ -1,0 +1,1 @@
+../../../Sources/Cycles/Support/Hexadecimal.swift

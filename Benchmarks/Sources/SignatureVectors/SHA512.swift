@@ -1,0 +1,1 @@
+../../../Sources/Cycles/Support/SHA512.swift
