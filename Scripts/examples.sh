@@ -37,6 +37,16 @@ wait_for() {
 echo "== TestingYourApp"
 swift test --package-path Examples/TestingYourApp --scratch-path .build-testing
 
+echo "== WebhookReceiver"
+swift test --package-path Examples/WebhookReceiver --scratch-path .build-webhook
+CYCLES_WEBHOOK_SECRET=whsec_example \
+    "$(swift build --package-path Examples/WebhookReceiver --scratch-path .build-webhook --show-bin-path)/receiver" \
+    >"$folder/receiver" &
+pids+=($!)
+receiver=$(wait_for "$folder/receiver" 'receiving at' | grep -o 'http://[0-9.:]*')
+python3 Examples/WebhookReceiver/deliver.py "$receiver" whsec_example || fail "the webhook receiver answered wrongly"
+[ "$(grep -c '^handled evt_1: budget.exhausted of acme$' "$folder/receiver")" = 1 ] || fail "the event was not handled once"
+
 echo "== a budget authority"
 swift build --quiet --product cycles
 cycles=$(swift build --product cycles --show-bin-path)/cycles

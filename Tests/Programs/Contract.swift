@@ -11,6 +11,8 @@ struct Program {
         try configuration()
         try await client()
         try await mock()
+        try await evidence()
+        try webhooks()
         try faults()
         print("everything holds")
     }
@@ -244,6 +246,49 @@ struct Program {
         let restored = try LocalAuthority(restoring: authority.snapshot())
         check(restored.balances() == authority.balances())
         await client.shutdown()
+    }
+
+    static func evidence() async throws {
+        let authority = LocalAuthority(options: .init(emitsEvidence: true, evidenceSigner: .identifier))
+        authority.addAPIKey("key-1", tenant: "acme")
+        authority.setBudget(scope: "tenant:acme", allocated: .tokens(1_000))
+        authority.rotateEvidenceKey()
+        let configuration = CyclesConfiguration(baseURL: "https://host", apiKey: "key-1")
+        let client = try CyclesClient(configuration: configuration, transport: authority)
+        let request = DecisionRequest(
+            subject: Subject(tenant: "acme"),
+            action: Action(kind: "k", name: "n"),
+            estimate: .tokens(1)
+        )
+        guard let reference = try await client.decide(request).cyclesEvidence else { return check(false) }
+        check(try await client.verifyEvidence(reference).isAuthentic)
+        let envelope = try await client.getEvidence(reference.evidenceID).body
+        let keys: EvidenceKeySet = try await client.getEvidenceKeys().value
+        switch try EvidenceVerifier(keys: keys, expectedSigner: nil).verify(envelope) {
+        case .authentic(let signer): check(signer.key.kid == "key-2" && signer.serverID == "https://host/v1")
+        case .bindingOnly(signerPinMatched: _): check(false)
+        case .signerAuthorityFailed(let reason), .signerResolutionFailed(let reason), .signatureInvalid(let reason):
+            check(reason.isEmpty)
+        }
+        if case .signerResolutionFailed = try EvidenceVerifier().verify(envelope) {} else { check(false) }
+        do throws(CyclesError) {
+            _ = try EvidenceVerifier().verify([])
+            check(false)
+        } catch {
+            if case .validation = error {} else { check(false) }
+        }
+        await client.shutdown()
+    }
+
+    static func webhooks() throws(CyclesError) {
+        let signer = WebhookSigner(secret: "whsec_1")
+        let delivery = signer.delivery(of: .budgetExhausted, id: "evt_1", tenant: "acme", data: ["left": 0])
+        let verifier = WebhookVerifier(secret: "whsec_1")
+        check(verifier.isValid(signature: delivery.signature, body: delivery.body))
+        check(!verifier.isValid(signature: nil, body: delivery.body))
+        let event: WebhookEvent = try verifier.event(signature: delivery.signature, body: delivery.body)
+        check(event.id == "evt_1" && event.type == .budgetExhausted && event.category == "budget")
+        check(!event.timestamp.isEmpty && event.tenant == "acme" && !event.source.isEmpty && event.data["left"] == 0)
     }
 
     static func mock() async throws {
