@@ -236,12 +236,17 @@ extension EvidenceVerification {
         #expect(try verify("release-did-rotated", verifier).isAuthentic)
     }
 
+    /// With the neutral point as the key, the neutral point and S = 0 would be a signature of everything.
     @Test func aKeyOfSmallOrderSignsNothing() throws {
         let entries = try #require(try JSONValue(parsing: EvidenceFixture.bytes("keys"))["keys"]?.array)
-        guard case .object(var first) = entries[0] else { return }
+        guard case .object(var first) = entries[0],
+            case .object(var envelope) = try JSONValue(parsing: EvidenceFixture.bytes("commit-did"))
+        else { return }
         first["x"] = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-        let verification = try verify("commit-did", EvidenceVerifier(keys: keys([.object(first)])))
-        #expect(verification.disposition == "signature invalid")
+        envelope["signature"] = .string("01" + String(repeating: "0", count: 126))
+        let verifier = EvidenceVerifier(keys: try keys([.object(first)]))
+        let verification = try verifier.verify(JSONValue.object(envelope).encoded)
+        #expect(verification.disposition == "signature invalid", "\(verification)")
     }
 
     @Test func aKeySetThatIsNoJSONIsAnError() {

@@ -32,6 +32,8 @@ struct Model: Sendable {
 let key = ""
 let url = "https://cycles.example.com"
 let acmeKey = ""
+let keyFile: [UInt8] = []
+let envelopeFile: [UInt8] = []
 let header = ""
 let model = Model()
 let prompt: Prompt = ""
