@@ -42,7 +42,7 @@ spend reviewer 100000 61750
 hold writer 90000
 hold reviewer 25000
 
-"${terminal[@]}" new-session -d -x 92 -y 14 "$cycles watch --children"
+"${terminal[@]}" new-session -d -x 92 -y 14 "$cycles watch"
 sleep 2
 "${terminal[@]}" capture-pane -e -p | sed "s|$CYCLES_BASE_URL|http://127.0.0.1:7878|" |
     python3 -c 'import sys; print(sys.stdin.read().rstrip())' | python3 Scripts/lib/terminal_svg.py \

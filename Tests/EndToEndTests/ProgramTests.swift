@@ -91,6 +91,7 @@ import Testing
             source: try Programs.codeBlock(inReadMeContaining: "@main"),
             environment: [
                 "CYCLES_BASE_URL": server.baseURL, "CYCLES_TENANT": "acme", "CYCLES_API_KEY": "my-api-key",
+                "CYCLES_JOURNAL_ENABLED": "false",
             ]
         )
         let quoted = try Programs.codeBlock(inReadMeContaining: "Charged 420 TOKENS")

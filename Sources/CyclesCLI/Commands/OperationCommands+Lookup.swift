@@ -90,7 +90,7 @@ extension OperationCommands {
         }
     }
 
-    static let children = Flag("children", "Include descendant scopes.")
+    static let children = Flag("children", "Include descendant scopes. Deployed servers always do.")
 
     static let balances = Command(
         name: "balances",
