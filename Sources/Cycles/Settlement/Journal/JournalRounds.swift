@@ -56,8 +56,9 @@ struct JournalRounds: Sendable {
     /// The logs; nil without a home directory.
     private var logs: LogKeeper?
     private var clients: [Int: JournalClient] = [:]
-    /// The folders of clients that have left.
+    /// The folders of clients that have left, and the identities of those whose folder's name was not derived yet.
     private var formerFolders: Set<String> = []
+    private var formerIdentities: Set<JournalIdentity> = []
     /// Records that are to be moved from the log to their files.
     private var leaving: [CommitLog.Key] = []
     private var claims = RecordClaims()
@@ -222,11 +223,17 @@ struct JournalRounds: Sendable {
         guard client.audience.beginReportOfSiblings() else { return }
         let folders = clients.values.compactMap { $0.store.withLock { $0.knownFingerprint } }
         let known = formerFolders.union(folders)
-        touch(client) { $0.reportSiblings(except: known) }
+        let siblings = touch(client) { $0.foldersWithRecords(except: known) }
+        // The names of the other clients' folders are derived only if one of the siblings may be theirs.
+        guard !siblings.isEmpty else { return }
+        let others = Set(formerIdentities.map(JournalNames.folder))
+            .union(clients.values.map { $0.store.withLock { $0.fingerprint } })
+        touch(client) { $0.reportSiblings(siblings.filter { !others.contains($0.name) }) }
     }
 
     private mutating func leaveFolder(of client: JournalClient) {
-        if let folder = client.store.withLock({ $0.knownFingerprint }) { formerFolders.insert(folder) }
+        let (folder, identity) = client.store.withLock { ($0.knownFingerprint, $0.identity) }
+        if let folder { formerFolders.insert(folder) } else { formerIdentities.insert(identity) }
     }
 
     /// Accepts a log that was prepared to follow the present one.

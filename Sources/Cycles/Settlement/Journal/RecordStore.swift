@@ -5,7 +5,7 @@ package struct RecordStore: Sendable {
     let files: any FileSystem
     /// The directory of all identities; nil if there is no home directory.
     private let base: String?
-    private var identity: JournalIdentity
+    package private(set) var identity: JournalIdentity
     /// The name of the identity's folder, once derived. The derivation is slow.
     private(set) var knownFingerprint: String?
     /// Whether the folder was made or found, and is usable.
@@ -340,15 +340,21 @@ package struct RecordStore: Sendable {
 
     // MARK: Reports
 
+    /// Returns the folders of other identities that contain records, in the order of their names.
+    package func foldersWithRecords(except known: Set<String>) -> [(name: String, count: Int)] {
+        guard let base else { return [] }
+        return ((try? files.list(base)) ?? []).sorted().filter { !known.contains($0) }.compactMap { name in
+            let count = ((try? files.list("\(base)/\(name)")) ?? []).count(where: JournalNames.isRecord)
+            return count > 0 ? (name, count) : nil
+        }
+    }
+
     /// Reports records of other identities, which a change of the configuration may have left behind.
-    /// - Parameter known: The folders of this process's clients.
-    package mutating func reportSiblings(except known: Set<String>) {
+    package mutating func reportSiblings(_ siblings: [(name: String, count: Int)]) {
         guard let base else { return }
-        for sibling in ((try? files.list(base)) ?? []).sorted() where !known.contains(sibling) {
-            let count = ((try? files.list("\(base)/\(sibling)")) ?? []).count(where: JournalNames.isRecord)
-            guard count > 0 else { continue }
+        for (name, count) in siblings {
             report(
-                "\(base)/\(sibling)",
+                "\(base)/\(name)",
                 "\(count) settlements of another base URL, tenant or key wait here; only a client "
                     + "with that base URL and tenant or key settles them"
             )
