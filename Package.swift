@@ -55,7 +55,23 @@ let package = Package(
             dependencies: ["Cycles", "CyclesTesting"],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "CyclesTests", dependencies: ["Cycles", "CyclesTesting"], swiftSettings: swiftSettings),
+        .target(
+            name: "CyclesSimulation",
+            dependencies: ["Cycles", "CyclesTesting"],
+            path: "Tests/CyclesSimulation",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "Simulate",
+            dependencies: ["CyclesSimulation"],
+            path: "Tests/Simulate",
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "CyclesTests",
+            dependencies: ["Cycles", "CyclesTesting", "CyclesSimulation"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "CyclesTestingTests",
             dependencies: ["Cycles", "CyclesTesting"],

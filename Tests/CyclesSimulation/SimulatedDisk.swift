@@ -1,14 +1,13 @@
-import Testing
-
-@testable import Cycles
+package import Cycles
+import CyclesTesting
 
 /// A disk in memory that several simulated processes share, and that loses at a crash what was not synced.
 ///
 /// A name or a write that is not synced may be there after a crash or not, each by itself and in any order. A sync that
 /// fails counts its pages as written, as kernels do: a later sync does not bring them to the disk.
-final class SimulatedDisk: Sendable {
+package final class SimulatedDisk: Sendable {
     /// The part of the unsynced changes that a crash leaves.
-    enum Survivors: Sendable {
+    package enum Survivors: Sendable {
         case none
         case all
         /// Some, each with a chance; writes may be torn at any byte.
@@ -17,9 +16,9 @@ final class SimulatedDisk: Sendable {
         case lastWriteTorn(at: Int)
     }
 
-    enum Fault: Hashable, Sendable { case sync, directorySync, remove, full, lock }
+    package enum Fault: Hashable, Sendable { case sync, directorySync, remove, full, lock }
 
-    struct Image: Sendable {
+    package struct Image: Sendable {
         fileprivate struct Write {
             let offset: Int
             let bytes: [UInt8]
@@ -66,8 +65,10 @@ final class SimulatedDisk: Sendable {
         fileprivate var directories: Set<String> = []
         fileprivate var lastNumber = 0
 
+        package init() {}
+
         /// The disk after a crash of the machine.
-        func crashed(_ survivors: Survivors) -> SimulatedDisk {
+        package func crashed(_ survivors: Survivors) -> SimulatedDisk {
             var generator = SplitMix64(seed: 0)
             if case .random(let seed) = survivors { generator = SplitMix64(seed: seed) }
             func survives() -> Bool {
@@ -84,7 +85,9 @@ final class SimulatedDisk: Sendable {
             for change in unsyncedNames where survives() { change.apply(to: &after.durableNames) }
             after.names = after.durableNames
             let newest = files.filter { !$0.value.unsynced.isEmpty }.keys.max()
-            for (number, file) in files.sorted(by: { $0.key < $1.key }) {
+            // No process is left that has a file without a name open.
+            let named = Set(after.names.values)
+            for (number, file) in files.sorted(by: { $0.key < $1.key }) where named.contains(number) {
                 var contents = file.durable
                 for (index, write) in file.unsynced.enumerated() where survives() {
                     var count = write.bytes.count
@@ -108,7 +111,7 @@ final class SimulatedDisk: Sendable {
         }
 
         /// The bytes of the last write that is not synced.
-        var lastWriteSize: Int {
+        package var lastWriteSize: Int {
             files.filter { !$0.value.unsynced.isEmpty }.max { $0.key < $1.key }?.value.unsynced.last?.bytes.count ?? 0
         }
     }
@@ -124,22 +127,22 @@ final class SimulatedDisk: Sendable {
 
     private let state: Lock<State>
 
-    init(_ image: Image = Image()) { state = Lock(State(image: image)) }
+    package init(_ image: Image = Image()) { state = Lock(State(image: image)) }
 
-    var image: Image { state.withLock { $0.image } }
-    var syncs: Int { state.withLock { $0.syncs } }
+    package var image: Image { state.withLock { $0.image } }
+    package var syncs: Int { state.withLock { $0.syncs } }
 
     /// Looks at the disk after each change.
-    func watch(_ body: @escaping @Sendable (Image) -> Void) { state.withLock { $0.watch = body } }
+    package func watch(_ body: @escaping @Sendable (Image) -> Void) { state.withLock { $0.watch = body } }
 
     /// Lets calls fail from now on.
-    func fail(_ fault: Fault, times: Int = 1) { state.withLock { $0.faults[fault] = times } }
+    package func fail(_ fault: Fault, times: Int = 1) { state.withLock { $0.faults[fault] = times } }
 
     /// A process that uses the disk.
-    func process(_ number: Int32) -> SimulatedFiles { SimulatedFiles(self, number) }
+    package func process(_ number: Int32) -> SimulatedFiles { SimulatedFiles(self, number) }
 
     /// Ends a process as SIGKILL does: its locks are free, and its writes stay.
-    func kill(_ process: Int32) {
+    package func kill(_ process: Int32) {
         state.withLock { state in
             state.dead.insert(process)
             state.image.files = state.image.files.mapValues { file in
@@ -151,12 +154,19 @@ final class SimulatedDisk: Sendable {
     }
 
     /// The names of all files.
-    var paths: [String] { image.names.keys.sorted() }
+    package var paths: [String] { image.names.keys.sorted() }
 
-    func contents(_ path: String) -> [UInt8]? { image.names[path].flatMap { image.files[$0]?.cached } }
+    package func contents(_ path: String) -> [UInt8]? { image.names[path].flatMap { image.files[$0]?.cached } }
+
+    /// Whether any file contains some bytes, on the disk or in memory.
+    package func contains(_ bytes: [UInt8]) -> Bool {
+        image.files.values.contains {
+            $0.cached.contains(subsequence: bytes) || $0.durable.contains(subsequence: bytes)
+        }
+    }
 
     /// Damages a byte of a file.
-    func flip(_ path: String, at offset: Int) {
+    package func flip(_ path: String, at offset: Int) {
         state.withLock { state in
             guard let number = state.image.names[path] else { return }
             state.image.files[number]?.durable[offset] ^= 0x5A
@@ -200,25 +210,25 @@ final class SimulatedDisk: Sendable {
 }
 
 /// The files of a simulated disk as one process sees them.
-final class SimulatedFiles: FileSystem {
+package final class SimulatedFiles: FileSystem {
     let disk: SimulatedDisk
-    let processID: Int32
-    let registry = DirectoryRegistry()
+    package let processID: Int32
+    package let registry = DirectoryRegistry()
 
     fileprivate init(_ disk: SimulatedDisk, _ processID: Int32) {
         self.disk = disk
         self.processID = processID
     }
 
-    var homeDirectory: String? { nil }
+    package var homeDirectory: String? { nil }
 
-    func prepareDirectory(_ path: String) throws(FileError) {
+    package func prepareDirectory(_ path: String) throws(FileError) {
         try disk.call(processID, "create the directory", path, isChange: false) { (image) throws(FileError) in
             _ = image.directories.insert(path)
         }
     }
 
-    func createFile(_ path: String, _ contents: [UInt8]) throws(FileError) {
+    package func createFile(_ path: String, _ contents: [UInt8]) throws(FileError) {
         let file = try create(path)
         try file.write(contents, at: 0)
         try file.sync()
@@ -236,7 +246,7 @@ final class SimulatedFiles: FileSystem {
         return SimulatedFile(self, path, number)
     }
 
-    func rename(_ path: String, to other: String) throws(FileError) {
+    package func rename(_ path: String, to other: String) throws(FileError) {
         try disk.call(processID, "rename", path) { (image) throws(FileError) in
             guard let number = image.names[path] else {
                 throw FileError(action: "rename", path: path, reason: "No such file or directory")
@@ -248,7 +258,7 @@ final class SimulatedFiles: FileSystem {
         }
     }
 
-    func remove(_ path: String) throws(FileError) {
+    package func remove(_ path: String) throws(FileError) {
         try disk.call(processID, "remove", path, fault: .remove) { (image) throws(FileError) in
             guard let number = image.names.removeValue(forKey: path) else { return }
             image.files[number]?.links -= 1
@@ -256,14 +266,14 @@ final class SimulatedFiles: FileSystem {
         }
     }
 
-    func syncDirectory(_ path: String) throws(FileError) {
+    package func syncDirectory(_ path: String) throws(FileError) {
         try disk.call(processID, "sync", path, fault: .directorySync) { (image) throws(FileError) in
             for change in image.unsyncedNames where change.concerns(path) { change.apply(to: &image.durableNames) }
             image.unsyncedNames.removeAll { $0.concerns(path) }
         }
     }
 
-    func list(_ path: String) throws(FileError) -> [String] {
+    package func list(_ path: String) throws(FileError) -> [String] {
         let image = disk.image
         let below = Array(image.names.keys) + image.directories
         return Set(
@@ -272,25 +282,25 @@ final class SimulatedFiles: FileSystem {
         .sorted()
     }
 
-    func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
+    package func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
         guard let contents = disk.contents(path) else {
             throw FileError(action: "open", path: path, reason: "No such file or directory")
         }
         return contents
     }
 
-    func mayWrite(to directory: String) -> Bool { true }
+    package func mayWrite(to directory: String) -> Bool { true }
 
-    func age(of path: String) -> Duration? {
+    package func age(of path: String) -> Duration? {
         disk.image.names[path] != nil || disk.image.directories.contains(path) ? .zero : nil
     }
 
-    func identity(of path: String) -> FileIdentity? {
+    package func identity(of path: String) -> FileIdentity? {
         if disk.image.directories.contains(path) { return FileIdentity(device: 2, number: UInt64(path.utf8.count)) }
         return disk.image.names[path].map { FileIdentity(device: 1, number: UInt64($0)) }
     }
 
-    func openDirectory(_ path: String) throws(FileError) -> any OpenDirectory { SimulatedDirectory(self, path) }
+    package func openDirectory(_ path: String) throws(FileError) -> any OpenDirectory { SimulatedDirectory(self, path) }
 }
 
 private final class SimulatedDirectory: OpenDirectory {
@@ -408,5 +418,19 @@ extension [UInt8] {
     fileprivate mutating func overwrite(with bytes: ArraySlice<UInt8>, at offset: Int) {
         if count < offset + bytes.count { self += [UInt8](repeating: 0, count: offset + bytes.count - count) }
         replaceSubrange(offset..<offset + bytes.count, with: bytes)
+    }
+
+    fileprivate func contains(subsequence bytes: [UInt8]) -> Bool {
+        withUnsafeBufferPointer { all in
+            bytes.withUnsafeBufferPointer { some in
+                guard let first = some.first, all.count >= some.count else { return some.isEmpty }
+                var start = 0
+                while start <= all.count - some.count {
+                    if all[start] == first, some.elementsEqual(all[start..<start + some.count]) { return true }
+                    start += 1
+                }
+                return false
+            }
+        }
     }
 }
