@@ -57,8 +57,8 @@ struct ChargeBook {
 }
 
 extension HTTPRequest {
-    /// `reserve`, `commit`, `release`, `extend`, `event`, `get` and so on.
-    var operationName: String {
+    /// The short name of the operation: `reserve`, `commit`, `release`, `extend`, `event`, `get` and so on.
+    package var operationName: String {
         let path = url.split(separator: "/").dropFirst(2).map(String.init)
         switch (method, path.count, path.last ?? "") {
         case (.post, 2, "reservations"): return "reserve"

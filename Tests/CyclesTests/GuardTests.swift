@@ -1,3 +1,4 @@
+import CyclesSimulation
 import CyclesTesting
 import Testing
 

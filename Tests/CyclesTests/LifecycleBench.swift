@@ -1,4 +1,5 @@
 import Cycles
+import CyclesSimulation
 import CyclesTesting
 import Foundation
 import Testing
@@ -147,18 +148,6 @@ final class RecordingTransport: HTTPTransport, BlockingHTTPTransport {
 }
 
 extension HTTPRequest {
-    /// `reserve`, `commit`, `release`, `extend`, `event`, `get` and so on.
-    var operationName: String {
-        let path = url.split(separator: "/").dropFirst(2).map(String.init)
-        switch (method, path.count, path.last ?? "") {
-        case (.post, 2, "reservations"): return "reserve"
-        case (.post, 2, "events"): return "event"
-        case (.post, _, let last): return last
-        case (.get, 3, _): return "get"
-        case (_, _, let last): return last
-        }
-    }
-
     var json: JSONValue { (try? JSONValue(parsing: body)) ?? .null }
     var bodyKey: String? { json["idempotency_key"]?.string }
 }

@@ -1,4 +1,5 @@
 import Cycles
+import CyclesSimulation
 import CyclesTesting
 import Testing
 
