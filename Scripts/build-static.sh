@@ -159,13 +159,13 @@ fi
 echo "== the tool" >&2
 # Options for a small file: optimisation for size; no library of regular expressions, which is linked by default; a
 # section for each function and type, so that unused ones are left out; identical machine code merged; no tables for
-# unwinding stacks.
+# unwinding stacks, nor what only debuggers read.
 smaller=(
     -Xswiftc -Osize -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import
     -Xswiftc -Xfrontend -Xswiftc -function-sections -Xswiftc -Xfrontend -Xswiftc -conditional-runtime-records
     -Xswiftc -Xfrontend -Xswiftc -internalize-at-link
     -Xswiftc -use-ld=lld -Xlinker --gc-sections -Xlinker --icf=safe -Xlinker --no-eh-frame-hdr
-    -Xlinker -T -Xlinker "$PWD/Scripts/lib/without-unwind-tables.ld"
+    -Xlinker -T -Xlinker "$PWD/Scripts/lib/smaller.ld"
 )
 build_tool() {
     static_build --product cycles --scratch-path "$root/swift" "${smaller[@]}" "$@"

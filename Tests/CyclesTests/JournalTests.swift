@@ -1147,6 +1147,31 @@ private func client(
         #expect(describe(claim(first, "rsv_1")) == "rejected")
     }
 
+    /// Between the list of a folder and the use of its names, other processes settle records and set files aside.
+    @Test(arguments: [false, true]) func aFileThatAnotherProcessTakesAwayIsNoProblem(whenRenamed: Bool) throws {
+        let folder = try TemporaryFolder()
+        let identity = JournalIdentity(baseURL: "http://authority.test", apiKey: Secret("k"), tenant: "acme")
+        let path = "\(folder.path)/\(JournalNames.folder(identity))"
+        let real = SystemFileSystem(registry: DirectoryRegistry())
+        try real.prepareDirectory(path)
+        for (name, contents) in [(JournalNames.file("rsv_1"), record("rsv_1")), ("v2-00.json", "{")] {
+            try real.createFile("\(path)/\(name)", Array(contents.utf8))
+        }
+        var store = RecordStore(files: VanishingFiles(whenRenamed: whenRenamed), base: folder.path, identity: identity)
+        let records = store.load(except: [])
+        #expect(records.count == (whenRenamed ? 1 : 0))
+        if whenRenamed { store.setAside("rsv_1", rejection: "no", report: "no") }
+        #expect(store.endBatch().events.isEmpty)
+        // Nor is a file that returns ignored.
+        try real.createFile("\(path)/v2-00.json", Array("{".utf8))
+        store = RecordStore(files: real, base: folder.path, identity: identity)
+        _ = store.load(except: [])
+        #expect(store.endBatch().events.count == 1)
+
+        let journal = SettlementJournal(.directory(folder.path), nil, VanishingFiles(whenRenamed: false))
+        #expect(try journal.identities().flatMap(\.entries).isEmpty)
+    }
+
     @Test func aClaimEndsWithItsAttemptItsProcessOrItsClient() throws {
         let disk = SimulatedDisk()
         let (first, second) = (journal(disk, 1), journal(disk, 2))
@@ -1458,6 +1483,35 @@ private final class FaultyFiles: FileSystem {
             try self.fail(fault, path + "/" + name)
         }
     }
+}
+
+/// Files that another process removes just before they are read or renamed.
+private final class VanishingFiles: FileSystem {
+    private let whenRenamed: Bool
+    private let real = SystemFileSystem(registry: DirectoryRegistry())
+
+    init(whenRenamed: Bool) { self.whenRenamed = whenRenamed }
+
+    var homeDirectory: String? { real.homeDirectory }
+    var processID: Int32 { real.processID }
+    var registry: DirectoryRegistry { real.registry }
+    func prepareDirectory(_ path: String) throws(FileError) { try real.prepareDirectory(path) }
+    func createFile(_ path: String, _ contents: [UInt8]) throws(FileError) { try real.createFile(path, contents) }
+    func rename(_ path: String, to other: String) throws(FileError) {
+        if whenRenamed, path.hasSuffix(".json") { try real.remove(path) }
+        try real.rename(path, to: other)
+    }
+    func remove(_ path: String) throws(FileError) { try real.remove(path) }
+    func syncDirectory(_ path: String) throws(FileError) { try real.syncDirectory(path) }
+    func list(_ path: String) throws(FileError) -> [String] { try real.list(path) }
+    func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
+        if !whenRenamed { try real.remove(path) }
+        return try real.read(path, limit: limit)
+    }
+    func mayWrite(to directory: String) -> Bool { real.mayWrite(to: directory) }
+    func age(of path: String) -> Duration? { real.age(of: path) }
+    func identity(of path: String) -> FileIdentity? { real.identity(of: path) }
+    func openDirectory(_ path: String) throws(FileError) -> any OpenDirectory { try real.openDirectory(path) }
 }
 
 /// A directory whose calls, and those on its files, a test looks at before they are made.

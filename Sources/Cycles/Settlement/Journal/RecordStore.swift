@@ -90,7 +90,7 @@ package struct RecordStore: Sendable {
             addRejection(rejection, to: path)
             let other = path + ".rejected"
             needsSync = true
-            guard attempt({ (files) throws(FileError) in try files.rename(path, to: other) }) else { continue }
+            guard rename(path, to: other) else { continue }
             reportSetAside(other, id, report)
         }
     }
@@ -274,6 +274,7 @@ package struct RecordStore: Sendable {
                 case .legacy(let record): legacy.append((name, record))
                 case .quarantined: present.remove(name)
                 case .leftAlone: leftAlone.insert(path)
+                case .gone: break
                 }
             }
         }
@@ -286,9 +287,7 @@ package struct RecordStore: Sendable {
             } else if present.contains(standard) {
                 report("\(folder)/\(name)", "it was not renamed, since \(standard) exists and is not this client's")
             } else {
-                attempt { (files) throws(FileError) in
-                    try files.rename("\(folder)/\(name)", to: "\(folder)/\(standard)")
-                }
+                _ = rename("\(folder)/\(name)", to: "\(folder)/\(standard)")
                 records.append(record)
             }
         }
@@ -304,14 +303,19 @@ package struct RecordStore: Sendable {
         case quarantined
         /// A record of another server (as in a copied folder) or of a newer client, or an unreadable file.
         case leftAlone
+        /// A file that another process has removed since the folder was listed.
+        case gone
     }
 
     private mutating func inspect(_ path: String, _ name: String) -> Finding {
-        var contents: [UInt8] = []
-        let isRead = attempt { (files) throws(FileError) in
+        let contents: [UInt8]
+        do throws(FileError) {
             contents = try files.read(path, limit: SettlementRecord.maxBytes)
+        } catch {
+            guard files.age(of: path) != nil else { return .gone }
+            report(error.path, "\(error)")
+            return .leftAlone
         }
-        guard isRead else { return .leftAlone }
         do throws(SettlementRecord.Defect) {
             var record = try SettlementRecord(parsing: contents)
             record.attemptedAtMilliseconds = modificationTime(of: path)
@@ -326,7 +330,7 @@ package struct RecordStore: Sendable {
                 return .leftAlone
             }
             let other = String(path.dropLast(".json".utf8.count)) + ".corrupt"
-            guard attempt({ (files) throws(FileError) in try files.rename(path, to: other) }) else { return .leftAlone }
+            guard rename(path, to: other) else { return files.age(of: path) == nil ? .gone : .leftAlone }
             reportSetAside(other, nil, "\(error)")
             return .quarantined
         }
@@ -358,6 +362,17 @@ package struct RecordStore: Sendable {
                 "\(count) settlements of another base URL, tenant or key wait here; only a client "
                     + "with that base URL and tenant or key settles them"
             )
+        }
+    }
+
+    /// Renames a file. Reports a failure, unless another process has removed or renamed the file first.
+    private mutating func rename(_ path: String, to other: String) -> Bool {
+        do throws(FileError) {
+            try files.rename(path, to: other)
+            return true
+        } catch {
+            if files.age(of: path) != nil { report(error.path, "\(error)") }
+            return false
         }
     }
 

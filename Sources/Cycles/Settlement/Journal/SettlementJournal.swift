@@ -216,7 +216,7 @@ public struct SettlementJournal: Sendable {
         }
     }
 
-    /// Nil for a file that neither is nor was a record.
+    /// Nil for a file that neither is nor was a record, and for a file that no longer exists.
     private func entry(_ path: String) -> Entry? {
         guard let state = JournalNames.state(path) else { return nil }
         do throws(FileError) {
@@ -227,6 +227,8 @@ public struct SettlementJournal: Sendable {
                 return Entry(path, state, nil, problem: "\(error)")
             }
         } catch {
+            // A client may have settled the record since the folder was listed.
+            guard files.age(of: path) != nil else { return nil }
             return Entry(path, state, nil, problem: error.description)
         }
     }
