@@ -11,7 +11,7 @@ public enum EvidenceVerification: Hashable, Sendable {
     /// `signerPinMatched` tells whether the envelope names the expected signer; nil if the verifier expects none.
     case bindingOnly(signerPinMatched: Bool?)
     /// The key set does not authorize the signer: another server's DID, no key of that id or with those bytes whose window
-    /// holds the time of issue, more than one such key, or not the expected signer. The signature may be valid all the same.
+    /// holds the time of issue, more than one such key, or not the expected signer. The signature may still be valid.
     case signerAuthorityFailed(reason: String)
     /// No key set is at hand for a signer that has to be looked up, or the signer is named in an unknown form. Nothing is
     /// known about the signature.

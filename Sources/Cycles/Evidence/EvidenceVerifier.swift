@@ -8,7 +8,7 @@
 /// ```
 ///
 /// The key set decides who may sign. Get it from `{server_id}/.well-known/cycles-jwks.json` over a connection that you
-/// trust, not from where the envelope came from. <doc:CheckingEvidence> shows the way.
+/// trust, not from where the envelope came from. <doc:CheckingEvidence> describes the steps.
 public struct EvidenceVerifier: Sendable {
     private let keys: EvidenceKeySet?
     private let expectedSigner: String?
@@ -145,8 +145,9 @@ private enum EvidenceSigner {
 extension EvidenceKeySet {
     /// An id that two keys have; nil if there is none.
     fileprivate var duplicateKeyID: String? {
-        let ids = keys.map(\.kid)
-        return ids.enumerated().first { index, id in ids[..<index].contains { $0.hasSameUTF8(as: id) } }?.element
+        // Bytes, since texts are equal by canonical equivalence. A set, since a hostile file may have many keys.
+        var ids: Set<[UInt8]> = []
+        return keys.first { !ids.insert(Array($0.kid.utf8)).inserted }?.kid
     }
 }
 
