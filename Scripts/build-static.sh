@@ -103,6 +103,7 @@ build_curl() {
 [ -e "$curl_prefix/COPYING" ] || build_curl
 
 cc -Os -c -o "$root/name-server-errors.o" Scripts/lib/name-server-errors.c
+cc -Os -c -o "$root/scalar-names.o" Scripts/lib/scalar-names.c
 # static_build OPTION ...: builds a static executable. pkg-config lists the dependencies of libcurl only with --static,
 # which the package manager does not pass.
 static_build() {
@@ -159,13 +160,14 @@ fi
 echo "== the tool" >&2
 # Options for a small file: optimisation for size; no library of regular expressions, which is linked by default; a
 # section for each function and type, so that unused ones are left out; identical machine code merged; no tables for
-# unwinding stacks, nor what only debuggers read.
+# unwinding stacks, nor what only debuggers read; no names of Unicode scalars.
 smaller=(
     -Xswiftc -Osize -Xswiftc -Xfrontend -Xswiftc -disable-implicit-string-processing-module-import
     -Xswiftc -Xfrontend -Xswiftc -function-sections -Xswiftc -Xfrontend -Xswiftc -conditional-runtime-records
     -Xswiftc -Xfrontend -Xswiftc -internalize-at-link
     -Xswiftc -use-ld=lld -Xlinker --gc-sections -Xlinker --icf=safe -Xlinker --no-eh-frame-hdr
-    -Xlinker -T -Xlinker "$PWD/Scripts/lib/smaller.ld"
+    -Xlinker -T -Xlinker "$PWD/Scripts/lib/smaller.ld" -Xlinker -O2
+    -Xlinker --wrap=_swift_stdlib_getScalarName -Xlinker "$root/scalar-names.o"
 )
 build_tool() {
     static_build --product cycles --scratch-path "$root/swift" "${smaller[@]}" "$@"
