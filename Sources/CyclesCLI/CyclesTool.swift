@@ -54,21 +54,27 @@ struct CyclesTool {
             try checkOutput(of: invocation, status)
             return status
         } catch let error as CyclesError {
-            Console.error(invocation.isForPrograms ? [ErrorReport.json(error)] : ErrorReport.lines(error))
+            report(ErrorReport.lines(error), json: ErrorReport.json(error), of: invocation)
             return ErrorReport.status(of: error)
         } catch {
             let failure = error as? ToolFailure ?? ToolFailure("\(error)")
-            Console.error(invocation.isForPrograms ? [ErrorReport.json(failure)] : [failure.message] + failure.details)
+            report([failure.message] + failure.details, json: ErrorReport.json(failure), of: invocation)
             return failure.status
         }
+    }
+
+    /// Prints a failure as JSON for programs, or for people, beginning with the words that call the command.
+    private static func report(_ lines: [String], json: String, of invocation: Invocation) {
+        guard case .run(let path, _) = invocation, !invocation.isForPrograms else { return Console.error(json) }
+        Console.error(["\(path.name): \(lines.first ?? "")"] + lines.dropFirst())
     }
 
     private static func perform(_ invocation: Invocation) async throws -> ExitStatus {
         switch invocation {
         case .help(let path): Console.page(path.helpText)
         case .version(let version): Console.line(version)
-        case .run(let command, let arguments):
-            guard let run = command.run else { break }
+        case .run(let path, let arguments):
+            guard let run = path.last?.run else { break }
             let trace = Environment.text("TRACEPARENT").flatMap { TraceContext(parsing: $0) }
             return try await TraceContext.$current.withValue(trace) { try await run(arguments) }
         }

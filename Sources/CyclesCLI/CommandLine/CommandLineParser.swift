@@ -193,7 +193,8 @@ struct Misuse: Error, Hashable, CustomStringConvertible {
 
 /// The action that a command line requests from the tool.
 enum Invocation: Sendable {
-    case run(Command, Arguments)
+    /// Call the last command of a path.
+    case run([Command], Arguments)
     /// Print the help of the last command of a path.
     case help([Command])
     /// Print the name and version.
@@ -204,7 +205,7 @@ enum Invocation: Sendable {
         if case .run(_, let arguments) = self { arguments[OperationCommands.json] } else { false }
     }
 
-    var signals: Signals.Use { if case .run(let command, _) = self { command.signals } else { .none } }
+    var signals: Signals.Use { if case .run(let path, _) = self { path.last?.signals ?? .none } else { .none } }
 }
 
 // MARK: Parsing
@@ -237,7 +238,7 @@ extension Command {
                     "\(path.name): a command is missing: \(command.subcommands.map(\.name).joined(separator: ", ")); see \(path.name) --help"
             )
         }
-        return .run(command, arguments)
+        return .run(path, arguments)
     }
 
     /// Whether the words of an invalid command line ask for errors as JSON.

@@ -14,9 +14,9 @@ enum DoctorCommand {
         name: "doctor",
         summary: "Checks configuration, server, TLS, key, clock, journal and the needs of run.",
         discussion: """
-            Each line says ok, warn or FAIL, and gives advice. The command reads one page of reservations, and changes
-            nothing at the server. For a moment it creates a file for usage reports, as run does. The status is 1 if a
-            check fails.
+            Each line says ok, warn, FAIL or skip, and gives advice. A check is skipped if it needs one that failed. The
+            command reads one page of reservations, and changes nothing at the server. For a moment it creates a file
+            for usage reports, as run does. The status is 1 if a check fails.
             """,
         sections: [("Options", [ConnectionOptions.journal, json]), ConnectionOptions.section]
     ) { arguments in
@@ -36,6 +36,7 @@ enum DoctorCommand {
         } catch CyclesError.configuration(let issue) {
             findings.append(Finding(.fail, "configuration", "\(ErrorReport.name(issue.name)) \(issue.message)"))
         }
+        findings += skipped(after: findings)
         if let journal { findings += check(journal) }
         findings.append(reports(in: UsageFile.places))
         findings.append(process(getpid()))
@@ -54,6 +55,7 @@ enum DoctorCommand {
             case ok = "ok"
             case warn = "warn"
             case fail = "FAIL"
+            case skip = "skip"
         }
 
         var result: Result
@@ -93,6 +95,15 @@ enum DoctorCommand {
     }
 
     // MARK: Server
+
+    /// The checks of the server that a failure has made impossible.
+    private static func skipped(after findings: [Finding]) -> [Finding] {
+        guard let failure = findings.first(where: { $0.result == .fail }) else { return [] }
+        let checked = findings.map(\.subject)
+        return ["server", "TLS", "API key", "clock"].filter { !checked.contains($0) }.map {
+            Finding(.skip, $0, "not checked, because the check of \(failure.subject) failed")
+        }
+    }
 
     private static func server(_ configuration: CyclesConfiguration) async -> [Finding] {
         var findings: [Finding] = []

@@ -38,7 +38,7 @@ enum EvidenceCommand {
             ) { AnswerReport.lines($0) }
         }
         guard let id = arguments[id] else {
-            throw ToolFailure("cycles evidence get: give the id of an envelope, or --keys", status: .misuse)
+            throw ToolFailure("give the id of an envelope, or --keys", status: .misuse)
         }
         return try await OperationCommands.perform(
             arguments,
@@ -142,7 +142,7 @@ enum EvidenceCommand {
             return try EvidenceKeySet(parsing: document)
         } catch {
             throw ToolFailure(
-                "cycles evidence verify: \(name) is no key set: \(error); give the JWK Set of the server",
+                "\(name) is no key set: \(error); give the JWK Set of the server",
                 status: .unresolvedSigner
             )
         }
@@ -152,7 +152,7 @@ enum EvidenceCommand {
         do throws(SystemFailure) {
             return try Files.contents(name, limit: 16 << 20)
         } catch {
-            throw ToolFailure("cycles evidence verify: the \(kind): \(error)", status: .misuse)
+            throw ToolFailure("the \(kind): \(error)", status: .misuse)
         }
     }
 }

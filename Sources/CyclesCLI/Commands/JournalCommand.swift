@@ -157,7 +157,7 @@ enum JournalCommand {
     ) { arguments in
         var configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
         guard configuration.journal != .disabled else {
-            throw ToolFailure("cycles journal flush: the journal is disabled; name one with --journal", status: .misuse)
+            throw ToolFailure("the journal is disabled; name one with --journal", status: .misuse)
         }
         let findings = FlushFindings()
         configuration.observer = findings
@@ -213,12 +213,12 @@ enum JournalCommand {
                 $0.path == name || fileName($0) == name || $0.reservationID?.rawValue == name
             }
             guard let match = matches.first else {
-                throw ToolFailure("cycles journal discard: \(name) is not in the journal; see cycles journal list")
+                throw ToolFailure("\(name) is not in the journal; see cycles journal list")
             }
             // Several servers may use the same id, and a reservation may have a file in each state.
             guard matches.count == 1 else {
                 throw ToolFailure(
-                    "cycles journal discard: \(name) matches several files; give the path of one:",
+                    "\(name) matches several files; give the path of one:",
                     details: matches.map { "  \($0.path)" }
                 )
             }
@@ -227,7 +227,7 @@ enum JournalCommand {
         // The check precedes all removals: all files are removed, or none.
         if let kept = chosen.first(where: { $0.state == .pending }), !arguments[pending] {
             throw ToolFailure(
-                "cycles journal discard: \(kept.reservationID?.rawValue ?? kept.path) is pending: if it is discarded, its spend does not "
+                "\(kept.reservationID?.rawValue ?? kept.path) is pending: if it is discarded, its spend does not "
                     + "reach the ledger; settle it with cycles journal flush, or discard it with --pending"
             )
         }
@@ -236,17 +236,17 @@ enum JournalCommand {
             do throws(JournalProblem) {
                 contents = try journal.contents(of: entry)
             } catch {
-                throw ToolFailure("cycles journal discard: \(error.message); inspect it, and remove it with rm")
+                throw ToolFailure("\(error.message); inspect it, and remove it with rm")
             }
             guard let document = document(contents) else {
                 throw ToolFailure(
-                    "cycles journal discard: \(entry.path) is not text; inspect it, and remove it with rm"
+                    "\(entry.path) is not text; inspect it, and remove it with rm"
                 )
             }
             // A file is removed only after its contents were printed.
             Console.json(document)
             if let failure = Console.failure {
-                throw ToolFailure("cycles journal discard: \(failure); \(entry.path) stays", status: .unprinted)
+                throw ToolFailure("\(failure); \(entry.path) stays", status: .unprinted)
             }
             try journal.discard(entry)
             Console.error("discarded \(entry.path)")

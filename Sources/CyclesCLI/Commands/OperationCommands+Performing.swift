@@ -16,7 +16,7 @@ extension OperationCommands {
             let answer = try await send(client)
             if arguments[json] { Console.json(answer.body) } else { Console.lines(lines(answer)) }
             if let failure = Console.failure, let outcome = await unprinted(client, answer) {
-                throw ToolFailure("cycles: \(failure); \(outcome)", status: .unprinted)
+                throw ToolFailure("\(failure); \(outcome)", status: .unprinted)
             }
             return status(answer)
         }

@@ -186,7 +186,7 @@ enum RunCommand {
             ProcessEnd.prepare { usage.remove() }
             return usage
         } catch {
-            throw ToolFailure("cycles run: \(error); nothing was reserved", status: status(of: error))
+            throw ToolFailure("\(error); nothing was reserved", status: status(of: error))
         }
     }
 
@@ -299,7 +299,7 @@ enum RunCommand {
         } catch  where command.isCalledOff {
             throw CalledOff()
         } catch let failure as SystemFailure {
-            throw ToolFailure("cycles run: \(failure); the hold is released", status: status(of: failure))
+            throw ToolFailure("\(failure); the hold is released", status: status(of: failure))
         }
     }
 

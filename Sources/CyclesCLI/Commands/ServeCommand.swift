@@ -183,11 +183,11 @@ enum ServeCommand {
         } catch {
             guard !SystemCalls.isShortage(error.code) else {
                 throw ToolFailure(
-                    "cycles serve: \(error); raise the limits of the process (ulimit -u, ulimit -n)",
+                    "\(error); raise the limits of the process (ulimit -u, ulimit -n)",
                     status: .temporary
                 )
             }
-            throw ToolFailure("cycles serve: \(error); choose another with --port or --host")
+            throw ToolFailure("\(error); choose another with --port or --host")
         }
         // The first save follows the start: a server that does not start leaves the file unchanged.
         front.markChanged()
@@ -199,7 +199,7 @@ enum ServeCommand {
         // A closed pipe is not a failure. Any other failure ends the server, because its keys were not printed.
         if let failure = Console.failure, failure.code != EPIPE {
             server.stop()
-            throw ToolFailure("cycles serve: \(failure)", status: .unprinted)
+            throw ToolFailure("\(failure)", status: .unprinted)
         }
         let saving = Task(executorPreference: FirstThread.executor) {
             while !Task.isCancelled {
@@ -233,7 +233,7 @@ enum ServeCommand {
         do throws(LocalAuthority.RestoreError) {
             return try LocalAuthority(restoring: contents, options: options)
         } catch {
-            throw ToolFailure("cycles serve: \(file.path) cannot be used: \(error); name another file, or remove it")
+            throw ToolFailure("\(file.path) cannot be used: \(error); name another file, or remove it")
         }
     }
 
@@ -247,7 +247,7 @@ enum ServeCommand {
             let scope = foldsLetterCase(arguments) ? budget.scope.lowercased() : budget.scope
             guard names.insert("\(scope) \(budget.allocated.unit)").inserted else {
                 throw ToolFailure(
-                    "cycles serve: \(budget.scope) has two budgets in \(budget.allocated.unit); give one",
+                    "\(budget.scope) has two budgets in \(budget.allocated.unit); give one",
                     status: .misuse
                 )
             }
@@ -271,7 +271,7 @@ enum ServeCommand {
             for tenant in arguments.all(option) {
                 guard tenants.contains(tenant) else {
                     throw ToolFailure(
-                        "cycles serve: \(option.declaration.label) \(tenant): there is no such tenant; they are "
+                        "\(option.declaration.label) \(tenant): there is no such tenant; they are "
                             + tenants.joined(separator: ", "),
                         status: .misuse
                     )
@@ -298,11 +298,11 @@ enum ServeCommand {
         var given: Set<String> = []
         for key in arguments.all(apiKey) {
             guard let tenant = key.tenant ?? tenants.first else {
-                throw ToolFailure("cycles serve: --api-key names no tenant; give --api-key TENANT=KEY", status: .misuse)
+                throw ToolFailure("--api-key names no tenant; give --api-key TENANT=KEY", status: .misuse)
             }
             // `TENANT=` with an empty key results from an unset variable.
             if key.tenant == nil, key.key.hasSuffix("="), tenants.contains(String(key.key.dropLast())) {
-                throw ToolFailure("cycles serve: the key of tenant \(key.key.dropLast()) is empty", status: .misuse)
+                throw ToolFailure("the key of tenant \(key.key.dropLast()) is empty", status: .misuse)
             }
             authority.addAPIKey(key.key, tenant: tenant)
             given.insert(tenant)
@@ -310,7 +310,7 @@ enum ServeCommand {
         }
         guard !tenants.isEmpty else {
             throw ToolFailure(
-                "cycles serve: no budget belongs to a tenant, and no key is given; begin a scope with tenant:, or give --api-key TENANT=KEY",
+                "no budget belongs to a tenant, and no key is given; begin a scope with tenant:, or give --api-key TENANT=KEY",
                 status: .misuse
             )
         }

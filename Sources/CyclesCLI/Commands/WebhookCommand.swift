@@ -51,7 +51,7 @@ enum WebhookCommand {
         } catch {
             let isSigned = verifier.isValid(signature: signature, body: body)
             throw ToolFailure(
-                "cycles webhook verify: \(error)",
+                "\(error)",
                 status: isSigned ? .failure : .invalidSignature,
                 code: isSigned ? "NO_EVENT" : "INVALID_SIGNATURE"
             )
@@ -76,7 +76,7 @@ enum WebhookCommand {
         guard let file = arguments[secretFile] else {
             guard let secret = Environment.text(variable) else {
                 throw ToolFailure(
-                    "cycles webhook verify: there is no secret; set \(variable), or give --secret-file",
+                    "there is no secret; set \(variable), or give --secret-file",
                     status: .misuse
                 )
             }
@@ -85,7 +85,7 @@ enum WebhookCommand {
         var bytes = try contents(file, "the secret")
         for end in [UInt8(ascii: "\n"), UInt8(ascii: "\r")] where bytes.last == end { bytes.removeLast() }
         guard !bytes.isEmpty, let secret = String(validating: bytes, as: UTF8.self) else {
-            throw ToolFailure("cycles webhook verify: \(file) has no secret in UTF-8", status: .misuse)
+            throw ToolFailure("\(file) has no secret in UTF-8", status: .misuse)
         }
         return secret
     }
@@ -94,7 +94,7 @@ enum WebhookCommand {
         do throws(SystemFailure) {
             return try Files.contents(name, limit: 16 << 20)
         } catch {
-            throw ToolFailure("cycles webhook verify: \(kind): \(error)", status: .misuse)
+            throw ToolFailure("\(kind): \(error)", status: .misuse)
         }
     }
 }

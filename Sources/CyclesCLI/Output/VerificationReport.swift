@@ -22,7 +22,7 @@ struct VerificationReport {
 
     /// The failure of a document that is no envelope.
     static func noEvidence(_ error: any Error) -> ToolFailure {
-        ToolFailure("cycles evidence verify: \(error)", status: .invalidSignature, code: "NO_EVIDENCE")
+        ToolFailure("\(error)", status: .invalidSignature, code: "NO_EVIDENCE")
     }
 
     var status: ExitStatus {

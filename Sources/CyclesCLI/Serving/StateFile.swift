@@ -8,16 +8,16 @@ struct StateFile: Sendable {
         // Links are resolved, so that no link is replaced, and all paths to a file share one lock.
         path = Files.resolved(name)
         guard !Files.isDirectory(path) else {
-            throw ToolFailure("cycles serve: \(path) is a directory; name a file with --state", status: .misuse)
+            throw ToolFailure("\(path) is a directory; name a file with --state", status: .misuse)
         }
         let isFree: Bool
         do throws(SystemFailure) {
             isFree = try Files.lock(path + ".lock")
         } catch {
-            throw ToolFailure("cycles serve: \(error); name another file with --state")
+            throw ToolFailure("\(error); name another file with --state")
         }
         guard isFree else {
-            throw ToolFailure("cycles serve: another server keeps its state in \(path); name another file with --state")
+            throw ToolFailure("another server keeps its state in \(path); name another file with --state")
         }
     }
 
@@ -27,7 +27,7 @@ struct StateFile: Sendable {
         do throws(SystemFailure) {
             return try Files.read(path, limit: 1 << 30)
         } catch {
-            throw ToolFailure("cycles serve: \(error)")
+            throw ToolFailure("\(error)")
         }
     }
 

@@ -208,14 +208,14 @@ extension ToolSuites {
             let advice = path.hasPrefix("~/") ? "write /" : path.hasPrefix("~") ? "begins with /" : "/journal"
             for words in [run + ["--journal", path, "--", "true"], ["journal", "list", "--journal", path]] {
                 let outcome = try await cycles(words, environment)
-                #expect(outcome.status == 2 && outcome.errors.hasPrefix("--journal is \"\(path)\""), "\(outcome)")
+                #expect(outcome.status == 2 && outcome.errors.contains(": --journal is \"\(path)\""), "\(outcome)")
                 #expect(outcome.errors.contains(advice), "\(outcome)")
             }
             let variable = environment.merging(["CYCLES_JOURNAL_DIR": path]) { $1 }
             for words in [run + ["--", "true"], ["journal", "list"]] {
                 let outcome = try await cycles(words, variable)
                 #expect(
-                    outcome.status == 2 && outcome.errors.hasPrefix("CYCLES_JOURNAL_DIR is \"\(path)\""),
+                    outcome.status == 2 && outcome.errors.contains(": CYCLES_JOURNAL_DIR is \"\(path)\""),
                     "\(outcome)"
                 )
             }

@@ -73,7 +73,10 @@ extension ToolSuites {
             try await withServer(authority) { environment in
                 let outcome = try await cycles(["demo"], environment)
                 #expect(outcome.status == 1)
-                #expect(outcome.errors.hasPrefix("No budget of tenant acme has funds left"), "\(outcome.errors)")
+                #expect(
+                    outcome.errors.hasPrefix("cycles demo: No budget of tenant acme has funds left"),
+                    "\(outcome.errors)"
+                )
             }
         }
 

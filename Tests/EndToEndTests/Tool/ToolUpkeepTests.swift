@@ -177,8 +177,15 @@ extension ToolSuites {
                     unset.status == 1 && unset.output.contains("FAIL  configuration  CYCLES_BASE_URL is not set"),
                     "\(unset)"
                 )
+                for subject in ["server", "TLS", "API key", "clock"] {
+                    #expect(unset.output.contains("skip  \(subject) "), "\(unset)")
+                }
                 let away = try await tool(["doctor", "--url", "http://127.0.0.1:\(freePort())"], environment, home)
                 #expect(away.status == 1 && away.output.contains("FAIL  server"), "\(away)")
+                #expect(
+                    away.output.contains("skip  clock          not checked, because the check of server failed"),
+                    "\(away)"
+                )
                 let url = try #require(environment["CYCLES_BASE_URL"])
                 let twice = try await tool(["doctor", "--url", url + "/v1"], environment, home)
                 #expect(twice.status == 1 && twice.output.contains("leave /v1 out"), "\(twice)")
