@@ -43,8 +43,7 @@ struct CyclesTool {
         version: CyclesVersion.current,
         subcommands: [RunCommand.command] + OperationCommands.all + [
             EvidenceCommand.command, WebhookCommand.command, WatchCommand.command, JournalCommand.command,
-            DoctorCommand.command, ServeCommand.command, Demo.command,
-            CompletionCommand.command,
+            DoctorCommand.command, ServeCommand.command, MCPCommand.command, Demo.command, CompletionCommand.command,
         ]
     )
 

@@ -43,7 +43,8 @@ struct Demo {
 
     // MARK: Servers
 
-    private static func runLocally() async throws {
+    /// An authority with the budgets of the demonstration.
+    static func authority() -> LocalAuthority {
         let authority = LocalAuthority()
         authority.addAPIKey("demo-key", tenant: "acme")
         authority.setBudget(scope: "tenant:acme", allocated: .tokens(100_000))
@@ -52,15 +53,24 @@ struct Demo {
             allocated: .tokens(20_000),
             caps: Caps(maxTokens: 256, toolDenylist: ["web.search"])
         )
-        let server = LoopbackServer(authority)
-        try server.start()
-        defer { server.stop() }
-        Console.line("The authority is in this process, at \(server.baseURL). Requests go there through libcurl.")
-        var configuration = CyclesConfiguration(baseURL: server.baseURL, apiKey: "demo-key")
+        return authority
+    }
+
+    /// The configuration of a client of ``authority()``.
+    static func configuration(baseURL: String) -> CyclesConfiguration {
+        var configuration = CyclesConfiguration(baseURL: baseURL, apiKey: "demo-key")
         configuration.tenant = "acme"
         // The authority ends with this process, so that no settlement can follow.
         configuration.journal = .disabled
-        let client = try CyclesClient(configuration: configuration)
+        return configuration
+    }
+
+    private static func runLocally() async throws {
+        let server = LoopbackServer(authority())
+        try server.start()
+        defer { server.stop() }
+        Console.line("The authority is in this process, at \(server.baseURL). Requests go there through libcurl.")
+        let client = try CyclesClient(configuration: configuration(baseURL: server.baseURL))
         let demo = Demo(
             client: client,
             subject: Subject(),

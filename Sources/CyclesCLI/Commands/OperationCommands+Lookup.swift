@@ -121,7 +121,7 @@ extension OperationCommands {
     /// The query for balances of `--subject`, of the configured tenant, or of the tenant of the key, in this order.
     static func balanceQuery(_ arguments: Arguments, _ client: CyclesClient) async throws(CyclesError) -> BalanceQuery {
         let subject = arguments[ofSubject] ?? Subject()
-        var query = BalanceQuery(
+        let query = BalanceQuery(
             tenant: subject.tenant,
             workspace: subject.workspace,
             app: subject.app,
@@ -130,10 +130,19 @@ extension OperationCommands {
             toolset: subject.toolset,
             includeChildren: arguments[children] ? true : nil
         )
-        if subject == Subject(), client.configuration.tenant == nil {
-            // Every answer names the tenant of the key.
-            query.tenant = try await client.listReservations(ReservationQuery(limit: 1)).http.tenant
-        }
+        return try await completed(query, by: client)
+    }
+
+    /// Limits a query without a filter to the configured tenant or, without one, to the tenant of the key.
+    static func completed(
+        _ query: BalanceQuery,
+        by client: CyclesClient
+    ) async throws(CyclesError) -> BalanceQuery {
+        let filters = [query.tenant, query.workspace, query.app, query.workflow, query.agent, query.toolset]
+        guard client.configuration.tenant == nil, filters.allSatisfy({ $0 == nil }) else { return query }
+        var query = query
+        // Every answer names the tenant of the key.
+        query.tenant = try await client.listReservations(ReservationQuery(limit: 1)).http.tenant
         return query
     }
 }

@@ -30,6 +30,12 @@ enum Console {
         line(String(decoding: document.map { isBreak($0) ? 0x20 : $0 }, as: UTF8.self))
     }
 
+    /// Prints a message of a protocol, unchanged. Returns false if it could not be written.
+    static func message(_ bytes: [UInt8]) -> Bool {
+        write(bytes)
+        return failure == nil
+    }
+
     static func error(_ text: String) { error([text]) }
 
     /// Prints messages. A failure to write them is ignored, since it cannot be reported.

@@ -84,7 +84,10 @@ enum ErrorReport {
 
     /// The error as JSON, with the members of the protocol's error answer, the status, the idempotency key, and whether
     /// a repetition may succeed. `error` is never null.
-    static func json(_ error: CyclesError) -> String {
+    static func json(_ error: CyclesError) -> String { text(value(error)) }
+
+    /// The error as a JSON value.
+    static func value(_ error: CyclesError) -> JSONValue {
         let members: [(String, JSONValue?)] = [
             ("error", .string(code(of: error))), ("retryable", .bool(error.isRetryable)),
             ("message", .string("\(error)")),
@@ -92,7 +95,7 @@ enum ErrorReport {
             ("status", error.status.map { .number(JSONNumber(Int64($0))) }),
             ("idempotency_key", error.idempotencyKey.map { .string($0.rawValue) }), ("details", details(of: error)),
         ]
-        return text(Dictionary(uniqueKeysWithValues: members.map { ($0, $1 ?? nil) }))
+        return .object(Dictionary(uniqueKeysWithValues: members.map { ($0, $1 ?? nil) }))
     }
 
     /// A failure of the tool as JSON with the same members.
@@ -102,15 +105,15 @@ enum ErrorReport {
         let message = ([failure.message] + failure.details).joined(separator: "\n")
         let isRetryable = failure.status == .temporary
         return text(
-            absent.merging([
-                "error": .string(failure.code), "retryable": .bool(isRetryable), "message": .string(message),
-            ]) { $1 }
+            .object(
+                absent.merging([
+                    "error": .string(failure.code), "retryable": .bool(isRetryable), "message": .string(message),
+                ]) { $1 }
+            )
         )
     }
 
-    private static func text(_ members: [String: JSONValue]) -> String {
-        String(decoding: JSONValue.object(members).encoded, as: UTF8.self)
-    }
+    private static func text(_ value: JSONValue) -> String { String(decoding: value.encoded, as: UTF8.self) }
 
     private static func details(of error: CyclesError) -> JSONValue? {
         switch error {

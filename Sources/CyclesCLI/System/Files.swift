@@ -66,6 +66,12 @@ enum Files {
         return stat(path, &status) == 0 && status.st_mode & 0o044 != 0
     }
 
+    /// The path of this tool, or its name if it was found by PATH.
+    static var program: String {
+        let word = CommandLine.arguments.first ?? "cycles"
+        return word.utf8.contains(UInt8(ascii: "/")) ? resolved(word) : word
+    }
+
     /// The absolute form of a path; nil if the current directory has no path.
     static func absolute(_ path: String) -> String? {
         if path.hasPrefix("/") { return path }
@@ -169,9 +175,22 @@ enum SystemCalls {
         }
     }
 
-    private static func waitUntilWritable(_ descriptor: Int32) -> Bool {
-        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    private static func waitUntilWritable(_ descriptor: Int32) -> Bool { wait(descriptor, for: Int16(POLLOUT)) }
+
+    private static func wait(_ descriptor: Int32, for events: Int16) -> Bool {
+        var entry = pollfd(fd: descriptor, events: events, revents: 0)
         return poll(&entry, 1, -1) > 0 || errno == EINTR
+    }
+
+    /// Reads at least one byte. Returns 0 at the end of the input, and a negative number on failure.
+    static func readSome(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
+        while true {
+            let count = read(descriptor, buffer)
+            if count < 0 && errno == EINTR { continue }
+            // Another program may have made a shared terminal or pipe non-blocking.
+            let isEmpty = count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)
+            guard isEmpty, wait(descriptor, for: Int16(POLLIN)) else { return count }
+        }
     }
 
     static func lock(_ descriptor: Int32) -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 }
