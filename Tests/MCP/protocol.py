@@ -63,6 +63,21 @@ def ids_are_echoed(world, era):
 
 
 @case("messages")
+def an_id_in_use_is_refused(world, era):
+    gate = world.gate(world.authority())
+    session = world.lines(era, gate.url)
+    gate.hold(gate.answers)
+    call = {"name": "cycles_check_balance", "arguments": {"tenant": "acme"}}
+    session.start("tools/call", call, id="twice")
+    gate.wait_for_held()
+    session.refused("tools/call", INVALID_REQUEST, call, id="twice")
+    gate.answers.set()
+    check("result" in session.finish("twice"), "the first request is answered")
+    check("result" in session.finish(session.start("tools/call", call, id="twice")), "the id can be used again")
+    session.close()
+
+
+@case("messages")
 def ping_is_of_the_older_versions(world, era):
     session = world.lines(era, world.authority().url)
     if era.is_legacy:
@@ -180,6 +195,7 @@ def oversized_messages_are_refused(world, era):
     """A message that is too large is refused without being kept in memory, and the session goes on."""
     authority = world.authority()
     session = world.lines(era, authority.url)
+    session.request("tools/list")
     before = session.memory()
     head = b'{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"'
     for _ in range(2):

@@ -2,11 +2,14 @@
 
 import inspect
 import sys
+import threading
 import time
 import traceback
 
 import anyio
 
+# A case that takes longer hangs. Its programs are ended, so that it fails.
+CASE_LIMIT = 300
 cases = []
 checks = 0
 
@@ -48,6 +51,8 @@ def run(make_world, eras, pattern):
             before, began = checks, time.monotonic()
             world = make_world()
             arguments = (world, era) if by_era else (world,)
+            watchdog = threading.Timer(CASE_LIMIT, world.close)
+            watchdog.start()
             try:
                 if inspect.iscoroutinefunction(function):
                     anyio.run(function, *arguments)
@@ -59,6 +64,7 @@ def run(make_world, eras, pattern):
                 failures.append(where)
                 print(f"FAILED: {where}: {said(error)}", file=sys.stderr, flush=True)
             finally:
+                watchdog.cancel()
                 world.close()
             row = table.setdefault(area, {"checks": 0, "seconds": 0.0})
             row["checks"] += checks - before

@@ -190,22 +190,27 @@ async def a_decision_holds_nothing(world, era):
 
 @case("tools")
 async def denials_are_results_with_hints(world, era):
-    authority = world.authority(*BUDGETS)
-    async with world.session(era, authority.url) as session:
-        await session.call("cycles_create_event", **event(700))
-        answer, text = await session.call("cycles_reserve", **reserve(400))
-        check(answer["decision"] == "DENY" and not answer.get("reservationId"), f"denied: {answer}")
-        check(re.search(r"\b300\b", text), f"the hint tells what remains: {text}")
-        answer, text = await session.call("cycles_reserve", **reserve(100, subject=AGENT))
-        check(answer["decision"] == "ALLOW_WITH_CAPS" and answer["caps"]["maxTokens"] == 64, f"capped: {answer}")
-        check(re.search(r"\b64\b", text), f"the hint tells the caps: {text}")
-        await session.call("cycles_release", **release(answer["reservationId"]))
-        answer, text = await session.call("cycles_reserve", **reserve(200))
-        check("%" in text or "100" in text, f"below 15 % of the allocation a hint says so: {text}")
-        await session.call("cycles_commit", **commit(answer["reservationId"], 200))
-        balances, text = await session.call("cycles_check_balance", tenant="acme")
-        check(text, f"so does a look at the balance: {balances}")
-    authority.settles_at(900, "an event and a commit")
+    """Servers deny with a decision or with an error. A model sees the same."""
+    for behavior in ("deployed", "specification"):
+        authority = world.authority(*BUDGETS, options=["--behavior", behavior])
+        async with world.session(era, authority.url) as session:
+            await session.call("cycles_create_event", **event(700))
+            for tool in ("cycles_reserve", "cycles_decide"):
+                answer, text = await session.call(tool, **reserve(400))
+                check(answer["decision"] == "DENY" and not answer.get("reservationId"), f"{tool} is denied: {answer}")
+                check(re.search(r"\b300\b", text), f"{tool}: the hint tells what remains: {text}")
+            answer, text = await session.call("cycles_reserve", **reserve(100, subject=AGENT))
+            check(answer["decision"] == "ALLOW_WITH_CAPS" and answer["caps"]["maxTokens"] == 64, f"capped: {answer}")
+            check(re.search(r"\b64\b", text), f"the hint tells the caps: {text}")
+            await session.call("cycles_release", **release(answer["reservationId"]))
+            answer, text = await session.call("cycles_reserve", **reserve(200))
+            check("%" in text, f"below 15 % of the allocation a hint says so: {text}")
+            await session.call("cycles_commit", **commit(answer["reservationId"], 200))
+            balances, text = await session.call("cycles_check_balance", tenant="acme")
+            check("%" in text, f"so does a look at the balance: {balances}")
+            answer, text = await session.call("cycles_create_event", **event(200, overagePolicy="REJECT"))
+            check(answer["status"] == "DENIED" and text, f"an event that is denied: {answer}")
+        authority.settles_at(900, "an event and a commit")
 
 
 @case("tools")

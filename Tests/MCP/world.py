@@ -164,7 +164,8 @@ def conforms(tool, result):
         return
     content = result.get("structuredContent")
     check(isinstance(content, dict), f"{name}: structured content: {result}")
-    jsonschema.Draft202012Validator(tool["outputSchema"]).validate(content)
+    defect = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(tool["outputSchema"]).iter_errors(content))
+    check(defect is None, f"{name}: structured content of the schema: {defect and defect.message}: {content}")
     check(content in [json.loads(text) for text in texts if text.startswith("{")], f"{name}: the JSON is in the text too")
 
 
