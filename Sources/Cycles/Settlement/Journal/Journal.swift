@@ -154,6 +154,16 @@ final class Journal: Sendable {
         for (client, work) in outcome.apart where !client.run(work) { delivery.run(work) }
         if outcome.needsSuccessor { prepareSuccessor() }
         if let own = outcome.needsTakeOver { takeOverLogs(except: own) }
+        if !outcome.unnamed.isEmpty { deriveNames(of: outcome.unnamed) }
+    }
+
+    /// Derives the names of folders for a report. Callers wait for the journal's thread, and each name takes long.
+    private func deriveNames(of identities: [JournalIdentity]) {
+        let work: @Sendable () -> Void = {
+            for identity in identities { _ = JournalNames.folder(identity) }
+            self.perform { $0.derivedNames() }
+        }
+        if !naming.begin(work) { work() }
     }
 
     /// Takes over the logs of processes that have ended. A thread of its own does so, since callers wait for the

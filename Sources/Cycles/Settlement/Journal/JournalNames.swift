@@ -50,18 +50,16 @@ package enum JournalNames {
     ///   - baseURL: The base URL as configured.
     ///   - tenant: The tenant as configured; a blank tenant counts as none.
     package static func folder(baseURL: String, apiKey: String, tenant: String?) -> String {
-        let identity: String
-        if let tenant, !tenant.isBlank { identity = "tenant\n" + tenant } else { identity = "key\n" + apiKey }
-        let salt = "runcycles-commit-journal\n" + baseURL
+        let identity = FolderIdentity(baseURL: baseURL, apiKey: apiKey, tenant: tenant)
         // The name is derived once for each identity of the process, since clients come and go. The key is not stored.
-        let question = SHA256.hash(Array(identity.utf8) + [0] + Array(salt.utf8))
+        let question = identity.digest
         let isAsked = knownFolders.withLock { known in
             known.updateValue(known[question] ?? nil, forKey: question) != nil
         }
         if isAsked { return knownFolders.wait { $0[question] ?? nil } }
         let derived = PBKDF2.derive(
-            password: Array(identity.utf8),
-            salt: Array(salt.utf8),
+            password: Array(identity.password.utf8),
+            salt: Array(identity.salt.utf8),
             rounds: 30_000,
             length: 32
         )
@@ -72,6 +70,29 @@ package enum JournalNames {
 
     package static func folder(_ identity: JournalIdentity) -> String {
         folder(baseURL: identity.baseURL, apiKey: identity.apiKey.value, tenant: identity.tenant)
+    }
+
+    /// The folder of an identity; nil if the name is still to be derived.
+    package static func derivedFolder(_ identity: JournalIdentity) -> String? {
+        let question = FolderIdentity(
+            baseURL: identity.baseURL,
+            apiKey: identity.apiKey.value,
+            tenant: identity.tenant
+        ).digest
+        return knownFolders.withLock { $0[question] ?? nil }
+    }
+
+    /// The texts that a folder's name is derived from.
+    private struct FolderIdentity {
+        let password: String
+        let salt: String
+
+        init(baseURL: String, apiKey: String, tenant: String?) {
+            if let tenant, !tenant.isBlank { password = "tenant\n" + tenant } else { password = "key\n" + apiKey }
+            salt = "runcycles-commit-journal\n" + baseURL
+        }
+
+        var digest: [UInt8] { SHA256.hash(Array(password.utf8) + [0] + Array(salt.utf8)) }
     }
 
     /// The folders of identities; nil while a name is being derived.

@@ -31,6 +31,8 @@ struct JournalRounds: Sendable {
         /// The logs of this process, if those of other processes must be taken over. ``JournalRounds/tookOver(_:)``
         /// receives the result.
         var needsTakeOver: Set<String>?
+        /// The identities whose folders' names must be derived. ``JournalRounds/derivedNames()`` must follow.
+        var unnamed: [JournalIdentity] = []
 
         mutating func add(_ client: JournalClient, _ work: @escaping @Sendable () -> Void) {
             if apart.last?.client !== client { apart.append((client, [])) }
@@ -56,9 +58,7 @@ struct JournalRounds: Sendable {
     /// The logs; nil without a home directory.
     private var logs: LogKeeper?
     private var clients: [Int: JournalClient] = [:]
-    /// The folders of clients that have left, and the identities of those whose folder's name was not derived yet.
-    private var formerFolders: Set<String> = []
-    private var formerIdentities: Set<JournalIdentity> = []
+    private var siblings = SiblingReports()
     /// Records that are to be moved from the log to their files.
     private var leaving: [CommitLog.Key] = []
     private var claims = RecordClaims()
@@ -199,7 +199,7 @@ struct JournalRounds: Sendable {
     /// Uses another API key from now on: see ``RecordStore/changeKey(_:)``.
     mutating func changeKey(_ key: Secret, of client: JournalClient, _ completion: @escaping @Sendable () -> Void) {
         if client.store.withLock({ $0.isIdentifiedByKey }) { moveAllToFiles(of: client) }
-        leaveFolder(of: client)
+        siblings.leave(client)
         touch(client) { $0.changeKey(key) }
         needsSync = true
         wait(client, completion)
@@ -211,30 +211,18 @@ struct JournalRounds: Sendable {
         moveAllToFiles(of: client)
         client.store.withLock { $0.locks.releaseAll() }
         let isLast = !clients.values.contains { $0.number != client.number && $0.audience === client.audience }
-        if isLast { reportSiblings(to: client) }
-        leaveFolder(of: client)
+        if isLast { siblings.begin(client) }
+        siblings.leave(client)
         clients[client.number] = nil
         needsSync = true
-        wait(client, completion)
+        if !isLast || !siblings.wait(client.audience, completion) { wait(client, completion) }
     }
 
     /// Reports records of identities that no client of this process has used, once to each audience.
-    mutating func reportSiblings(to client: JournalClient) {
-        guard client.audience.beginReportOfSiblings() else { return }
-        let folders = clients.values.compactMap { $0.store.withLock { $0.knownFingerprint } }
-        let known = formerFolders.union(folders)
-        let siblings = touch(client) { $0.foldersWithRecords(except: known) }
-        // The names of the other clients' folders are derived only if one of the siblings may be theirs.
-        guard !siblings.isEmpty else { return }
-        let others = Set(formerIdentities.map(JournalNames.folder))
-            .union(clients.values.map { $0.store.withLock { $0.fingerprint } })
-        touch(client) { $0.reportSiblings(siblings.filter { !others.contains($0.name) }) }
-    }
+    mutating func reportSiblings(to client: JournalClient) { siblings.begin(client) }
 
-    private mutating func leaveFolder(of client: JournalClient) {
-        let (folder, identity) = client.store.withLock { ($0.knownFingerprint, $0.identity) }
-        if let folder { formerFolders.insert(folder) } else { formerIdentities.insert(identity) }
-    }
+    /// Handles the end of a derivation that an ``Outcome`` requested.
+    mutating func derivedNames() { siblings.derivedNames() }
 
     /// Accepts a log that was prepared to follow the present one.
     mutating func prepared(_ successor: OpenLog?) { logs?.prepared(successor) }
@@ -340,6 +328,10 @@ struct JournalRounds: Sendable {
             }
             wait(call.client) { call.completion(claim) }
         }
+        for report in siblings.takeReady(clients.values) {
+            touch(report.client) { $0.reportSiblings(report.folders) }
+            for completion in report.completions { wait(report.client, completion) }
+        }
         syncFolders()
         if clients.isEmpty { logs?.end() }
         let spilled = logs?.commit(needsSync: needsSync, hasPuts: hasPuts, at: now, isHurried: isHurried) ?? [:]
@@ -378,6 +370,7 @@ struct JournalRounds: Sendable {
         }
         outcome.hasMore = !leaving.isEmpty
         if takeOver.begin() { outcome.needsTakeOver = logs?.names ?? [] }
+        outcome.unnamed = siblings.takeUnnamed()
         outcome.deadline = logs?.deadline
         outcome.expectsDrops = hasPuts
         outcome.hasSeveral = logs?.hasSeveral ?? false

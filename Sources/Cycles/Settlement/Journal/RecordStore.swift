@@ -7,7 +7,7 @@ package struct RecordStore: Sendable {
     private let base: String?
     package private(set) var identity: JournalIdentity
     /// The name of the identity's folder, once derived. The derivation is slow.
-    private(set) var knownFingerprint: String?
+    private var knownFingerprint: String?
     /// Whether the folder was made or found, and is usable.
     private var isPrepared = false
     private var hasReportedBase = false
@@ -40,6 +40,9 @@ package struct RecordStore: Sendable {
             return fingerprint
         }
     }
+
+    /// The name of the identity's folder; nil if the name is still to be derived.
+    var derivedFingerprint: String? { knownFingerprint ?? JournalNames.derivedFolder(identity) }
 
     /// Whether another API key means another identity. With a tenant, the key is not part of the identity.
     package var isIdentifiedByKey: Bool { identity.tenant?.isBlank ?? true }
