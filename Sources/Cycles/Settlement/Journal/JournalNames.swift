@@ -92,7 +92,11 @@ package enum JournalNames {
             salt = "runcycles-commit-journal\n" + baseURL
         }
 
-        var digest: [UInt8] { SHA256.hash(Array(password.utf8) + [0] + Array(salt.utf8)) }
+        /// Differs in a forked process, in which nobody ends a derivation that its parent has begun.
+        var digest: [UInt8] {
+            let process = String(SystemFileSystem().processID)
+            return SHA256.hash(Array(password.utf8) + [0] + Array(salt.utf8) + [0] + Array(process.utf8))
+        }
     }
 
     /// The folders of identities; nil while a name is being derived.
