@@ -7,7 +7,9 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <curl/curl.h>
 
@@ -53,6 +55,14 @@ static inline curl_socket_t cycles_open_socket(void *context, curlsocktype purpo
     type |= SOCK_CLOEXEC;
 #endif
     curl_socket_t descriptor = socket(address->family, type, address->protocol);
+    /* If a standard stream is closed, its number is free. Output of the program must not reach the server. */
+    if (descriptor >= 0 && descriptor <= STDERR_FILENO) {
+        int other = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        int reason = errno;
+        close(descriptor);
+        errno = reason;
+        descriptor = other;
+    }
     if (descriptor == CURL_SOCKET_BAD) *(int *)context = errno;
     return descriptor;
 }

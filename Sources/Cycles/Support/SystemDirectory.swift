@@ -41,14 +41,18 @@ final class SystemDirectory: OpenDirectory {
     func list() throws(FileError) -> [String] { try SystemFileSystem.list(path) }
 
     func create(_ name: String) throws(FileError) -> any OpenFile {
-        let file = openat(descriptor, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let file = SystemFile.aboveStandardStreams(
+            openat(descriptor, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        )
         guard file >= 0 else { throw SystemFileSystem.failure("create", path(of: name)) }
         return SystemOpenFile(file, path(of: name))
     }
 
     func open(_ name: String) throws(FileError) -> (any OpenFile)? {
         // Without O_NONBLOCK, opening a pipe in place of the file would wait.
-        let file = openat(descriptor, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        let file = SystemFile.aboveStandardStreams(
+            openat(descriptor, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        )
         if file < 0, errno == ENOENT { return nil }
         guard file >= 0 else { throw SystemFileSystem.failure("open", path(of: name)) }
         return SystemOpenFile(file, path(of: name))

@@ -38,6 +38,18 @@ package enum SystemFile {
         }
     }
 
+    /// Gives an open file another number if its number is that of a standard stream, which the program has closed.
+    /// Output of the program must not get into the file.
+    /// - Parameter descriptor: The result of a call that opens files; a negative one is returned unchanged.
+    package static func aboveStandardStreams(_ descriptor: Int32) -> Int32 {
+        guard (STDIN_FILENO...STDERR_FILENO).contains(descriptor) else { return descriptor }
+        let other = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+        let reason = errno
+        close(descriptor)
+        errno = reason
+        return other
+    }
+
     package static func close(_ descriptor: Int32) {
         #if canImport(Glibc)
             _ = Glibc.close(descriptor)

@@ -78,7 +78,9 @@ package struct SystemFileSystem: FileSystem {
     }
 
     package func createFile(_ path: String, _ contents: [UInt8]) throws(FileError) {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let descriptor = SystemFile.aboveStandardStreams(
+            open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        )
         guard descriptor >= 0 else { throw Self.failure("create", path) }
         var problem: FileError?
         contents.withUnsafeBytes { bytes in
