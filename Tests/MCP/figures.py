@@ -4,14 +4,13 @@ import statistics
 import time
 from pathlib import Path
 
-import arguments
-from arguments import GOOD, TOOLS
+from arguments import GOOD, TOOLS, commit, reserve
 from reporting import check
 from world import ERAS
 
 STARTS = 20
-# The targets. A slow machine may take longer to start, up to the second limit.
-START, START_LIMIT = 0.050, 0.500
+# A slow machine may take longer than the target, up to this limit, in seconds.
+START_LIMIT = 0.500
 MEMORY = 12_000_000
 
 
@@ -32,16 +31,19 @@ def measure(world):
         check(median < START_LIMIT, f"{era.name}: the first answer comes within {START_LIMIT * 1_000:.0f} ms")
         session = world.lines(era, authority.url)
         for _ in range(3):
-            answer = session.call("cycles_reserve", arguments.reserve(10))["structuredContent"]
-            session.call("cycles_commit", arguments.commit(answer["reservationId"], 3))
+            answer = session.call("cycles_reserve", reserve(10))["structuredContent"]
+            session.call("cycles_commit", commit(answer["reservationId"], 3))
             for tool in TOOLS:
                 session.call(tool, GOOD[tool])
         after = session.memory()
+        for id in [session.start("tools/call", {"name": "cycles_reserve", "arguments": reserve(1)}) for _ in range(1_000)]:
+            session.finish(id)
+        crowd = session.memory()
         session.close()
         if after is not None:
             print(
                 f"{era.name}: resident {max(memory) / 1e6:.1f} MB at the first answer, {after / 1e6:.1f} MB after all "
-                "tools (target 12 MB)"
+                f"tools (target 12 MB), {crowd / 1e6:.1f} MB with 1 000 reservations"
             )
             check(after <= MEMORY, f"{era.name}: at most 12 MB are resident, not {after / 1e6:.1f}")
     size = Path(world.tool).stat().st_size
