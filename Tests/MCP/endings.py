@@ -161,6 +161,29 @@ def a_session_ends_without_an_authority(world, era):
 
 
 @case("end of a session")
+def a_session_ends_beside_a_silent_authority(world, era):
+    """The authority takes the commit and says nothing. The session ends, and the next one charges the commit once."""
+    authority = world.authority()
+    gate = world.gate(authority)
+    home = world.home()
+    session = world.lines(era, gate.url, home=home)
+    answer = session.call("cycles_reserve", reserve(100, ttlMs=600_000))["structuredContent"]
+    session.call("cycles_reserve", reserve(30, ttlMs=3_000, gracePeriodMs=0))
+    gate.hold(gate.requests)
+    start(session, "cycles_commit", commit(answer["reservationId"], 42), "commit")
+    gate.wait_for_held(b"/commit ")
+    began = time.monotonic()
+    session.process.stdin.close()
+    check(session.process.wait(PATIENCE) == 0, "the server exits with status 0")
+    world.note("end of a session beside a silent authority", f"{time.monotonic() - began:.1f} s")
+    gate.drop()
+    session = world.lines(era, gate.url, home=home)
+    authority.settles_at(42, "a commit of an earlier session")
+    session.close()
+    check(authority.balance() == (42, 0), "a commit is charged once")
+
+
+@case("end of a session")
 def a_request_to_end_is_the_end_of_a_session(world, era):
     """SIGTERM ends a session as the end of its input does."""
     authority = world.authority()
