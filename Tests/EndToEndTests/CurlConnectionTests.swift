@@ -60,6 +60,43 @@ import Testing
         return (0...(bytes.count - part.count)).count { bytes[$0..<($0 + part.count)].elementsEqual(part) }
     }
 
+    // MARK: The end
+
+    /// The transport is kept, as by a program that keeps its client.
+    @Test(arguments: Form.allCases) func theShutdownClosesTheConnections(form: Form) async throws {
+        let server = try started(MisbehavingServer(.answers([Self.okay])))
+        defer { server.stop() }
+        let transport = transport()
+        #expect(try await send(request(server.baseURL), form, over: transport).get().status == 200)
+        #expect(server.openConnections == 1)
+        await transport.shutdown()
+        await until { server.openConnections == 0 }
+        #expect(server.openConnections == 0)
+        withExtendedLifetime(transport) {}
+    }
+
+    @Test func aClientThatWasShutDownLeavesNoTransport() async throws {
+        let server = try started(MisbehavingServer(.answers([Self.okay])))
+        defer { server.stop() }
+        weak var released: CurlTransport?
+        do {
+            var configuration = CyclesConfiguration(baseURL: server.baseURL, apiKey: "key-of-the-test")
+            configuration.tenant = "acme"
+            configuration.journal = .disabled
+            let transport = CurlTransport(configuration: configuration)
+            released = transport
+            let client = try CyclesClient(
+                configuration: configuration,
+                environment: ClientEnvironment(transport: transport.forTasks(isOwned: true))
+            )
+            // The answer is none of the protocol's.
+            _ = try? await client.getBalances()
+            await client.shutdown()
+        }
+        await until { released == nil }
+        #expect(released == nil)
+    }
+
     // MARK: Answers that nobody asked for
 
     @Test(

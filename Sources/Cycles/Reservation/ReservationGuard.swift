@@ -67,7 +67,6 @@ public struct ReservationGuard: ~Copyable, Sendable {
     /// that arrives after the reservation expired is recorded as an event. The call waits for retries up to
     /// ``RetryPolicy/inlineBudget`` (2 seconds). After that time, settlement continues in the background and the call
     /// returns ``Settlement/Outcome/queued(isDurable:)``.
-    /// returns ``Settlement/Outcome/queued(isDurable:)``.
     /// - Parameters:
     ///   - actual: The amount spent, in the unit of the estimate, 0 or more. For an invalid amount, the recorded spend
     ///     is committed, or the estimate if none was recorded, marked `actual_source = "estimate"`.

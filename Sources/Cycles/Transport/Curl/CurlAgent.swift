@@ -156,8 +156,11 @@ final class CurlAgent: Sendable {
             resumptions.resumeAll()
         }
         resumptions.resumeAll()
+        multi.close()
         let whenEnded = mailbox.withLock { mailbox in
             mailbox.phase = .ended
+            // The callbacks may refer to the owner of the transport, and must not keep it.
+            defer { mailbox.whenEnded = [] }
             return mailbox.whenEnded
         }
         // Runs the errand early, so that its owner learns that the thread has ended.

@@ -4,6 +4,8 @@ import CCurl
 final class CurlMulti: @unchecked Sendable {
     // Unchecked is sound: the pointer never changes, and libcurl allows curl_multi_wakeup on any thread.
     private let multi: UnsafeMutableRawPointer?
+    /// Whether the handle was freed. Locked while the handle is woken, since another thread may free it then.
+    private let isClosed = Lock(false)
     /// The sockets of the connections. libcurl refers to the object until the multi handle is freed.
     let sockets = CurlSockets()
 
@@ -16,11 +18,19 @@ final class CurlMulti: @unchecked Sendable {
         cycles_multi_set_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
     }
 
-    deinit { if let multi { curl_multi_cleanup(multi) } }
+    deinit { close() }
 
     var isUsable: Bool { multi != nil }
 
-    func wake() { curl_multi_wakeup(multi) }
+    /// Closes the connections. Only `wake` may be called afterwards, which then has no effect.
+    func close() {
+        isClosed.withLock { isClosed in
+            if let multi, !isClosed { curl_multi_cleanup(multi) }
+            isClosed = true
+        }
+    }
+
+    func wake() { isClosed.withLock { if !$0 { curl_multi_wakeup(multi) } } }
 
     /// Sleeps until a socket is ready, libcurl has a timeout, the limit has passed, or `wake` is called.
     func sleep(milliseconds limit: Int) { curl_multi_poll(multi, nil, 0, Int32(clamping: limit), nil) }

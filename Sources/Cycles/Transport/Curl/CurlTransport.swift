@@ -33,7 +33,6 @@ public final class CurlTransport: HTTPTransport, BlockingHTTPTransport {
     /// Pass the executor to `Task(executorPreference:)` or `withTaskExecutorPreference(_:operation:)`. The tasks share
     /// one thread with all transfers: a task that blocks or computes for long delays them. Blocking requests fail on
     /// this thread. After the transport has been shut down, the tasks continue on the global concurrent executor.
-    /// transport has been shut down, the tasks continue on the threads of the concurrency runtime.
     public var taskExecutor: any TaskExecutor { agent }
 
     /// Sends a request and returns the answer, whatever its status.
