@@ -67,6 +67,18 @@ let package = Package(
             path: "Tests/Simulate",
             swiftSettings: swiftSettings
         ),
+        .executableTarget(
+            name: "Soak",
+            dependencies: ["Cycles", "CyclesTesting"],
+            path: "Tests/Soak",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "Faults",
+            dependencies: ["Cycles", "CyclesTesting"],
+            path: "Tests/Faults",
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "CyclesTests",
             dependencies: ["Cycles", "CyclesTesting", "CyclesSimulation"],

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs all tests under the thread sanitizer and the address sanitizer, and fails on the first finding.
+# Runs all tests under the thread sanitizer and the address sanitizer, and a soak with a check for leaks. Fails on the first
+# finding.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . Scripts/lib/requirements.sh
@@ -40,6 +41,9 @@ if [ "$(uname)" = Linux ]; then
 fi
 run_tests thread .build-tsan "${flags[@]}"
 
-# The leak check is off, since libraries keep allocations for the lifetime of the process.
+# The tests run without the check for leaks. The soak runs with it: no library but the client's works there.
 environment=("ASAN_OPTIONS=detect_leaks=0:suppressions=$PWD/Scripts/lib/asan-suppressions.txt" CYCLES_TESTS_COMPILE_NO_PROGRAMS=1 CYCLES_TESTS_LIFECYCLES=500 CYCLES_TESTS_ARE_SLOWED=1)
 run_tests address .build-asan
+
+echo "== leaks"
+Scripts/soak.sh --leaks --lifecycles 5000
