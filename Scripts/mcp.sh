@@ -5,7 +5,8 @@
 # the program if it is static.
 # Without PROGRAM: the static program of Scripts/build-static.sh if it is newer than the sources, otherwise the debug build,
 # which is built first. With --only, runs the cases whose name contains the pattern.
-# The environment of Python is in .build-mcp. Installs missing requirements: libcurl's headers, Python with venv.
+# The environment of Python is in .build-mcp. Installs missing requirements: libcurl's headers, Python with venv; strace, which
+# makes the disk slow for a test.
 set -euo pipefail
 pattern=
 if [ "${1:-}" = --only ]; then
@@ -24,6 +25,7 @@ if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
     exit 1
 fi
 python3 -c 'import ensurepip' 2>/dev/null || install_package python3-venv "Python's venv"
+[ "$(uname -s)" != Linux ] || require_command strace strace
 
 root=$PWD/.build-mcp
 requirements=Tests/MCP/requirements.txt

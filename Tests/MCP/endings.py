@@ -184,6 +184,31 @@ def a_session_ends_beside_a_silent_authority(world, era):
 
 
 @case("end of a session")
+def a_session_ends_before_a_slow_disk(world, era):
+    """Each write to the disk takes 0.5 s more, and the input ends before a commit is written. The commit is charged once all the same."""
+    trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"]
+    try:
+        allowed = subprocess.run([*trace, "true"], capture_output=True).returncode == 0
+    except OSError:
+        allowed = False
+    if not allowed:
+        world.note("left out: a slow disk", "strace is missing or not permitted")
+        return
+    authority = world.authority()
+    home = world.home()
+    slow = [*trace, "-e", "inject=fsync,fdatasync:delay_enter=500000"]
+    session = world.lines(era, authority.url, home=home, wrapper=slow)
+    reservation = session.call("cycles_reserve", reserve(100))["structuredContent"]["reservationId"]
+    result = session.request("tools/call", {"name": "cycles_commit", "arguments": commit(reservation, 42)})
+    check(result.get("isError") is False, f"a commit that is written late is no failure: {result}")
+    session.close()
+    session = world.lines(era, authority.url, home=home)
+    authority.settles_at(42, "a commit before a slow disk")
+    session.close()
+    check(authority.balance() == (42, 0), "a commit is charged once")
+
+
+@case("end of a session")
 def a_request_to_end_is_the_end_of_a_session(world, era):
     """SIGTERM ends a session as the end of its input does."""
     authority = world.authority()

@@ -120,9 +120,7 @@ def a_demonstration_needs_nothing(world):
     """An authority of its own, without any configuration, which ends with the session."""
     for era in (LEGACY, MODERN):
         home = world.home()
-        session = programs.Lines(world.tool, ["--demo"], {"HOME": str(home), "PATH": "/usr/bin:/bin"}, home, era)
-        world.programs.append(session)
-        session.open()
+        session = world.started([world.tool, "mcp", "--demo"], {"HOME": str(home)}, home, era).open()
         balances = session.call("cycles_check_balance", {"tenant": "acme"})
         check(not balances.get("isError") and balances["structuredContent"]["balances"], f"a budget: {balances}")
         answer = session.call("cycles_reserve", reserve(10))["structuredContent"]

@@ -161,13 +161,13 @@ class Gate:
 class Lines:
     """`cycles mcp`, driven line by line: sends what the SDK does not let one send, and keeps all output."""
 
-    def __init__(self, tool, arguments, environment, home, era):
+    def __init__(self, command, environment, home, era):
         self.era, self.home = era, home
         self.errors = home / f"errors-{id(self)}"
         with self.errors.open("wb") as errors:
             self.started = time.perf_counter()
             self.process = subprocess.Popen(
-                [tool, "mcp", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment
             )
         self.output = bytearray()
         self.arrived = queue.Queue()

@@ -195,14 +195,17 @@ class World:
         self.programs.append(gate)
         return gate
 
-    def lines(self, era, url, *arguments, home=None, **variables):
+    def lines(self, era, url, *arguments, **others):
         """A server that is driven line by line, after the handshake if the era has one."""
-        return self.unopened(era, url, *arguments, home=home, **variables).open()
+        return self.unopened(era, url, *arguments, **others).open()
 
-    def unopened(self, era, url, *arguments, home=None, **variables):
+    def unopened(self, era, url, *arguments, home=None, wrapper=(), **variables):
         home = home or self.home()
         environment = programs.environment(home, url, **variables)
-        session = programs.Lines(self.tool, arguments, environment, home, era)
+        return self.started([*wrapper, self.tool, "mcp", *arguments], environment, home, era)
+
+    def started(self, command, environment, home, era):
+        session = programs.Lines(command, environment, home, era)
         self.programs.append(session)
         return session
 
