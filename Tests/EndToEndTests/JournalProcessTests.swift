@@ -41,6 +41,30 @@ import Testing
         #expect(world.gate.acceptedKeys.count == 75 && world.spent == 75 * 3 && world.reserved == 0)
     }
 
+    /// The parent derives the name of the folder on a thread that the child does not have.
+    @Test(.enabled(if: Programs.isLinux)) func aForkRightAfterTheClientWasMadeHoldsNobodyUp() throws {
+        let world = try RecoveryWorld()
+        let outcome = try faults("fork", world)
+        #expect(outcome.status == 0 && world.spent == 2 && world.reserved == 0, "\(outcome)")
+    }
+
+    // MARK: Standard streams that are closed
+
+    @Test(.enabled(if: Programs.isLinux)) func noLogAndNoConnectionBecomesAStandardStream() throws {
+        let world = try RecoveryWorld()
+        let outcome = try faults("closed", world)
+        #expect(outcome.status == 0 && world.spent == 1 && world.reserved == 0, "\(outcome)")
+    }
+
+    /// Runs a case of the program that `Scripts/faults.sh` uses.
+    private func faults(_ name: String, _ world: RecoveryWorld) throws -> Programs.Outcome {
+        let program = Programs.executable("Faults").path
+        return try Programs.run(
+            URL(fileURLWithPath: "/usr/bin/env"),
+            ["timeout", "600", program, name, world.server.baseURL, world.journal]
+        )
+    }
+
     // MARK: Calls to the system
 
     /// The calls of a run of `JournalLoad` that change names or wait for the disk.
