@@ -1096,11 +1096,16 @@ private func client(
     }
 
     /// A journal of a process on a simulated disk, and its claims.
-    private func journal(_ disk: SimulatedDisk, _ process: Int32) -> JournalWriter {
+    private func journal(
+        _ disk: SimulatedDisk,
+        _ process: Int32,
+        tenant: String? = "acme",
+        key: String = "k"
+    ) -> JournalWriter {
         JournalWriter(
             disk.process(process),
             directory: "/journal",
-            identity: JournalIdentity(baseURL: "http://authority.test", apiKey: Secret("k"), tenant: "acme"),
+            identity: JournalIdentity(baseURL: "http://authority.test", apiKey: Secret(key), tenant: tenant),
             observer: RecordingObserver(),
             threads: .none
         )
@@ -1133,11 +1138,11 @@ private func client(
         // The record becomes an event, and its attempt continues.
         _ = record.becomeEvent()
         first.write(record, sentAt: 1_000_100) { #expect($0) }
-        #expect(!first.needsClaim("rsv_1") && describe(claim(second, "rsv_1")) == "busy")
+        #expect(first.beginAttempt("rsv_1") && describe(claim(second, "rsv_1")) == "busy")
         // The attempt ends with what the server asks for.
         record.notBeforeMilliseconds = 5
         first.write(record) { #expect($0) }
-        #expect(first.needsClaim("rsv_1"))
+        #expect(!first.beginAttempt("rsv_1"))
         guard case .granted(let found?)? = claim(second, "rsv_1") else {
             Issue.record("the claim was not released")
             return
@@ -1170,6 +1175,29 @@ private func client(
 
         let journal = SettlementJournal(.directory(folder.path), nil, VanishingFiles(whenRenamed: false))
         #expect(try journal.identities().flatMap(\.entries).isEmpty)
+    }
+
+    /// A record leaves the log while it is attempted if the API key that identifies its client changes, or if the log
+    /// fails.
+    @Test(arguments: ["leaves the log", "changes the key", "loses the log"])
+    func aRecordThatGetsItsFileDuringAnAttemptIsClaimedForIt(reason: String) throws {
+        let disk = SimulatedDisk()
+        let first = journal(disk, 1, tenant: nil)
+        first.write(try SettlementRecord(parsing: Array(record("rsv_1").utf8)), sentAt: 1_000_000) { #expect($0) }
+        #expect(first.beginAttempt("rsv_1"))
+        switch reason {
+        case "leaves the log": first.leaveLog("rsv_1")
+        case "changes the key": first.changeKey(Secret("other")) {}
+        default:
+            // The sync of the log fails, and the folder of logs has no room for another log.
+            disk.fail(.sync)
+            disk.fail(.directorySync)
+            first.write(try SettlementRecord(parsing: Array(record("rsv_2").utf8)), sentAt: 1_000_000) { #expect($0) }
+        }
+        let second = journal(disk, 2, tenant: nil, key: reason == "changes the key" ? "other" : "k")
+        #expect(describe(claim(second, "rsv_1")) == "busy")
+        first.endAttempt("rsv_1", at: 1_000_000)
+        #expect(describe(claim(second, "rsv_1")) == "granted")
     }
 
     @Test func aClaimEndsWithItsAttemptItsProcessOrItsClient() throws {

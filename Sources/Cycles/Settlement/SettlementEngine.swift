@@ -191,7 +191,8 @@ package final class SettlementEngine: Sendable {
         case .store(let job, let record, let floor, let isSentNext):
             store(job, record, floor: floor, isSentNext: isSentNext, caller)
         case .send(let job, let request, let claim):
-            if claim != .done, request.isSettlement, job.owner.identity.journal?.needsClaim(job.reservationID) ?? false
+            if claim != .done, request.isSettlement, let journal = job.owner.identity.journal,
+                !journal.beginAttempt(job.reservationID)
             {
                 claimFile(job, ignoresBackOff: claim == .atOnce)
             } else {

@@ -8,12 +8,14 @@ final class JournalClient: Sendable {
         var isFiled = false
         /// Whether the file is locked for an attempt of this client.
         var isLocked = false
+        /// Whether an attempt is in progress.
+        var isAttempted = false
         /// The time at which the last attempt of this client began, in milliseconds since 1970; 0 if there was none.
         var attemptedAt: Int64 = 0
     }
 
     private struct State {
-        /// The reservations that have a file or a failed attempt.
+        /// The reservations that have a file, or that were attempted.
         var entries: [ReservationID: Entry] = [:]
         /// Whether the client has shut down. Another process then settles its remaining records.
         var isClosed = false
@@ -51,9 +53,19 @@ final class JournalClient: Sendable {
         state.withLock { $0.isClosed || ($0.entries[id]?.isFiled ?? false) }
     }
 
-    /// Whether an attempt must claim the reservation's file first.
-    func needsClaim(_ id: ReservationID) -> Bool {
-        state.withLock { state in state.entries[id].map { $0.isFiled && !$0.isLocked } ?? false }
+    /// Begins an attempt, unless the reservation has a file, which must be claimed first.
+    /// - Returns: Whether the attempt has begun.
+    func beginAttempt(_ id: ReservationID) -> Bool {
+        state.withLock { state in
+            if let entry = state.entries[id], entry.isFiled, !entry.isLocked { return false }
+            state.entries[id, default: Entry()].isAttempted = true
+            return true
+        }
+    }
+
+    /// Whether a file that is made for the reservation must be locked, for the attempt in progress.
+    func needsLock(_ id: ReservationID) -> Bool {
+        state.withLock { state in !state.isClosed && (state.entries[id]?.isAttempted ?? false) }
     }
 
     /// The reservations that have files.
@@ -74,9 +86,13 @@ final class JournalClient: Sendable {
     func endAttempt(_ id: ReservationID, at time: Int64) -> Bool {
         state.withLock { state in
             state.entries[id, default: Entry()].attemptedAt = time
+            state.entries[id]?.isAttempted = false
             return state.entries[id]?.isLocked ?? false
         }
     }
+
+    /// Records that no attempt is in progress.
+    func endAttempt(_ id: ReservationID) { state.withLock { $0.entries[id]?.isAttempted = false } }
 
     /// Removes a reservation that is settled or no longer has a file.
     func forget(_ id: ReservationID) { state.withLock { $0.entries[id] = nil } }

@@ -98,6 +98,7 @@ struct JournalRounds: Sendable {
     ) {
         let key = client.key(record.reservationID)
         let contents = record.encoded
+        if sendTime == nil { client.endAttempt(key.id) }
         if logs?.isUsable ?? false, !client.usesFile(key.id), CommitLog.mayHold(key.id, contents) {
             let entry = CommitLog.Record(
                 fingerprint: client.store.withLock { $0.fingerprint },
@@ -266,7 +267,7 @@ struct JournalRounds: Sendable {
             key,
             client,
             attemptedAt: max(time, record.attemptedAtMilliseconds),
-            isLocked: false
+            isLocked: client.needsLock(key.id)
         )
     }
 

@@ -88,8 +88,10 @@ package final class JournalWriter: Sendable {
         return member.journal.performBlocking { $0.put(record, sentAt: sendTime, of: member.client, .direct, $1) }
     }
 
-    /// Whether an attempt must ``claim(_:ignoresBackOff:at:_:)`` the file of its record first.
-    package func needsClaim(_ id: ReservationID) -> Bool { member.client.needsClaim(id) }
+    /// Begins an attempt, unless it must ``claim(_:ignoresBackOff:at:_:)`` the file of its record first. A record that
+    /// moves from the log to its file during the attempt is locked for it.
+    /// - Returns: Whether the attempt has begun.
+    package func beginAttempt(_ id: ReservationID) -> Bool { member.client.beginAttempt(id) }
 
     /// Locks the file of a record against other processes for one attempt: see ``RecordClaim``.
     /// - Parameters:
