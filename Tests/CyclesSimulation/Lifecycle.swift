@@ -11,8 +11,21 @@ final class Lifecycle: @unchecked Sendable {
         case drop, dropWithSpend
         case withCycles, withCyclesThatThrows, withCyclesThatSpendsAndThrows
         case record
+        // The plans below are for tasks.
+        case cancelledReserve
+        case metered, meteredThatBreaksOff, meteredThatFails
 
-        /// Whether the work has a reservation whose guard is kept between steps.
+        /// The plans for clients for threads.
+        static let ofThreads = allCases.filter { !$0.needsTask }
+
+        var needsTask: Bool {
+            switch self {
+            case .cancelledReserve, .metered, .meteredThatBreaksOff, .meteredThatFails: true
+            default: false
+            }
+        }
+
+        /// Whether the work has a reservation whose guard a thread keeps between steps.
         var keepsGuard: Bool {
             switch self {
             case .withCycles, .withCyclesThatThrows, .withCyclesThatSpendsAndThrows, .record: false
@@ -35,8 +48,13 @@ final class Lifecycle: @unchecked Sendable {
     /// The client of the process that does the work.
     let client: Int
     let estimate: Int64
-    let spend: Int64
+    /// The spend, as far as it is known: that of a stream grows with its elements.
+    var spend: Int64
 
+    /// The task of the work, in a process with clients for tasks.
+    var task: Task<Void, Never>?
+    /// Whether the work has no guard and no task any more.
+    var isOver = false
     var reservation: BlockingReservationGuard?
     var reservationID: ReservationID?
     var expectation = Expectation.nothing
@@ -44,10 +62,16 @@ final class Lifecycle: @unchecked Sendable {
     var hasBegunSettling = false
     /// Whether the call that settles has returned in a process that was alive.
     var hasReturned = false
+    /// Whether the process observed the end of the settlement or release, or that it is queued.
+    var hasEnded = false
     /// Whether a commit or event was handed to the network.
     var hasLeft = false
     /// The idempotency key of the first commit or event.
     var settlementKey: String?
+    /// Whether the hold was given back, and the call or the end of the guard that did so has returned.
+    var hasReleased = false
+    var reserveCalls = 0
+    var reserveRequests = 0
 
     init(_ number: Int, _ plan: Plan, _ process: SimulatedProcess, client: Int, estimate: Int64, spend: Int64) {
         self.number = number

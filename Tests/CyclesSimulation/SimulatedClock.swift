@@ -27,6 +27,8 @@ package final class SimulatedClock: @unchecked Sendable {
     private(set) var now = Duration.zero
     /// The time by which the wall clock of the machine is wrong.
     var wallError = Duration.zero
+    /// Runs after each alarm.
+    var afterAlarm: () -> Void = {}
     private var heap: [Entry] = []
     private var lastOrder = 0
 
@@ -47,6 +49,7 @@ package final class SimulatedClock: @unchecked Sendable {
             move(to: entry.deadline)
             entry.action = nil
             action()
+            afterAlarm()
         }
         move(to: target)
     }

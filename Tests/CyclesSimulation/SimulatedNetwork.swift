@@ -50,75 +50,129 @@ final class SimulatedServer: HTTPTransport, BlockingHTTPTransport {
     private func handle(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
         let response = try authority.send(request)
         world.book.enter(request, response)
-        world.note(world.book.work(of: request)) {
-            "the server answers \(request.operationName): \(response.status)"
+        let work = world.book.work(of: request)
+        world.note(work) { "the server answers \(request.operationName): \(response.status)" }
+        if let work, world.book.reservations[work, default: []].count > 1 {
+            world.violation(work, "the server holds budget for the work twice")
         }
         return response
     }
 }
 
-/// The network as one process uses it. Checks the order of the requests that leave the process.
+/// The network as one process uses it: at once for threads, with delays for tasks.
 ///
 /// Unchecked Sendable is sound: one thread runs a world.
-final class ProcessNetwork: BlockingHTTPTransport, @unchecked Sendable {
+final class ProcessNetwork: BlockingHTTPTransport, CallbackTransport, @unchecked Sendable {
+    private typealias Outcome = Result<HTTPResponse, HTTPTransportError>
+
     // Weak, since settlements of a process that has ended may outlive it.
     private weak var world: SimulatedWorld?
     private weak var process: SimulatedProcess?
-    /// The earliest times of the next requests under a key, as the server asked.
-    private var floors: [String: Duration] = [:]
+    /// The callers of requests that are on their way.
+    private var waiting: [Int: @Sendable (Transferred) -> Void] = [:]
+    private var lastNumber = 0
+    /// The reservations whose last extension failed in drizzle.
+    private var drizzled: Set<String> = []
 
     init(_ world: SimulatedWorld, _ process: SimulatedProcess) {
         self.world = world
         self.process = process
     }
 
+    // MARK: Threads
+
     func send(_ request: HTTPRequest) throws(HTTPTransportError) -> HTTPResponse {
-        guard let world, let process, process.isAlive else { throw gone(wasRequestSent: false) }
+        guard let world, let sent = leave(request) else { throw ProcessNetwork.gone(wasRequestSent: false) }
+        let outcome = carry(sent, world)
+        guard arrive(sent, outcome) else { throw ProcessNetwork.gone(wasRequestSent: true) }
+        return try outcome.get()
+    }
+
+    // MARK: Tasks
+
+    func start(_ request: HTTPRequest, _ done: @escaping @Sendable (Transferred) -> Void) {
+        guard let world, let sent = leave(request) else {
+            return done(Transferred(.failure(ProcessNetwork.gone(wasRequestSent: false))))
+        }
+        lastNumber += 1
+        let number = lastNumber
+        waiting[number] = done
+        let (way, back) = (delay(world), delay(world))
+        world.clock.schedule(after: way) { [weak self] in
+            guard let self, let world = self.world else { return }
+            // The request is on its way even if its process has ended.
+            let outcome = self.carry(sent, world)
+            world.clock.schedule(after: back) { [weak self] in self?.end(number, sent, outcome) }
+        }
+    }
+
+    private func end(_ number: Int, _ sent: SentRequest, _ outcome: Outcome) {
+        guard let world, waiting[number] != nil else { return }
+        let pause = sent.process.clock.pausedUntil - world.clock.now
+        if pause > .zero {
+            return world.clock.schedule(after: pause) { [weak self] in self?.end(number, sent, outcome) }
+        }
+        guard arrive(sent, outcome), let done = waiting.removeValue(forKey: number) else { return }
+        done(Transferred(outcome))
+    }
+
+    /// Ends the requests of a process that has ended, so that its tasks end too.
+    func abort() {
+        for (_, done) in waiting.sorted(by: { $0.key < $1.key }) {
+            done(Transferred(.failure(ProcessNetwork.gone(wasRequestSent: nil))))
+        }
+        waiting = [:]
+    }
+
+    private func delay(_ world: SimulatedWorld) -> Duration {
+        let scale = Int64(1) << Int64.random(in: 0...9, using: &world.networkNumbers)
+        return .milliseconds(Int64.random(in: 1...scale, using: &world.networkNumbers))
+    }
+
+    // MARK: The way of a request
+
+    /// Checks a request that leaves the process; nil if the process has ended.
+    private func leave(_ request: HTTPRequest) -> SentRequest? {
+        guard let world, let process, process.isAlive else { return nil }
         world.tally.count("requests")
-        let operation = request.operationName
-        let work = world.book.work(of: request)
-        world.note(work) { "process \(process.number) sends \(operation)" }
-        let key = operation == "commit" || operation == "event" ? request.json["idempotency_key"]?.string : nil
-        check(operation, key, work, world)
+        let sent = SentRequest(request, process, world.book)
+        world.note(sent.work) { "process \(process.number) sends \(sent.operation)" }
+        for rule in world.rules.leaves(sent, world) { world.violation(sent.work, rule) }
         world.crashPoint(.send, process)
-        guard process.isAlive else { throw gone(wasRequestSent: false) }
-        let response: HTTPResponse
-        do throws(HTTPTransportError) {
-            response = try world.faults.send(request)
-        } catch {
-            world.note(work) { "process \(process.number) gets no answer: \(error.kind)" }
-            throw error
-        }
+        return process.isAlive ? sent : nil
+    }
+
+    private func carry(_ sent: SentRequest, _ world: SimulatedWorld) -> Outcome {
+        if let outcome = drizzle(sent, world) { return outcome }
+        return Result { () throws(HTTPTransportError) in try world.faults.send(sent.http) }
+    }
+
+    /// Lets an extension fail, unless that of the same reservation before it failed.
+    private func drizzle(_ sent: SentRequest, _ world: SimulatedWorld) -> Outcome? {
+        guard world.climate.hasDrizzle, sent.operation == "extend", let id = sent.reservation else { return nil }
+        guard drizzled.remove(id) == nil, Int.random(in: 0..<3, using: &world.networkNumbers) == 0 else { return nil }
+        drizzled.insert(id)
+        world.tally.count("extensions lost in drizzle")
+        if Bool.random(using: &world.networkNumbers) { _ = try? world.server.send(sent.http) }
+        return .failure(HTTPTransportError(kind: .connectionFailed, message: "drizzle", wasRequestSent: nil))
+    }
+
+    /// - Returns: Whether the process gets the outcome.
+    private func arrive(_ sent: SentRequest, _ outcome: Outcome) -> Bool {
+        guard let world, let process else { return false }
         world.crashPoint(.receive, process)
-        guard process.isAlive else { throw gone(wasRequestSent: true) }
-        world.note(work, detail: response.status) { "process \(process.number) gets \(response.status)" }
-        if let key, response.status == 429, let seconds = response.headers["Retry-After"].flatMap(Int64.init) {
-            floors[key] = world.clock.now + .seconds(seconds)
+        guard process.isAlive else { return false }
+        world.rules.gets(outcome, sent, world)
+        switch outcome {
+        case .success(let response):
+            world.note(sent.work, detail: response.status) { "process \(process.number) gets \(response.status)" }
+        case .failure(let error):
+            world.note(sent.work) { "process \(process.number) gets no answer: \(error.kind)" }
         }
-        return response
+        return true
     }
 
-    private func check(_ operation: String, _ key: String?, _ work: Int?, _ world: SimulatedWorld) {
-        guard let work else { return }
-        let lifecycle = world.lifecycles[work]
-        if operation == "release", lifecycle.hasBegunSettling {
-            world.violation(work, "a release left although spend was being settled")
-        }
-        guard let key else { return }
-        lifecycle.hasLeft = true
-        if let first = lifecycle.settlementKey, first != key {
-            world.violation(work, "\(operation) left with the key \(key) after \(first)")
-        }
-        lifecycle.settlementKey = key
-        if let floor = floors[key], floor > world.clock.now {
-            world.violation(
-                work,
-                "\(operation) left \(floor - world.clock.now) before the server's Retry-After had passed"
-            )
-        }
-    }
-
-    private func gone(wasRequestSent: Bool) -> HTTPTransportError {
+    private static func gone(wasRequestSent: Bool?) -> HTTPTransportError {
         HTTPTransportError(kind: .connectionFailed, message: "the process is gone", wasRequestSent: wasRequestSent)
     }
 }

@@ -8,6 +8,7 @@ import CyclesTesting
 package final class SimulatedWorld: @unchecked Sendable {
     /// The text in all API keys, by which they are searched for on the disk.
     static let keyMark = "secret"
+    static let adminKey = "operator-\(keyMark)"
 
     package let seed: UInt64
     let goal: Int
@@ -15,6 +16,7 @@ package final class SimulatedWorld: @unchecked Sendable {
     private let watched: Int?
 
     let clock = SimulatedClock()
+    let executor = WorldExecutor()
     private(set) var server: SimulatedServer!
     private(set) var faults: FaultyTransport!
     var disk = SimulatedDisk()
@@ -23,10 +25,16 @@ package final class SimulatedWorld: @unchecked Sendable {
     var lifecycles: [Lifecycle] = []
     var open: [Lifecycle] = []
     var book = ChargeBook()
+    var rules = RequestRules()
     var lastProcess: Int32 = 0
-    var keyVersions = ["acme": 1, "zenith": 1]
+    var keyVersions = ["acme": 1, "zenith": 1, "solo": 1]
     var revoked: Set<String> = []
     var areDiskFaultsSet = false
+    /// The number of jumps of the wall clock.
+    var jumps = 0
+    /// The number of moments that are more dangerous than others, since something has just failed.
+    var tremors = 0
+    var diskFailures = 0
     var isOver = false
 
     var numbers: SplitMix64
@@ -60,14 +68,15 @@ package final class SimulatedWorld: @unchecked Sendable {
             options: .init(maxExtensions: climate.maxExtensions),
             clock: clock.ofAuthority
         )
-        for tenant in ["acme", "zenith"] {
-            authority.addAPIKey(key(of: tenant), tenant: tenant)
-            authority.setBudget(scope: "tenant:\(tenant)", allocated: .tokens(1_000_000_000))
+        for tenant in keyVersions.keys.sorted() { authority.addAPIKey(key(of: tenant), tenant: tenant) }
+        for scope in Set(SimulatedProcess.scopes.joined()).sorted() {
+            authority.setBudget(scope: scope, allocated: .tokens(1_000_000_000))
         }
-        authority.setBudget(scope: "tenant:acme/agent:bot", allocated: .tokens(1_000_000_000))
+        authority.addAdminAPIKey(SimulatedWorld.adminKey)
         server = SimulatedServer(self, authority)
         faults = FaultyTransport(server, seed: source.next(), faults: climate.faults)
         faults.isEnabled = false
+        clock.afterAlarm = { [unowned self] in executor.runAll() }
         attachDisk()
     }
 
@@ -117,10 +126,12 @@ package final class SimulatedWorld: @unchecked Sendable {
         switch Int.random(in: 0..<100, using: &numbers) {
         case 0..<30: begin()
         case 30..<60: progress()
-        case 60..<88: advance()
+        case 60..<86: advance()
+        case 86..<88: if climate.hasStorms { releaseAsOperator() }
         case 88..<96: changeWeather()
         default: changeProcesses()
         }
+        executor.runAll()
     }
 
     /// Advances the time by a span between a millisecond and some minutes; short spans are as likely as long ones.
@@ -133,9 +144,12 @@ package final class SimulatedWorld: @unchecked Sendable {
 
     private func begin() {
         guard lifecycles.count < goal, open.count < climate.width,
-            let process = processes.randomElement(using: &numbers), !process.clients.isEmpty
+            let process = processes.randomElement(using: &numbers), process.isReady, !process.isShuttingDown
         else { return }
-        let plan = Lifecycle.Plan.allCases.randomElement(using: &numbers)!
+        let index = Int.random(in: 0..<SimulatedProcess.tenants.count, using: &numbers)
+        let client = process.client(index)
+        let plans = client == nil ? Lifecycle.Plan.ofThreads : Lifecycle.Plan.allCases
+        let plan = plans.randomElement(using: &numbers)!
         let estimate = Int64.random(in: 10...1_000, using: &numbers)
         let spend =
             switch plan {
@@ -143,20 +157,24 @@ package final class SimulatedWorld: @unchecked Sendable {
             case .commitZero: Int64(0)
             default: Int64.random(in: 1...estimate, using: &numbers)
             }
-        let client = Int.random(in: 0..<process.clients.count, using: &numbers)
-        let work = Lifecycle(lifecycles.count, plan, process, client: client, estimate: estimate, spend: spend)
+        let work = Lifecycle(lifecycles.count, plan, process, client: index, estimate: estimate, spend: spend)
         lifecycles.append(work)
         tally.count("lifecycles")
-        note(work.number) { "process \(process.number), client \(client) begins \(plan), spend \(spend)" }
-        if plan.keepsGuard { reserve(work) } else { perform(work) }
+        note(work.number) { "process \(process.number), client \(index) begins \(plan), spend \(spend)" }
+        if let client {
+            tally.count("lifecycles in tasks")
+            beginTask(work, client)
+        } else if let client = process.blockingClient(index) {
+            if plan.keepsGuard { reserve(work, client) } else { perform(work, client) }
+        }
     }
 
     private func progress() {
-        guard let index = open.indices.randomElement(using: &numbers) else { return }
+        guard let index = open.indices.randomElement(using: &numbers), open[index].task == nil else { return }
         finish(open.remove(at: index))
     }
 
-    /// Ends a work whose guard is held.
+    /// Ends a work whose guard a thread holds.
     func finish(_ work: Lifecycle) {
         guard work.process.isAlive, work.reservation != nil else { return }
         settle(work)
@@ -166,42 +184,8 @@ package final class SimulatedWorld: @unchecked Sendable {
         isOver = true
         for process in processes { kill(process) }
         bury()
-        tally.count("requests handled late or twice", 0)
         for (fault, count) in faults.injected { tally.count("\(fault) faults", count) }
         tally.count("commits charged", book.commits)
         tally.count("events charged", book.events)
-    }
-}
-
-/// The character of a world: how many works it has at once, and how often what fails.
-struct Climate {
-    let faults: FaultyTransport.Faults
-    let width: Int
-    let maxExtensions: Int
-    /// The share of requests and disk changes at which a process ends, in millionths.
-    let crashes: Int
-    let hasStorms: Bool
-    let hasDiskFaults: Bool
-
-    init(_ source: inout SplitMix64) {
-        // One world in eight is without faults: nothing may expire in it.
-        hasStorms = Int.random(in: 0..<8, using: &source) != 0
-        hasDiskFaults = hasStorms && Int.random(in: 0..<3, using: &source) == 0
-        crashes = hasStorms ? [0, 500, 2_000, 8_000].randomElement(using: &source)! : 0
-        width = Int.random(in: 1...12, using: &source)
-        maxExtensions = hasStorms ? Int.random(in: 0...12, using: &source) : 100_000
-        func share() -> Double { Double.random(in: 0...0.06, using: &source) }
-        faults = FaultyTransport.Faults(
-            lostRequest: share(),
-            lostResponse: share(),
-            reset: share(),
-            serverError: share(),
-            throttled: share(),
-            truncated: share(),
-            malformed: share(),
-            delayed: share(),
-            retryAfter: .seconds(Int64.random(in: 1...120, using: &source)),
-            delay: .seconds(10)
-        )
     }
 }

@@ -31,7 +31,8 @@ for (name, count) in tally.counts.sorted(by: { $0.key < $1.key }) {
     let text = grouped(count)
     print(String(repeating: " ", count: max(0, 12 - text.count)) + text, "", name)
 }
-print("\(Int(seconds)) s, \(grouped(Int(Double(tally["lifecycles"]) / max(seconds, 0.001)))) lifecycles a second")
+let rate = Int(Double(tally["lifecycles"]) / max(seconds, 0.001))
+print("\(Int(seconds)) s, \(grouped(rate)) lifecycles a second; \(clock() / CLOCKS_PER_SEC) s of processor time")
 if let failure {
     print("\n" + failure.description)
     exit(1)

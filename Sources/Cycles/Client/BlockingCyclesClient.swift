@@ -9,7 +9,7 @@ public final class BlockingCyclesClient: Sendable {
     /// The configuration that the client was created with.
     public var configuration: CyclesConfiguration { scope.configuration }
 
-    let scope: ClientScope
+    package let scope: ClientScope
 
     /// Creates a client with the default settings.
     /// - Parameters:

@@ -101,7 +101,7 @@ package final class ClientScope: Sendable {
 
     /// Replaces the API key and resumes the leases and settlements that stopped at the old key. Calls `done` on any
     /// thread.
-    func updateAPIKey(_ key: String, _ done: @escaping @Sendable (Result<Void, CyclesError>) -> Void) {
+    package func updateAPIKey(_ key: String, _ done: @escaping @Sendable (Result<Void, CyclesError>) -> Void) {
         do throws(CyclesError) {
             guard hasOwnKey else { throw ClientScope.foreignKey }
             try CyclesConfiguration.check(key: key, "apiKey")
@@ -141,7 +141,7 @@ package final class ClientScope: Sendable {
     /// all.
     private var concern: Int? { isRoot ? nil : identity?.number ?? 0 }
 
-    var pendingSettlements: [PendingSettlement] { engine.pendingSettlements(of: concern) }
+    package var pendingSettlements: [PendingSettlement] { engine.pendingSettlements(of: concern) }
 
     /// Waits for the present background work, for a limited time.
     /// - Parameter includesReplays: Whether to wait, too, for settlements that an earlier process left in the journal.

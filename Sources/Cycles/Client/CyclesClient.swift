@@ -12,7 +12,7 @@ public final class CyclesClient: Sendable {
     /// The configuration that the client was created with.
     public var configuration: CyclesConfiguration { scope.configuration }
 
-    let scope: ClientScope
+    package let scope: ClientScope
 
     /// Creates a client with the default settings.
     /// - Parameters:
