@@ -21,7 +21,7 @@ import Testing
         #expect(try Values.duration(text) == .milliseconds(milliseconds))
     }
 
-    @Test(arguments: ["", "s", "-1s", "1d", "1 s", "nan", "infs", "+5", "1e300h", ".5s"])
+    @Test(arguments: ["", "s", "-1s", "1d", "1 s", "nan", "infs", "+5", "1e300h", ".5s", "1e3", "0x10s", "1.2.3s"])
     func whatIsNoTimeIsRefused(text: String) {
         #expect(refusal(Values.duration, text) == "a time such as 30s, 500ms, 2m or 1h")
     }

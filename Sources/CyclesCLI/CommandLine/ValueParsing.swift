@@ -9,15 +9,11 @@ enum Values {
 
     /// Parses milliseconds, or a number with `ms`, `s`, `m` or `h`.
     static func duration(_ text: String) throws(InvalidValue) -> Duration {
-        let units: [(suffix: String, milliseconds: Double)] = [
-            ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("", 1),
-        ]
-        for unit in units where text.hasSuffix(unit.suffix) {
-            let number = text.dropLast(unit.suffix.count)
-            guard let first = number.first, first.isASCII, first.isNumber, let value = Double(number), value.isFinite,
-                value * unit.milliseconds < 1e15
-            else { break }
-            return .milliseconds(Int64(value * unit.milliseconds))
+        // Variables may have spaces and begin with a point, which a word of a command line does not.
+        if let first = text.utf8.first, first &- 0x30 < 10, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }),
+            let duration = Duration(configured: text)
+        {
+            return duration
         }
         throw InvalidValue(expectation: "a time such as 30s, 500ms, 2m or 1h")
     }
