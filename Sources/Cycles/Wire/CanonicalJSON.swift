@@ -138,7 +138,7 @@ extension CanonicalJSON {
             var power = 0
             if parts.count == 2 {
                 let written = parts[1].drop { $0 == UInt8(ascii: "+") }
-                guard let value = Int(Substring(written)), abs(value) < 1_000_000_000 else { return nil }
+                guard let value = Int(Substring(written)), value.magnitude < 1_000_000_000 else { return nil }
                 power = value
             }
             exponent = mantissa.distance(from: mantissa.startIndex, to: point) - zeros + power
