@@ -310,6 +310,36 @@ import Testing
         #expect(error { () throws(CyclesError) in try create(page) }?.description.contains("hush-hush") == false)
     }
 
+    @Test(arguments: [
+        (401, "UNAUTHORIZED"), (409, "BUDGET_EXCEEDED"), (500, "INTERNAL_ERROR"),
+    ])
+    func secretsInAReferenceToEvidenceAreTakenOut(status: Int, code: String) throws {
+        let evidence = #""cycles_evidence":{"evidence_id":"hush-hush","cycles_evidence_url":"https://a/hush-hush"}"#
+        let body = #"{"error":"\#(code)","message":"no",\#(evidence)}"#
+        var shown = ""
+        dump(try #require(error { () throws(CyclesError) in try create(answer(status, body)) }), to: &shown)
+        #expect(shown.contains("https://a/[redacted]") && !shown.contains("hush-hush"), "\(shown)")
+        let denied = try create(answer(200, #"{"decision":"DENY","affected_scopes":[],\#(evidence)}"#))
+        shown = ""
+        dump(Denial(denied, redactor), to: &shown)
+        #expect(shown.contains("https://a/[redacted]") && !shown.contains("hush-hush"), "\(shown)")
+    }
+
+    @Test func aKeyOfDigitsIsTakenOutOfATraceIdentifier() throws {
+        let key = "4bf92f3577b34da6a3ce929d0e0e4736"
+        let redactor = Redactor([key])
+        let operation = try Operation.commitReservation("r", CommitRequest(actual: .tokens(5), idempotencyKey: "k"))
+        for (status, body) in [(200, "{}"), (302, ""), (404, "{}")] {
+            let response = answer(status, body, ["X-Cycles-Trace-Id": key])
+            let found = error { () throws(CyclesError) in try operation.interpret(response, redactor) }
+            #expect(try #require(found).traceID == "[redacted]")
+        }
+        let denied = try create(
+            answer(200, #"{"decision":"DENY","affected_scopes":[]}"#, ["X-Cycles-Trace-Id": key])
+        )
+        #expect(Denial(denied, redactor).traceID == "[redacted]")
+    }
+
     @Test(
         arguments: [
             ("3", 3), (" 7\t", 7), ("0", 0), ("-1", nil), ("+1", nil), ("1.5", nil), ("", nil), ("soon", nil),

@@ -60,6 +60,12 @@ public struct EvidenceReference: Hashable, Sendable {
     }
 }
 
+extension Redactor {
+    package func redact(_ reference: EvidenceReference?) -> EvidenceReference? {
+        reference.map { EvidenceReference(evidenceID: EvidenceID(redact($0.evidenceID.rawValue)), url: redact($0.url)) }
+    }
+}
+
 /// The evidence of a reservation, by operation (specification: `ReservationEvidence`).
 public struct ReservationEvidence: Hashable, Sendable {
     /// The evidence of the reservation itself.

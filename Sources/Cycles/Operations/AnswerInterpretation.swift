@@ -35,7 +35,7 @@ extension Operation {
                 status: response.status,
                 message: redactor.redact(message),
                 requestID: redactor.redact(metadata.requestID),
-                traceID: metadata.traceID,
+                traceID: redactor.redact(metadata.traceID),
                 idempotencyKey: idempotencyKey,
                 retryAfter: metadata.retryAfter
             )
@@ -54,7 +54,7 @@ extension Operation {
             requestID: redactor.redact(body?.requestID ?? metadata.requestID),
             traceID: redactor.redact(body?.traceID ?? metadata.traceID),
             details: details?.object ?? [:],
-            evidence: body?.evidence,
+            evidence: redactor.redact(body?.evidence),
             retryAfter: metadata.retryAfter,
             idempotencyKey: idempotencyKey
         )

@@ -47,8 +47,8 @@ extension Denial {
             affectedScopes: response.affectedScopes.map { redactor.redact($0) },
             retryAfter: response.retryAfter ?? response.http.retryAfter,
             requestID: redactor.redact(response.http.requestID),
-            traceID: response.http.traceID,
-            evidence: response.cyclesEvidence,
+            traceID: redactor.redact(response.http.traceID),
+            evidence: redactor.redact(response.cyclesEvidence),
             details: raw.map { ["deny_detail": $0] },
             status: response.http.status,
             idempotencyKey: response.idempotencyKey

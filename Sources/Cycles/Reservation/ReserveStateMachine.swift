@@ -123,7 +123,7 @@ package struct ReserveStateMachine: Sendable {
                 status: response.http.status,
                 message: redactor.redact(message),
                 requestID: redactor.redact(response.http.requestID),
-                traceID: response.http.traceID,
+                traceID: redactor.redact(response.http.traceID),
                 idempotencyKey: key,
                 advice: advice
             )
