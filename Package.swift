@@ -95,5 +95,12 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "EndToEndTests", dependencies: ["Cycles", "CyclesTesting"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "FuzzingTests",
+            dependencies: ["Cycles", "CyclesTesting", "CyclesCLI"],
+            path: "Tests/Fuzzing",
+            exclude: ["Corpus", "Dictionaries", "LibFuzzer.swift"],
+            swiftSettings: swiftSettings
+        ),
     ]
 )
