@@ -98,7 +98,7 @@ enum MCPCommand {
         }
         let client = try client(arguments)
         let writer = MessageWriter(write: Console.message)
-        let server = MCPServer(try permissions(arguments), client, send: writer.enqueue)
+        let server = MCPServer(try permissions(arguments), client, executor: FirstThread.executor, send: writer.enqueue)
         let signal = Lock<Int32?>(nil)
         Signals.take { received in
             signal.withLock { $0 = received.number }
@@ -106,7 +106,7 @@ enum MCPCommand {
         }
         guard writer.start(failed: server.interrupt), Threads.start({ read(for: server, writer) }) else {
             throw ToolFailure(
-                "cycles mcp: the system gives the tool no thread; raise the limit on threads (ulimit -u, or pids.max of the cgroup)",
+                "the system gives the tool no thread; raise the limit on threads (ulimit -u, or pids.max of the cgroup)",
                 status: .temporary
             )
         }
@@ -130,7 +130,7 @@ enum MCPCommand {
         }
         guard ConnectionOptions.usedKeyFile(arguments) != "-" else {
             throw ToolFailure(
-                "cycles mcp: the API key cannot come from standard input, which carries messages; name a file",
+                "the API key cannot come from standard input, which carries messages; name a file",
                 status: .misuse
             )
         }
@@ -145,12 +145,12 @@ enum MCPCommand {
         if arguments[readOnly] { permissions.tools.removeAll { !$0.isReadOnly } }
         guard Set(permissions.largest.map(\.unit)).count == permissions.largest.count else {
             throw ToolFailure(
-                "cycles mcp: --max-estimate names a unit twice; give one amount for each",
+                "--max-estimate names a unit twice; give one amount for each",
                 status: .misuse
             )
         }
         guard !permissions.tools.isEmpty else {
-            throw ToolFailure("cycles mcp: --read-only and --allow leave no tool; allow another", status: .misuse)
+            throw ToolFailure("--read-only and --allow leave no tool; allow another", status: .misuse)
         }
         return permissions
     }

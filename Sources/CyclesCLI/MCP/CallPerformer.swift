@@ -49,7 +49,7 @@ struct CallPerformer: Sendable {
                 let value = try SchemaCheck.result(.object(answer.members), tool.schema(BudgetSchemas.output))
                 answer.members = value.object ?? [:]
             } catch {
-                let message = "The server's answer cannot be used: \(error.message). The request has taken effect."
+                let message = "The server's answer cannot be used: \(error.message). The request may have taken effect."
                 return (ToolResult(refusal: message, code: "INVALID_ANSWER"), answer.obtained)
             }
             return (answer.result, answer.obtained)
@@ -158,7 +158,9 @@ struct CallPerformer: Sendable {
         guard let reservation = held.take(id)?.reservation else {
             return ToolAnswer(try await client.commitReservation(id, request).value, actual: request.actual)
         }
-        return ToolAnswer(try await reservation.commit(request), actual: request.actual)
+        var answer = ToolAnswer(try await reservation.commit(request), actual: request.actual)
+        if answer.members["eventId"] != nil { answer.add("The hold had expired: the spend is recorded as an event.") }
+        return answer
     }
 
     private func release(_ id: ReservationID, _ request: ReleaseRequest) async throws(CyclesError) -> ToolAnswer {

@@ -10,12 +10,21 @@ final class MCPServer: Sendable {
     }
 
     private let performer: CallPerformer
+    private let executor: (any TaskExecutor)?
     private let send: @Sendable ([UInt8]) -> Void
     private let state: Lock<State>
 
-    /// - Parameter send: Writes a line, without waiting.
-    init(_ permissions: Permissions, _ client: CyclesClient, send: @escaping @Sendable ([UInt8]) -> Void) {
+    /// - Parameters:
+    ///   - executor: Runs the calls; nil for the threads of the concurrency runtime.
+    ///   - send: Writes a line, without waiting.
+    init(
+        _ permissions: Permissions,
+        _ client: CyclesClient,
+        executor: (any TaskExecutor)?,
+        send: @escaping @Sendable ([UInt8]) -> Void
+    ) {
         performer = CallPerformer(client: client)
+        self.executor = executor
         self.send = send
         state = Lock(State(session: MCPSession(permissions)))
     }
@@ -55,7 +64,7 @@ final class MCPServer: Sendable {
         switch action {
         case .send(let line): send(line)
         case .start(let number, let call):
-            state.tasks[number] = Task(executorPreference: FirstThread.executor) { [self] in
+            state.tasks[number] = Task(executorPreference: executor) { [self] in
                 let outcome = await performer.perform(call)
                 if !isAnswered(number, outcome), let id = outcome.obtained { await performer.giveBack(id) }
                 self.state.withLock { $0.tasks[number] = nil }
