@@ -59,7 +59,7 @@ struct Catalogue {
             throw JSONRPC.Failure(.invalidParameters, "There is no tool \(name)")
         }
         do throws(SchemaCheck.Defect) {
-            let arguments = try SchemaCheck.arguments(parameters["arguments"] ?? [:], tool.schema(BudgetSchemas.input))
+            let arguments = try SchemaCheck.arguments(parameters["arguments"].orEmpty, tool.schema(BudgetSchemas.input))
             return (
                 tool, permissions.refusal(tool, arguments).map { .failure(Refusal(result: $0)) } ?? .success(arguments)
             )

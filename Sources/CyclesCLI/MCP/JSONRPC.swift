@@ -59,7 +59,7 @@ enum JSONRPC {
             return isAnswer ? .answer : invalid("method is missing")
         }
         guard let name = method.string else { return invalid("method has to be a string") }
-        guard let parameters = (members["params"] ?? .object([:])).object else {
+        guard let parameters = members["params"].orEmpty.object else {
             return invalid("params has to be an object")
         }
         guard members["id"] != nil else { return .notification(method: name, parameters: parameters) }
@@ -94,6 +94,11 @@ enum JSONRPC {
     private static func line(_ id: JSONValue, _ members: String) -> [UInt8] {
         Array("{\"jsonrpc\":\"2.0\",\"id\":\(id.text),\(members)}\n".utf8)
     }
+}
+
+extension JSONValue? {
+    /// The value; an empty object if it is absent or null, as some clients send it.
+    var orEmpty: JSONValue { if let self, self != .null { self } else { .object([:]) } }
 }
 
 extension JSONValue {

@@ -8,7 +8,8 @@ enum MCPConfiguration: String, CaseIterable {
 
     /// The variables that the entry passes on. Keys are left out: the entry names a file instead.
     private static let variables = [
-        "CYCLES_BASE_URL", "CYCLES_TENANT", "CYCLES_WORKSPACE", "CYCLES_APP", "CYCLES_AGENT",
+        "CYCLES_BASE_URL", "CYCLES_TENANT", "CYCLES_WORKSPACE", "CYCLES_APP", "CYCLES_WORKFLOW", "CYCLES_AGENT",
+        "CYCLES_TOOLSET",
     ]
 
     /// The entry as JSON text.

@@ -22,7 +22,7 @@ struct ToolResult: Equatable {
         if case .validation = error { members["error"] = "INVALID_ARGUMENTS" }
         members["retry_after_ms"] = error.retryAfter.map { .whole(Instants.milliseconds($0)) }
         value = ToolResult.camelCased(.object(members))
-        hint = error.isRetryable ? "The call may succeed later: repeat it with the same arguments." : nil
+        hint = ToolResult.advice(on: error)
         isError = true
     }
 
@@ -39,6 +39,17 @@ struct ToolResult: Equatable {
         }
         let structured = isError ? "" : "\"structuredContent\":\(value.text),"
         return "\"content\":[\(texts.joined(separator: ","))],\(structured)\"isError\":\(isError)"
+    }
+
+    /// The next step after an error whose message does not name it.
+    private static func advice(on error: CyclesError) -> String? {
+        switch error.errorCode {
+        case .notFound:
+            "Check the names and ids; cycles_list_reservations and cycles_check_balance show those that exist."
+        case .reservationFinalized: "The reservation is settled: do not settle it again."
+        case .reservationExpired: "The hold has expired: record a cost that has arisen with cycles_create_event."
+        default: error.isRetryable ? "The call may succeed later: repeat it with the same arguments." : nil
+        }
     }
 
     // MARK: Names

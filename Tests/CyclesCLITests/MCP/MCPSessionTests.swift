@@ -257,6 +257,17 @@ import Testing
         )
     }
 
+    @Test(arguments: [#""arguments":null,"#, ""]) mutating func argumentsMayBeAbsent(arguments: String) {
+        let parameters = #"{\#(arguments)"name":"cycles_check_balance"}"#
+        let line = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":\#(parameters)}"#
+        #expect(conversation.receive(line) == [.start(1, .tool(.checkBalance, [:]))])
+    }
+
+    @Test mutating func parametersMayBeNull() throws {
+        let answer = try conversation.answer(#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#)
+        #expect(answer?["result"] == [:])
+    }
+
     // MARK: Resources and prompts
 
     @Test(arguments: [
