@@ -45,6 +45,7 @@ struct CallPerformer: Sendable {
     func perform(_ tool: BudgetTool, _ arguments: JSONValue) async -> (result: ToolResult, obtained: ReservationID?) {
         do throws(CyclesError) {
             var answer = try await answer(tool, arguments)
+            if let refusal = answer.refusal { return (refusal, nil) }
             do throws(SchemaCheck.Defect) {
                 let value = try SchemaCheck.result(.object(answer.members), tool.schema(BudgetSchemas.output))
                 answer.members = value.object ?? [:]

@@ -70,9 +70,9 @@ enum JSONRPC {
     /// The id of a request; nil for values that are neither a string nor a whole number.
     static func identifier(_ value: JSONValue) -> JSONValue? {
         switch value {
-        case .string: value
-        case .number(let number): number.digits.utf8.allSatisfy { $0 == 0x2d || $0 &- 0x30 < 10 } ? value : nil
-        default: nil
+        case .string: return value
+        case .number(let number) where number.digits.utf8.allSatisfy({ $0 == 0x2d || $0 &- 0x30 < 10 }): return value
+        default: return .none
         }
     }
 

@@ -90,7 +90,8 @@ enum SchemaCheck {
     /// The schema of members without a schema of their own; nil if there may be none.
     private static func additional(_ schema: JSONValue) -> JSONValue? {
         let additional = schema["additionalProperties"] ?? [:]
-        return additional.bool == false ? nil : additional
+        // `nil` would be the value null.
+        return additional.bool == false ? .none : .some(additional)
     }
 
     private static func string(_ value: JSONValue, _ schema: JSONValue, _ path: String) throws(Defect) {

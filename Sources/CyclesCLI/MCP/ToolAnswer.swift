@@ -7,7 +7,7 @@ struct ToolAnswer {
     private(set) var obtained: ReservationID?
     private var hints: [String] = []
     /// The error that takes the place of the answer; nil if there is none.
-    private var refusal: ToolResult?
+    private(set) var refusal: ToolResult?
 
     init(_ members: [String: JSONValue]) { self.members = members }
 
@@ -184,7 +184,6 @@ struct ToolAnswer {
     var value: JSONValue { .object(members) }
 
     var result: ToolResult {
-        if let refusal { return refusal }
         let sentences = hints + (lowBudget.map { [$0] } ?? [])
         return ToolResult(members, hint: sentences.isEmpty ? nil : sentences.joined(separator: " "))
     }

@@ -37,7 +37,7 @@ struct CallBench {
         let members = try JSONValue(parsing: Array("{\(result.members)}".utf8))
         #expect(members["content"]?[0]?["text"]?.string == result.value.text)
         #expect(members["content"]?[1]?["text"]?.string == result.hint)
-        #expect(members["structuredContent"] == (result.isError ? nil : result.value))
+        #expect(members["structuredContent"] == (result.isError ? .none : .some(result.value)))
         #expect(!members.text.contains("secret-key"))
         return result
     }
