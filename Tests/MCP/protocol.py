@@ -121,7 +121,8 @@ def malformed_lines_are_refused(world, era):
         b'{"jsonrpc":"2.0","id":1,"method":7}', b'{"jsonrpc":"2.0","id":1,"method":null}',
         b'{"jsonrpc":"1.0","id":1,"method":"tools/list"}', b'{"id":1,"method":"tools/list"}',
         b'{"jsonrpc":"2.0","id":null,"method":"tools/list"}', b'{"jsonrpc":"2.0","id":[],"method":"tools/list"}',
-        b'{"jsonrpc":"2.0","id":true,"method":"tools/list"}', b'{"jsonrpc":"2.0","id":{},"method":"tools/list"}',
+        b'{"jsonrpc":"2.0","id":true,"method":"tools/list"}',
+        b'{"jsonrpc":"2.0","id":1.5,"method":"tools/list"}', b'{"jsonrpc":"2.0","id":{},"method":"tools/list"}',
         b'{"jsonrpc":2.0,"id":1,"method":"tools/list"}', call.encode(),
     ]:
         session.send_bytes(message + b"\n")
@@ -244,6 +245,8 @@ def unknown_tools_are_errors_of_the_protocol(world, era):
 def spoiled(schema, arguments_of_tool):
     """The arguments of a tool, spoiled in each way that its schema forbids at the first two levels."""
     yield {}, "no arguments"
+    if schema.get("additionalProperties") is False:
+        yield arguments_of_tool | {"noSuch": 1}, "an argument that does not exist"
     for name in schema.get("required", []):
         yield {n: v for n, v in arguments_of_tool.items() if n != name}, f"no {name}"
     for name, property in schema["properties"].items():
