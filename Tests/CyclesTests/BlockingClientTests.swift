@@ -98,6 +98,25 @@ private struct ThreadOnly: BlockingHTTPTransport {
         #expect(bench.figures == [99_947, 0, 53])
     }
 
+    @Test func aBodyMayReturnItsValueAloneAndRecordItsCost() throws {
+        let text = try client.withCycles(options) { context in
+            context.addSpend(.tokens(5))
+            return "Hello"
+        }
+        let (number, settlement) = try client.withCyclesOutcome(options) { context in
+            context.addSpend(.tokens(2))
+            return 7
+        }
+        #expect(text == "Hello" && number == 7 && bench.figures == [99_993, 0, 7])
+        #expect(try settlement.get().charged == .tokens(2))
+    }
+
+    @Test func threeValuesConfigureAClient() throws {
+        let client = try BlockingCyclesClient(baseURL: "http://127.0.0.1:1", apiKey: "k", tenant: "acme")
+        let configuration = client.configuration
+        #expect(configuration.baseURL == "http://127.0.0.1:1" && configuration.tenant == "acme")
+    }
+
     @Test func workThatFailsGivesItsHoldBackOrIsCharged() throws {
         #expect(throws: WorkFailed()) { try client.withCycles(options) { _ -> ((), Amount) in throw WorkFailed() } }
         #expect(throws: WorkFailed()) {

@@ -287,6 +287,44 @@ private final class JournalBench: Sendable {
         #expect(second.observer.events.contains { if case .recordSetAside = $0 { true } else { false } })
     }
 
+    @Test func aFileWithoutAHeaderIsSetAside() throws {
+        let disk = SimulatedDisk()
+        let first = JournalBench(disk)
+        first.put("a")
+        disk.kill(1)
+        let log = try #require(disk.paths.first { $0.hasSuffix(".log") })
+        for offset in [0, CommitLogFormat.headerCopyOffset] { disk.flip(log, at: offset) }
+        let next = JournalBench(disk, process: 2)
+        #expect(next.load().isEmpty)
+        #expect(disk.paths.contains(log + ".corrupt") && !disk.paths.contains(log))
+        #expect(next.observer.events.contains { if case .recordSetAside = $0 { true } else { false } })
+    }
+
+    @Test func aLogOfANewerVersionIsReportedAndLeft() throws {
+        let disk = SimulatedDisk()
+        let first = JournalBench(disk)
+        first.put("a")
+        disk.kill(1)
+        let log = try #require(disk.paths.first { $0.hasSuffix(".log") })
+        let newer = log.replacing("/1-", with: "/7-")
+        var bytes = CommitLogFormat.header(CommitLogFormat.LogID((1, 2)))
+        bytes[8] = 2
+        withUnsafeBytes(of: CRC32C.checksum(bytes[..<28]).littleEndian) { bytes.replaceSubrange(28..<32, with: $0) }
+        try disk.process(3).createFile(newer, bytes)
+        disk.kill(3)
+        let next = JournalBench(disk, process: 2)
+        #expect(next.load().keys.sorted() == ["a"])
+        #expect(disk.paths.contains(newer) && next.problems.count == 1)
+        #expect(next.problems.first?.contains("its version 2 is newer") == true, "\(next.problems)")
+    }
+
+    @Test func aRecordThatNoReaderWouldAcceptIsNotKept() {
+        let bench = JournalBench(SimulatedDisk())
+        #expect(!bench.put("a", padding: SettlementRecord.maxBytes))
+        #expect(bench.problems.count == 1 && bench.problems[0].contains("send less metadata"), "\(bench.problems)")
+        #expect(bench.load().isEmpty)
+    }
+
     // MARK: Failed syncs and full disks
 
     @Test func aLogWhoseSyncFailedIsNotUsedAgain() throws {

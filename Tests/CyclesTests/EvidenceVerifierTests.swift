@@ -58,6 +58,23 @@ extension EvidenceVerification {
 
     // MARK: The specification's fixtures
 
+    @Test func resultsSayTheirDispositionAndReason() throws {
+        let bytes = try EvidenceFixture.bytes("reserve-key")
+        func text(_ verifier: EvidenceVerifier) throws -> String { "\(try verifier.verify(bytes))" }
+        #expect(try text(EvidenceVerifier(keys: EvidenceFixture.keys())).hasPrefix("authentic: signed for "))
+        #expect(try text(EvidenceVerifier()).hasSuffix("nothing tells whose key signed"))
+        let other = String(repeating: "0", count: 64)
+        #expect(
+            try text(EvidenceVerifier(expectedSigner: EvidenceFixture.signer)).hasSuffix("and the expected signer's")
+        )
+        #expect(try text(EvidenceVerifier(expectedSigner: other)).hasSuffix("but not the expected signer's"))
+        let reasons: [EvidenceVerification] = [
+            .signerAuthorityFailed(reason: "late"), .signerResolutionFailed(reason: "late"),
+            .signatureInvalid(reason: "late"),
+        ]
+        #expect(reasons.allSatisfy { "\($0)".hasSuffix(": late") } && Set(reasons.map { "\($0)" }).count == 3)
+    }
+
     @Test func publishedFixturesProveTheirBinding() throws {
         for fixture in try EvidenceFixture.published() {
             let (name, bytes) = (fixture.name, fixture.bytes)

@@ -84,16 +84,19 @@ enum MCPCommand {
 
     // MARK: Running
 
-    /// The maximum wait at the end for settlements that are not confirmed. Programs end a server that takes longer than
-    /// two seconds.
-    private static let patience = Duration.milliseconds(800)
+    // Programs end a server that takes longer than two seconds to end. At the end, a commit in progress waits for its
+    // answer, and then the session for what is not confirmed.
+    /// The maximum wait of a commit for its answer.
+    private static let inlineBudget = Duration.milliseconds(1_000)
+    /// The maximum wait at the end for what is not confirmed.
+    private static let patience = Duration.milliseconds(700)
     /// The maximum length of a message in bytes.
     private static let maximumLine = 1_024 * 1_024
 
     private static func run(_ arguments: Arguments) async throws -> ExitStatus {
         if let program = arguments[printConfiguration] {
             let words = Array(CommandLine.arguments.dropFirst())
-            Console.line(program.entry(program: Files.program, words: words, environment: Environment.text))
+            Console.page(program.entry(program: Files.program, words: words, environment: Environment.text))
             return .success
         }
         let client = try client(arguments)
@@ -135,7 +138,7 @@ enum MCPCommand {
             )
         }
         var configuration = try ConnectionOptions.configuration(arguments, usesJournal: true)
-        configuration.retry.inlineBudget = min(configuration.retry.inlineBudget, .milliseconds(1_200))
+        configuration.retry.inlineBudget = min(configuration.retry.inlineBudget, inlineBudget)
         return try CyclesClient(configuration: configuration)
     }
 
@@ -172,17 +175,11 @@ enum MCPCommand {
         server.endInput()
     }
 
-    /// Waits for the settlements of the session, for a limited time.
+    /// Waits for the settlements and releases of the session, for a limited time.
     private static func end(_ client: CyclesClient) async {
         await client.flush(timeout: patience, includesReplays: false)
-        let pending = await client.pendingSettlements()
-        let (kept, lost) = (pending.count { $0.isDurable }, pending.count { !$0.isDurable })
-        if kept > 0 {
-            Console.error("cycles mcp: \(kept) settlement(s) are still pending; cycles journal flush continues them")
-        }
-        if lost > 0 {
-            Console.error("cycles mcp: \(lost) settlement(s) are still pending, are not in a journal, and are lost")
-        }
+        await client.waitForJournal()
+        await client.reportPending(of: "cycles mcp")
         await client.shutdown(timeout: .zero, includesReplays: false)
     }
 }

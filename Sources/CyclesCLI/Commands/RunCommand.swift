@@ -214,42 +214,15 @@ enum RunCommand {
     /// Waits for the settlement for a limited time. An unfinished settlement stays in the journal or, without a
     /// journal, ends with this process.
     private static func end(_ client: CyclesClient, _ command: GuardedCommand, _ warnings: RunWarnings) async {
-        // Waits for the journal's write even if the timeout is short. If a settlement was attempted, its write has
-        // ended.
-        if client.configuration.journal != .disabled {
-            await wait(atMost: .seconds(10), for: client) { !$0.isDurable && $0.lastError == nil }
-        }
+        await client.waitForJournal()
         if let signal = command.recorded() { ProcessEnd.leave(.signal(signal)) }
         await client.flush(includesReplays: false)
         // Settlements of an earlier run get one attempt. Their retries may never succeed, and are not awaited.
-        await wait(atMost: .seconds(1), for: client) { $0.lastError == nil && $0.nextAttempt == nil }
+        await client.wait(atMost: .seconds(1)) { $0.lastError == nil && $0.nextAttempt == nil }
         warnings.finish()
-        let pending = await client.pendingSettlements()
-        let (kept, lost) = (pending.count { $0.isDurable }, pending.count { !$0.isDurable })
-        if kept > 0 {
-            Console.error(
-                "cycles run: \(kept) settlement(s) are still pending; cycles journal flush continues them"
-            )
-        }
-        if lost > 0 {
-            Console.error(
-                "cycles run: \(lost) settlement(s) are still pending, are not in a journal, and are lost with this process"
-            )
-        }
+        await client.reportPending(of: "cycles run")
         // Settlements of other runs keep their back-off, because many runs that end would multiply the attempts.
         await client.shutdown(timeout: .zero, includesReplays: false)
-    }
-
-    /// Waits for settlements, for a limited time.
-    private static func wait(
-        atMost limit: Duration,
-        for client: CyclesClient,
-        while isOpen: (PendingSettlement) -> Bool
-    ) async {
-        let deadline = ContinuousClock.now + limit
-        while .now < deadline, await client.pendingSettlements().contains(where: isOpen) {
-            await FirstThread.pause(.milliseconds(10))
-        }
     }
 
     private static func options(_ arguments: Arguments) -> CyclesOptions {

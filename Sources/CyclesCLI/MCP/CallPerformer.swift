@@ -20,25 +20,15 @@ struct CallPerformer: Sendable {
         }
     }
 
-    /// Releases a reservation, whose call was cancelled.
+    /// Releases a reservation whose call was cancelled.
     func giveBack(_ id: ReservationID) async {
-        guard let entry = held.take(id) else { return }
-        await CallPerformer.release(entry, reason: "the call was cancelled")
-    }
-
-    /// Releases all reservations that the session holds. Failed releases continue in the background.
-    func giveBackAll() async {
-        await withTaskGroup { group in
-            for entry in held.takeAll() {
-                group.addTask { await CallPerformer.release(entry, reason: "the session ended") }
-            }
-        }
-    }
-
-    private static func release(_ entry: HeldReservations.Entry, reason: String) async {
+        guard let reservation = held.take(id)?.reservation else { return }
         // The client reports a failure to its observer, on standard error.
-        _ = try? await entry.reservation?.release(reason: reason)
+        _ = try? await reservation.release(reason: "the call was cancelled")
     }
+
+    /// Releases all reservations that the session holds. A flush of the client waits for the releases.
+    func giveBackAll() { held.dropAll() }
 
     // MARK: Tools
 

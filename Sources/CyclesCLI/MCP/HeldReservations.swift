@@ -25,11 +25,13 @@ final class HeldReservations: Sendable {
     /// Removes a reservation; nil if it is not held.
     func take(_ id: ReservationID) -> Entry? { entries.withLock { $0.removeValue(forKey: id) } }
 
-    /// Removes all reservations.
-    func takeAll() -> [Entry] {
-        entries.withLock { entries in
+    /// Drops the guards of all reservations, which releases these in the background.
+    func dropAll() {
+        let dropped = entries.withLock { entries in
             defer { entries = [:] }
-            return Array(entries.values)
+            return entries
         }
+        // Guards are dropped without the lock, since each asks its client.
+        withExtendedLifetime(dropped) {}
     }
 }

@@ -6,13 +6,15 @@ enum MCPConfiguration: String, CaseIterable {
     case cursor
     case vscode
 
-    /// The variables that the entry passes on. Keys are left out: the entry names a file instead.
+    /// The variables that the entry passes on. The API key is left out, since the entry names a file instead, and so is
+    /// the URL of a proxy, which may contain a password.
     private static let variables = [
         "CYCLES_BASE_URL", "CYCLES_TENANT", "CYCLES_WORKSPACE", "CYCLES_APP", "CYCLES_WORKFLOW", "CYCLES_AGENT",
-        "CYCLES_TOOLSET",
+        "CYCLES_TOOLSET", "CYCLES_CA_FILE", "CYCLES_CLIENT_CERTIFICATE", "CYCLES_CLIENT_KEY", "CYCLES_UNIX_SOCKET",
+        "CYCLES_CONNECT_TIMEOUT", "CYCLES_READ_TIMEOUT", "CYCLES_JOURNAL_ENABLED", "CYCLES_JOURNAL_DIR",
     ]
 
-    /// The entry as JSON text.
+    /// The entry as JSON text of several lines, which people paste into a file.
     /// - Parameters:
     ///   - program: The path of this tool.
     ///   - words: The words of the command line that follow the tool's name.
@@ -27,19 +29,27 @@ enum MCPConfiguration: String, CaseIterable {
                 arguments.append(word)
             }
         }
-        var variables: [String: JSONValue] = [:]
+        var variables: [(String, String)] = []
         if !arguments.contains("--demo") {
-            for name in MCPConfiguration.variables { variables[name] = environment(name).map(JSONValue.string) }
+            variables = MCPConfiguration.variables.compactMap { name in environment(name).map { (name, $0) } }
             let namesKey = arguments.contains { $0 == "--api-key-file" || $0.hasPrefix("--api-key-file=") }
             if !namesKey {
-                variables["CYCLES_API_KEY_FILE"] = .string(environment("CYCLES_API_KEY_FILE") ?? "/path/to/key")
+                variables.append(("CYCLES_API_KEY_FILE", environment("CYCLES_API_KEY_FILE") ?? "/path/to/key"))
             }
         }
-        var server: [String: JSONValue] = [
-            "command": .string(program), "args": .array(arguments.map(JSONValue.string)), "env": .object(variables),
-        ]
-        if self == .vscode { server["type"] = "stdio" }
-        let name = self == .vscode ? "servers" : "mcpServers"
-        return JSONValue.object([name: ["cycles": .object(server)]]).text
+        func quoted(_ text: String) -> String { JSONValue.string(text).text }
+        let kind = self == .vscode ? "\"type\": \"stdio\",\n      " : ""
+        let lines = variables.map { "        \(quoted($0.0)): \(quoted($0.1))" }.joined(separator: ",\n")
+        return """
+            {
+              "\(self == .vscode ? "servers" : "mcpServers")": {
+                "cycles": {
+                  \(kind)"command": \(quoted(program)),
+                  "args": [\(arguments.map(quoted).joined(separator: ", "))],
+                  "env": {\(lines.isEmpty ? "" : "\n\(lines)\n      ")}
+                }
+              }
+            }
+            """
     }
 }

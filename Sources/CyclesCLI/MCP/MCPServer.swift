@@ -39,7 +39,7 @@ final class MCPServer: Sendable {
     /// Ends the session at once. Calls in progress are cancelled.
     func interrupt() { perform { $0.interrupt() } }
 
-    /// Waits for the end of the session, then releases what it holds.
+    /// Waits for the end of the session, then releases in the background what it holds.
     func finish() async {
         await withCheckedContinuation { continuation in
             state.withLock { state in
@@ -48,7 +48,7 @@ final class MCPServer: Sendable {
         }
         // Cancelled calls may still obtain reservations.
         for task in state.withLock({ Array($0.tasks.values) }) { await task.value }
-        await performer.giveBackAll()
+        performer.giveBackAll()
     }
 
     // MARK: Actions

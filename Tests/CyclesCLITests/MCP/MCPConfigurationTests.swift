@@ -48,6 +48,31 @@ import Testing
         )
     }
 
+    @Test func anEntryIsReadByPeople() {
+        let environment = [
+            "CYCLES_BASE_URL": "https://c.example", "CYCLES_CA_FILE": "/etc/ca.pem", "CYCLES_PROXY": "secret",
+        ]
+        let text = MCPConfiguration.vscode.entry(program: "/usr/bin/cycles", words: ["mcp"]) { environment[$0] }
+        #expect(
+            text == """
+                {
+                  "servers": {
+                    "cycles": {
+                      "type": "stdio",
+                      "command": "/usr/bin/cycles",
+                      "args": ["mcp"],
+                      "env": {
+                        "CYCLES_BASE_URL": "https://c.example",
+                        "CYCLES_CA_FILE": "/etc/ca.pem",
+                        "CYCLES_API_KEY_FILE": "/path/to/key"
+                      }
+                    }
+                  }
+                }
+                """
+        )
+    }
+
     @Test func theDemonstrationNeedsNoServer() throws {
         let environment = ["CYCLES_BASE_URL": "https://c.example", "CYCLES_API_KEY_FILE": "/run/key"]
         let server = try entry(.cursor, ["mcp", "--demo", "--print-config", "cursor"], environment)["mcpServers"]?[
