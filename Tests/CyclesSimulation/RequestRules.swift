@@ -5,6 +5,8 @@ struct RequestRules {
     private struct Floor {
         let time: Duration
         let process: Int32
+        /// Whether the process could tell others.
+        let isStored: Bool
     }
 
     private struct Charged {
@@ -83,7 +85,7 @@ struct RequestRules {
         guard let floor = floors[key] else { return nil }
         let left = floor.time - world.clock.now
         if floor.process == process.number { return left > .zero ? left : nil }
-        return left > RequestRules.tolerance && world.jumps == 0 ? left : nil
+        return floor.isStored && left > RequestRules.tolerance && world.jumps == 0 ? left : nil
     }
 
     /// Takes the outcome of a request, as the process gets it.
@@ -109,7 +111,11 @@ struct RequestRules {
         }
         if status == 429, let seconds = (try? outcome.get())?.headers["Retry-After"].flatMap(Int64.init) {
             let time = world.clock.now + .seconds(seconds)
-            floors[key] = Floor(time: time, process: request.process.number)
+            floors[key] = Floor(
+                time: time,
+                process: request.process.number,
+                isStored: !world.disk.refusesFiles
+            )
         }
     }
 

@@ -141,6 +141,11 @@ package final class SimulatedDisk: Sendable {
     /// Lets calls fail from now on.
     package func fail(_ fault: Fault, times: Int = 1) { state.withLock { $0.faults[fault] = times } }
 
+    /// Whether the next file cannot be written.
+    package var refusesFiles: Bool {
+        state.withLock { $0.faults[.full, default: 0] > 0 || $0.faults[.sync, default: 0] > 0 }
+    }
+
     /// A process that uses the disk.
     package func process(_ number: Int32) -> SimulatedFiles { SimulatedFiles(self, number) }
 

@@ -339,6 +339,50 @@ private final class JournalBench: Sendable {
         #expect(next.load().keys.sorted() == ["a", "b"])
     }
 
+    @Test func aRecordOfTheLogDoesNotReplaceTheNewerOneInItsFile() {
+        let disk = SimulatedDisk()
+        let bench = JournalBench(disk)
+        bench.put("a")
+        // The record gets its file, whose name is not synced, so that the log keeps the record.
+        disk.fail(.directorySync)
+        bench.journal.leaveLog("a")
+        disk.fail(.directorySync)
+        #expect(!bench.put("a", floor: 9))
+        bench.journal.leaveLog("a")
+        #expect(bench.put("b"))
+        let next = JournalBench(disk.image.crashed(.none), process: 2)
+        #expect(next.load()["a"] == JournalBench.record("a", floor: 9).encoded)
+    }
+
+    @Test func theLogOfAFailedDiskDoesNotReplaceTheNewerRecordInAFile() {
+        let disk = SimulatedDisk()
+        let bench = JournalBench(disk)
+        bench.put("a")
+        disk.fail(.directorySync)
+        bench.journal.leaveLog("a")
+        disk.fail(.directorySync)
+        #expect(!bench.put("a", floor: 9))
+        // The log cannot be synced, and the folder of logs has no room for another: its records get their files.
+        disk.fail(.sync)
+        disk.fail(.directorySync)
+        #expect(bench.put("b"))
+        let next = JournalBench(disk.image.crashed(.none), process: 2)
+        #expect(next.load()["a"] == JournalBench.record("a", floor: 9).encoded)
+    }
+
+    @Test func aRecordLeavesTheLogWithTheNextWriteOfItsFile() {
+        let disk = SimulatedDisk()
+        let bench = JournalBench(disk)
+        bench.put("a")
+        disk.fail(.directorySync)
+        bench.journal.leaveLog("a")
+        #expect(bench.put("a", floor: 9) && bench.put("b"))
+        // Another process settles the record of the file.
+        try? disk.process(3).remove("\(JournalBench.folder)/\(JournalNames.file("a"))")
+        let next = JournalBench(disk.image.crashed(.all), process: 2)
+        #expect(next.load().keys.sorted() == ["b"])
+    }
+
     @Test func withoutRoomForALogRecordsGoToTheirFiles() throws {
         let disk = SimulatedDisk()
         let bench = JournalBench(disk)

@@ -1200,6 +1200,20 @@ private func client(
         #expect(describe(claim(second, "rsv_1")) == "granted")
     }
 
+    @Test func aFileThatCannotBeLockedTellsAllTheSameHowLongToWait() throws {
+        let disk = SimulatedDisk()
+        let (first, second) = (journal(disk, 1), journal(disk, 2))
+        let now: Int64 = 1_767_225_600_000
+        var waiting = try SettlementRecord(parsing: Array(record("rsv_1").utf8))
+        waiting.attemptedAtMilliseconds = now
+        waiting.notBeforeMilliseconds = now + 30_000
+        first.write(waiting) { #expect($0) }
+        first.leaveLog("rsv_1")
+        disk.fail(.lock, times: 2)
+        #expect(describe(claim(second, "rsv_1", at: now + 29_000)) == "not due")
+        #expect(describe(claim(second, "rsv_1", at: now + 30_000)) == "granted")
+    }
+
     @Test func aClaimEndsWithItsAttemptItsProcessOrItsClient() throws {
         let disk = SimulatedDisk()
         let (first, second) = (journal(disk, 1), journal(disk, 2))

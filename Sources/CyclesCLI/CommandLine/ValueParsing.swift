@@ -9,11 +9,16 @@ enum Values {
 
     /// Parses milliseconds, or a number with `ms`, `s`, `m` or `h`.
     static func duration(_ text: String) throws(InvalidValue) -> Duration {
-        // Variables may have spaces and begin with a point, which a word of a command line does not.
-        if let first = text.utf8.first, first &- 0x30 < 10, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }),
-            let duration = Duration(configured: text)
-        {
-            return duration
+        let units: [(suffix: String, milliseconds: Double)] = [
+            ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("", 1),
+        ]
+        if let unit = units.first(where: { text.hasSuffix($0.suffix) }) {
+            let number = text.dropLast(unit.suffix.count)
+            // `Double` also reads exponents and hexadecimal digits.
+            let isPlain = number.utf8.allSatisfy { $0 &- 0x30 < 10 || $0 == UInt8(ascii: ".") }
+            if isPlain, number.first != ".", let value = Double(number), value * unit.milliseconds < 3.2e14 {
+                return .milliseconds(Int64(value * unit.milliseconds))
+            }
         }
         throw InvalidValue(expectation: "a time such as 30s, 500ms, 2m or 1h")
     }

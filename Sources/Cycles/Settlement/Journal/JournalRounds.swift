@@ -112,6 +112,8 @@ struct JournalRounds: Sendable {
             let isLocked = sendTime != nil && !client.isClosed
             let time = sendTime ?? record.attemptedAtMilliseconds
             let isWritten = writeFile(contents, key, client, attemptedAt: time, isLocked: isLocked)
+            // The log has an earlier form if the sync of the file has failed before.
+            if isWritten, logs?.record(key) != nil { moved.append((client, key)) }
             let place = isWritten ? Waiter.Place.file : .nowhere
             waiters.append(Waiter(client: client, place: place, delivery: delivery, completion: completion))
         }
@@ -256,11 +258,14 @@ struct JournalRounds: Sendable {
         return isWritten
     }
 
+    /// Writes the file of a record of the log, unless it exists.
     private mutating func writeFile(
         _ record: CommitLog.Record,
         _ key: CommitLog.Key,
         _ client: JournalClient
     ) -> Bool {
+        // If the sync of a file fails, the log keeps its record, while the file may get a newer one.
+        if client.mayHaveFile(key.id), touch(client, { $0.syncsFile(of: key.id) }) { return true }
         let time = client.attemptTime(of: key.id) ?? 0
         return writeFile(
             record.contents,

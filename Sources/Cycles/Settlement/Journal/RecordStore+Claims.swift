@@ -20,7 +20,12 @@ extension RecordStore {
                 report(error.path, "\(error); its settlement may be attempted by several processes at once")
             }
             hasReportedLock = true
-            return .granted(nil)
+            // The file tells, even without a lock, how long the server asked to wait.
+            guard var record = try? SettlementRecord(parsing: files.read(path, limit: SettlementRecord.maxBytes))
+            else { return .granted(nil) }
+            record.attemptedAtMilliseconds = modificationTime(of: path)
+            guard record.remainingWait(at: wall) > .zero else { return .granted(nil) }
+            return .notDue(record)
         }
     }
 

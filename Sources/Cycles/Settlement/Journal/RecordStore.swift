@@ -186,6 +186,13 @@ package struct RecordStore: Sendable {
         return folders.map { "\($0)/\(JournalNames.file(id))" }.filter { files.age(of: $0) != nil }
     }
 
+    /// Requests a sync of a reservation's file.
+    /// - Returns: False if there is no file.
+    mutating func syncsFile(of id: ReservationID) -> Bool {
+        needsSync = true
+        return !paths(of: id).isEmpty
+    }
+
     private mutating func move(from old: String, to new: String) {
         var moved: [(name: String, lock: (any OpenFile)?)] = []
         for record in load(from: old, except: []) {
@@ -340,7 +347,7 @@ package struct RecordStore: Sendable {
     }
 
     /// The time of the last attempt, in milliseconds since 1970; 0 if unknown.
-    private func modificationTime(of path: String) -> Int64 {
+    func modificationTime(of path: String) -> Int64 {
         let (folder, name) = JournalNames.parts(of: path)
         return (try? files.openDirectory(folder))?.status(of: name)?.modifiedAtMilliseconds ?? 0
     }
