@@ -152,7 +152,13 @@ extension SimulatedWorld {
     func crashPoint(_ point: CrashPoint, _ process: SimulatedProcess) {
         guard mayCrashNow() else { return }
         tally.count("crashes while \(point == .send ? "sending" : "receiving")")
-        if Bool.random(using: &crashNumbers) { kill(process) } else { crashMachine(disk.image) }
+        // A process that sends may still have an answer of the same moment to store.
+        let hasStoredAll = point != .send
+        if Bool.random(using: &crashNumbers) {
+            kill(process, hasStoredAll: hasStoredAll)
+        } else {
+            crashMachine(disk.image, hasStoredAll: hasStoredAll)
+        }
     }
 
     private func changed(_ image: SimulatedDisk.Image) {
