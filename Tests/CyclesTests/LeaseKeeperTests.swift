@@ -85,6 +85,23 @@ private final class StuckTransport: CallbackTransport {
         try await guarded.release()
     }
 
+    @Test func aLeaseThatEndsDuringTheExtensionOfAnotherIsNotExtended() async throws {
+        let bench = try LifecycleBench()
+        var boxes: [ReservationID: GuardBox] = [:]
+        for _ in 0..<2 {
+            let reservation = try await bench.client.reserve(bench.request())
+            let id = reservation.reservationID
+            boxes[id] = GuardBox(reservation)
+        }
+        let guards = boxes
+        bench.wire.whenSent("extend") { request in
+            for (id, box) in guards where !request.url.contains(id.rawValue) { _ = box.take() }
+        }
+        bench.clock.advance(by: .seconds(50))
+        #expect(bench.operations == ["reserve", "reserve", "release", "extend"])
+        #expect(bench.authority.activeReservations.count == 1)
+    }
+
     private func failures(_ bench: LifecycleBench) -> [LeaseAttemptFailure.Disposition] {
         bench.events { if case .leaseAttemptFailed(let failure) = $0 { failure.disposition } else { nil } }
     }

@@ -145,6 +145,8 @@ package final class LeaseKeeper: Sendable {
     }
 
     private func send(_ lease: Lease, _ request: ExtendRequest, _ timeout: Duration) {
+        // The lease may have ended while a transport that blocks sent the extension of another lease.
+        guard state.withLock({ _ in lease.phase == .attempting }) else { return }
         let operation: Operation<ExtendResponse>
         do throws(CyclesError) {
             operation = try .extendReservation(lease.reservationID, request)
