@@ -60,6 +60,12 @@ extension RecordStore {
         return .granted(record)
     }
 
+    /// The time of the last attempt, in milliseconds since 1970; 0 if unknown.
+    func modificationTime(of path: String) -> Int64 {
+        let (folder, name) = JournalNames.parts(of: path)
+        return (try? files.openDirectory(folder))?.status(of: name)?.modifiedAtMilliseconds ?? 0
+    }
+
     /// The claim on a file that does not exist.
     private mutating func missing(_ id: ReservationID) -> RecordClaim {
         locks.forget(id)

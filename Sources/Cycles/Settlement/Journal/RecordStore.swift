@@ -186,8 +186,7 @@ package struct RecordStore: Sendable {
         return folders.map { "\($0)/\(JournalNames.file(id))" }.filter { files.age(of: $0) != nil }
     }
 
-    /// Requests a sync of a reservation's file.
-    /// - Returns: False if there is no file.
+    /// Requests a sync of a reservation's file. Returns false if there is no file.
     mutating func syncsFile(of id: ReservationID) -> Bool {
         needsSync = true
         return !paths(of: id).isEmpty
@@ -344,12 +343,6 @@ package struct RecordStore: Sendable {
             reportSetAside(other, nil, "\(error)")
             return .quarantined
         }
-    }
-
-    /// The time of the last attempt, in milliseconds since 1970; 0 if unknown.
-    func modificationTime(of path: String) -> Int64 {
-        let (folder, name) = JournalNames.parts(of: path)
-        return (try? files.openDirectory(folder))?.status(of: name)?.modifiedAtMilliseconds ?? 0
     }
 
     // MARK: Reports
