@@ -69,6 +69,8 @@ extension RecordStore {
     /// The claim on a file that does not exist.
     private mutating func missing(_ id: ReservationID) -> RecordClaim {
         locks.forget(id)
+        // The process that removed the file may have ended before its sync.
+        needsSync = true
         guard let folder = preparedFolder() else { return .gone }
         let path = "\(folder)/\(JournalNames.file(id)).rejected"
         guard files.age(of: path) != nil else { return .gone }

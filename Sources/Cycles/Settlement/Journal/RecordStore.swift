@@ -22,7 +22,7 @@ package struct RecordStore: Sendable {
     // The properties below are valid for one batch.
     /// The folder; an inner nil if it cannot be used, an outer nil if it has not been looked for.
     private var usableFolder: String??
-    private var needsSync = false
+    var needsSync = false
     private var isSynced = true
     private var events: [CyclesEvent] = []
 
