@@ -94,41 +94,6 @@ private func openSystemDirectory(_ path: String) -> Int32 {
     ) -> Int32
 #endif
 
-/// The descriptors of files that this process has locked. A forked child closes them; otherwise it would keep the locks
-/// after its parent has ended.
-private enum LockedDescriptors {
-    private struct Table {
-        var mutex = pthread_mutex_t()
-        var descriptors: Set<Int32> = []
-    }
-
-    // Unsafe, but sound: accessed only while the mutex is locked. A fork takes the mutex, so that the child finds a
-    // complete table.
-    nonisolated(unsafe) private static let table: UnsafeMutablePointer<Table> = {
-        let table = UnsafeMutablePointer<Table>.allocate(capacity: 1)
-        table.initialize(to: Table())
-        pthread_mutex_init(&table.pointee.mutex, nil)
-        pthread_atfork({ LockedDescriptors.lock() }, { LockedDescriptors.unlock() }) {
-            for descriptor in LockedDescriptors.table.pointee.descriptors { SystemFile.close(descriptor) }
-            LockedDescriptors.table.pointee.descriptors.removeAll(keepingCapacity: true)
-            LockedDescriptors.unlock()
-        }
-        return table
-    }()
-
-    private static func lock() { pthread_mutex_lock(&table.pointee.mutex) }
-    private static func unlock() { pthread_mutex_unlock(&table.pointee.mutex) }
-
-    /// Runs `body` while no child process can be forked.
-    static func withoutForks<Result, Failure>(
-        _ body: (inout Set<Int32>) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        lock()
-        defer { unlock() }
-        return try body(&table.pointee.descriptors)
-    }
-}
-
 /// An open file of the operating system.
 private final class SystemOpenFile: OpenFile {
     private let path: String
@@ -149,7 +114,7 @@ private final class SystemOpenFile: OpenFile {
         }
         // A forked child has already closed the descriptor, and may have reused its number.
         guard open >= 0, process == getpid() else { return }
-        LockedDescriptors.withoutForks { descriptors in
+        ForkGate.withLockedFiles { descriptors in
             descriptors.remove(open)
             SystemFile.close(open)
         }
@@ -158,7 +123,7 @@ private final class SystemOpenFile: OpenFile {
     private var open: Int32 { descriptor.withLock { $0 } }
 
     func lock(isShared: Bool) throws(FileError) -> Bool {
-        try LockedDescriptors.withoutForks { (descriptors) throws(FileError) in
+        try ForkGate.withLockedFiles { (descriptors) throws(FileError) in
             while flock(open, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 {
                 if errno == EWOULDBLOCK { return false }
                 guard errno == EINTR else { throw SystemFileSystem.failure("lock", path) }

@@ -116,7 +116,12 @@ package struct ThreadSource: Sendable {
     }
 
     /// The threads of the system.
-    package static let system = ThreadSource { attempts, body in SystemThread.start(attempts: attempts, body) }
+    package static let system = ThreadSource { attempts, body in
+        ForkGate.expectThread()
+        let thread = SystemThread.start(attempts: attempts) { ForkGate.run(body) }
+        if thread == nil { ForkGate.expectNoThread() }
+        return thread
+    }
 
     /// A source without threads.
     package static let none = ThreadSource { _, _ in nil }

@@ -91,8 +91,16 @@ package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
 
     /// Sleeps with the mutex unlocked until the thread is woken.
     private func sleep(atMost span: Duration) {
+        let isCounted = ForkGate.leave()
         storage.pointee.waiters += 1
-        defer { storage.pointee.waiters -= 1 }
+        defer {
+            storage.pointee.waiters -= 1
+            if isCounted {
+                pthread_mutex_unlock(&storage.pointee.mutex)
+                ForkGate.enter()
+                pthread_mutex_lock(&storage.pointee.mutex)
+            }
+        }
         #if canImport(Darwin)
             var time = SystemTime(span)
             time.withUnsafeMutablePointer {

@@ -33,7 +33,11 @@ final class CurlMulti: @unchecked Sendable {
     func wake() { isClosed.withLock { if !$0 { curl_multi_wakeup(multi) } } }
 
     /// Sleeps until a socket is ready, libcurl has a timeout, the limit has passed, or `wake` is called.
-    func sleep(milliseconds limit: Int) { curl_multi_poll(multi, nil, 0, Int32(clamping: limit), nil) }
+    func sleep(milliseconds limit: Int) {
+        let isCounted = ForkGate.leave()
+        curl_multi_poll(multi, nil, 0, Int32(clamping: limit), nil)
+        if isCounted { ForkGate.enter() }
+    }
 
     func perform() {
         var running: Int32 = 0
