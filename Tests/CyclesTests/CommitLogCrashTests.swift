@@ -361,6 +361,61 @@ private final class JournalBench: Sendable {
         #expect(next.load()["a"] == JournalBench.record("a", floor: 9).encoded)
     }
 
+    @Test(
+        arguments: [(stored: nil, there: 9, expected: 9), (stored: 9, there: nil, expected: 9)]
+            as [(Int64?, Int64?, Int64)]
+    )
+    func aRecordThatWasMovedBeforeIsNotReplacedByAnOlderOne(stored: Int64?, there: Int64?, expected: Int64) throws {
+        let disk = SimulatedDisk()
+        let keys = ["key-1", "key-2"].map {
+            JournalIdentity(baseURL: "http://authority.test", apiKey: Secret($0), tenant: nil)
+        }
+        let record = { (floor: Int64?) in JournalBench.record("a", floor: floor) }
+        func store(_ process: Int32, _ identity: JournalIdentity) -> RecordStore {
+            RecordStore(files: disk.process(process), base: JournalBench.base, identity: identity)
+        }
+        // One process could not remove the old file after it had moved the record.
+        for (identity, floor) in zip(keys, [stored, there]) {
+            var writer = store(1, identity)
+            let isWritten = writer.write(record(floor).encoded, of: "a", attemptedAt: 1, isLocked: false)
+            #expect(isWritten)
+            _ = writer.endBatch()
+        }
+        var mover = store(2, keys[0])
+        mover.changeKey(keys[1].apiKey)
+        let events = mover.endBatch().events
+        #expect(events.isEmpty)
+        let records = mover.load(except: [])
+        #expect(records.map(\.notBeforeMilliseconds) == [expected])
+        #expect(disk.paths == ["\(JournalBench.base)/\(JournalNames.folder(keys[1]))/\(JournalNames.file("a"))"])
+    }
+
+    @Test func aRecordThatBecameAnEventIsAheadOfItsCommit() {
+        var event = JournalBench.record("a")
+        let isEvent = event.becomeEvent()
+        #expect(isEvent)
+        #expect(event.isAhead(of: JournalBench.record("a", floor: 9)))
+        #expect(!JournalBench.record("a", floor: 9).isAhead(of: event))
+        #expect(!event.isAhead(of: event))
+    }
+
+    /// The process that removed the file may have ended before its sync.
+    @Test func aRemovalByAnotherProcessIsSyncedByTheOneThatMissesTheFile() throws {
+        let disk = SimulatedDisk()
+        var store = RecordStore(files: disk.process(1), base: JournalBench.base, identity: JournalBench.identity)
+        let isWritten = store.write(JournalBench.record("a").encoded, of: "a", attemptedAt: 1, isLocked: false)
+        let batch = store.endBatch()
+        #expect(isWritten && batch.isSynced)
+        try disk.process(2).remove("\(JournalBench.folder)/\(JournalNames.file("a"))")
+        guard case .gone = store.claim("a", ignoresBackOff: false, at: 2) else {
+            Issue.record("the file is there")
+            return
+        }
+        let isSynced = store.endBatch().isSynced
+        #expect(isSynced)
+        #expect(JournalBench(disk.image.crashed(.none), process: 3).load().isEmpty)
+    }
+
     @Test func aRecordLeavesTheLogWithTheNextWriteOfItsFile() {
         let disk = SimulatedDisk()
         let bench = JournalBench(disk)

@@ -177,6 +177,13 @@ package struct SettlementRecord: Sendable {
         return true
     }
 
+    /// Whether the record knows more of the server's answers than an earlier or later form of it: that the commit is
+    /// refused for good, or that the server asked for a longer delay.
+    package func isAhead(of other: SettlementRecord) -> Bool {
+        if mode != other.mode { return mode == .event }
+        return notBeforeMilliseconds ?? .min > other.notBeforeMilliseconds ?? .min
+    }
+
     private func encodedEvent(_ commit: CommitRequest, _ subject: Subject, _ action: Action) -> [UInt8]? {
         var metadata = commit.metadata
         metadata["recovered_reservation_id"] = .string(reservationID.rawValue)

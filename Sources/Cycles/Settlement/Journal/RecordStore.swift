@@ -4,7 +4,7 @@
 package struct RecordStore: Sendable {
     let files: any FileSystem
     /// The directory of all identities; nil if there is no home directory.
-    private let base: String?
+    let base: String?
     package private(set) var identity: JournalIdentity
     /// The name of the identity's folder, once derived. The derivation is slow.
     private var knownFingerprint: String?
@@ -197,14 +197,19 @@ package struct RecordStore: Sendable {
         for record in load(from: old, except: []) {
             let (id, name) = (record.reservationID, JournalNames.file(record.reservationID))
             // If another process is making an attempt, the file stays in its folder.
-            guard let lock = lockToMove(id, "\(old)/\(name)"),
-                write(
-                    record.encoded,
-                    of: id,
-                    in: new,
-                    attemptedAt: record.attemptedAtMilliseconds,
-                    isLocked: locks.isHeld(id)
-                )
+            guard let lock = lockToMove(id, "\(old)/\(name)") else { continue }
+            // A process that could not remove the old file may have moved the record before, and used it since.
+            let there = try? SettlementRecord(parsing: files.read("\(new)/\(name)", limit: SettlementRecord.maxBytes))
+            let isThere = there.map { !record.isAhead(of: $0) } ?? false
+            guard
+                isThere
+                    || write(
+                        record.encoded,
+                        of: id,
+                        in: new,
+                        attemptedAt: record.attemptedAtMilliseconds,
+                        isLocked: locks.isHeld(id)
+                    )
             else { continue }
             moved.append((name, lock))
         }
@@ -346,27 +351,6 @@ package struct RecordStore: Sendable {
     }
 
     // MARK: Reports
-
-    /// Returns the folders of other identities that contain records, in the order of their names.
-    package func foldersWithRecords(except known: Set<String>) -> [(name: String, count: Int)] {
-        guard let base else { return [] }
-        return ((try? files.list(base)) ?? []).sorted().filter { !known.contains($0) }.compactMap { name in
-            let count = ((try? files.list("\(base)/\(name)")) ?? []).count(where: JournalNames.isRecord)
-            return count > 0 ? (name, count) : nil
-        }
-    }
-
-    /// Reports records of other identities, which a change of the configuration may have left behind.
-    package mutating func reportSiblings(_ siblings: [(name: String, count: Int)]) {
-        guard let base else { return }
-        for (name, count) in siblings {
-            report(
-                "\(base)/\(name)",
-                "\(count) settlements of another base URL, tenant or key wait here; only a client "
-                    + "with that base URL and tenant or key settles them"
-            )
-        }
-    }
 
     /// Renames a file. Reports a failure, unless another process has removed or renamed the file first.
     private mutating func rename(_ path: String, to other: String) -> Bool {
