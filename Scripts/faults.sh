@@ -217,9 +217,12 @@ said "recorded as event"
 stop
 ledger 5
 
-begin "A program forks as soon as it has a client. Parent and child spend 1 token each."
-show "$(timeout 120 "$program" fork "$url" "$journal" 2>&1 || echo "FAILED: status $?")"
-ledger 2
+begin "A program forks as soon as it has a client. Parent and child spend 1 token each. 20 programs do so."
+# The child waits for a lock forever if a thread of the parent has it at that moment: with luck, once proves nothing.
+for _ in $(seq 20); do
+    show "$(timeout 120 "$program" fork "$url" "$journal" 2>&1 || echo "FAILED: status $?")"
+done | awk '!seen[$0]++'
+ledger 40
 
 begin "A program closes its standard streams, and then spends 1 token."
 status=0

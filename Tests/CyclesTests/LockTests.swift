@@ -123,3 +123,21 @@ import Testing
         #expect(bell.names(atLeast: 1) == ["ended"])
     }
 }
+
+@Suite struct ForkGateTests {
+    @Test func aForkWaitsForAThreadAtWork() {
+        let steps = WaitableLock([String]())
+        let isStarted = ThreadSource.system.start {
+            steps.withLock { $0.append("begun") }
+            let end = ContinuousClock.now + .milliseconds(50)
+            while ContinuousClock.now < end { SystemThread.yield() }
+            steps.withLock { $0.append("done") }
+        }
+        #expect(isStarted)
+        _ = steps.wait { $0.isEmpty ? nil : true }
+        ForkGate.beforeFork()
+        let seen = steps.withLock { $0 }
+        ForkGate.afterFork()
+        #expect(seen == ["begun", "done"])
+    }
+}

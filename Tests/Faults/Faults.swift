@@ -77,6 +77,8 @@ struct Faults {
         let reservation = try client.reserve(request)
         let settlement = try reservation.commit(.tokens(1))
         show("\(child == 0 ? "the child" : "the parent"): \(settlement)")
+        // The threads of a client that has nothing to do wait, so that a fork would not.
+        while ForkGate.runningThreads > 0 { usleep(1_000) }
         if child == 0 {
             client.shutdown()
             _exit(0)

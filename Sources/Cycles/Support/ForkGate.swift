@@ -12,7 +12,7 @@
 /// forks at such a moment, the child process waits for the lock forever, because it does not have the thread that holds
 /// it. So a fork waits for the client's threads, which work without being asked. The host program's own threads are not
 /// held up.
-enum ForkGate {
+package enum ForkGate {
     private struct State {
         var mutex = pthread_mutex_t()
         /// Marks the threads that are counted.
@@ -91,13 +91,20 @@ enum ForkGate {
         return try body(&state.pointee.lockedFiles)
     }
 
+    /// The number of the client's threads that do not wait.
+    package static var runningThreads: Int {
+        lock()
+        defer { unlock() }
+        return state.pointee.running
+    }
+
     private static func pause() {
         unlock()
         usleep(interval)
         lock()
     }
 
-    private static func beforeFork() {
+    package static func beforeFork() {
         // The user's code may fork on a thread of the client.
         let own = isCounted ? 1 : 0
         let deadline = ContinuousClock.now + patience
@@ -106,7 +113,7 @@ enum ForkGate {
         while state.pointee.running > own, ContinuousClock.now < deadline { pause() }
     }
 
-    private static func afterFork() {
+    package static func afterFork() {
         state.pointee.forks -= 1
         unlock()
     }
