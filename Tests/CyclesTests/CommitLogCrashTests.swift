@@ -390,6 +390,18 @@ private final class JournalBench: Sendable {
         #expect(disk.paths == ["\(JournalBench.base)/\(JournalNames.folder(keys[1]))/\(JournalNames.file("a"))"])
     }
 
+    @Test func aRecordThatWasMovedAndRemovedDoesNotReturn() throws {
+        let disk = SimulatedDisk()
+        let identity = JournalIdentity(baseURL: "http://authority.test", apiKey: Secret("key-1"), tenant: nil)
+        var store = RecordStore(files: disk.process(1), base: JournalBench.base, identity: identity)
+        _ = store.write(JournalBench.record("a").encoded, of: "a", attemptedAt: 1, isLocked: false)
+        _ = store.endBatch()
+        store.changeKey(Secret("key-2"))
+        store.remove("a", mayReturn: false)
+        let isSynced = store.endBatch().isSynced
+        #expect(isSynced && disk.image.crashed(.none).paths.isEmpty)
+    }
+
     @Test func aRecordThatBecameAnEventIsAheadOfItsCommit() {
         var event = JournalBench.record("a")
         let isEvent = event.becomeEvent()

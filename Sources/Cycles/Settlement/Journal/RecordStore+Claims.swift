@@ -70,7 +70,7 @@ extension RecordStore {
     private mutating func missing(_ id: ReservationID) -> RecordClaim {
         locks.forget(id)
         // The process that removed the file may have ended before its sync.
-        needsSync = true
+        syncFolders()
         guard let folder = preparedFolder() else { return .gone }
         let path = "\(folder)/\(JournalNames.file(id)).rejected"
         guard files.age(of: path) != nil else { return .gone }

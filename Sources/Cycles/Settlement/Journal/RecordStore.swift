@@ -22,7 +22,8 @@ package struct RecordStore: Sendable {
     // The properties below are valid for one batch.
     /// The folder; an inner nil if it cannot be used, an outer nil if it has not been looked for.
     private var usableFolder: String??
-    var needsSync = false
+    /// The folders whose names have changed.
+    private var unsynced: Set<String> = []
     private var isSynced = true
     private var events: [CyclesEvent] = []
 
@@ -71,7 +72,7 @@ package struct RecordStore: Sendable {
         guard let folder = preparedFolder(),
             write(contents, of: id, in: folder, attemptedAt: time, isLocked: isLocked)
         else { return false }
-        needsSync = true
+        unsynced.insert(folder)
         return true
     }
 
@@ -80,7 +81,7 @@ package struct RecordStore: Sendable {
     package mutating func remove(_ id: ReservationID, mayReturn: Bool) {
         for path in paths(of: id) { attempt { (files) throws(FileError) in try files.remove(path) } }
         locks.forget(id)
-        if !mayReturn { needsSync = true }
+        if !mayReturn { syncFolders() }
     }
 
     /// Sets the record of a reservation aside.
@@ -92,7 +93,7 @@ package struct RecordStore: Sendable {
         for path in paths(of: id) {
             addRejection(rejection, to: path)
             let other = path + ".rejected"
-            needsSync = true
+            unsynced.insert(JournalNames.parts(of: path).folder)
             guard rename(path, to: other) else { continue }
             reportSetAside(other, id, report)
         }
@@ -174,21 +175,27 @@ package struct RecordStore: Sendable {
     }
 
     private mutating func sync() {
-        guard needsSync, let folder = usableFolder ?? nil else { return }
-        needsSync = false
-        let isDone = attempt { (files) throws(FileError) in try files.syncDirectory(folder) }
-        isSynced = isSynced && isDone
+        for folder in unsynced.sorted() where files.age(of: folder) != nil {
+            let isDone = attempt { (files) throws(FileError) in try files.syncDirectory(folder) }
+            isSynced = isSynced && isDone
+        }
+        unsynced = []
     }
+
+    /// The folders with records: one, or several if files could not be moved after a change of the key.
+    private var folders: [String] { mutating get { [preparedFolder()].compactMap { $0 } + previous } }
+
+    /// Requests a sync of everything that was removed or renamed, also by other processes.
+    mutating func syncFolders() { unsynced.formUnion(folders) }
 
     /// The files of a reservation: one, or several if a file could not be moved after a change of the key.
     mutating func paths(of id: ReservationID) -> [String] {
-        let folders = [preparedFolder()].compactMap { $0 } + previous
-        return folders.map { "\($0)/\(JournalNames.file(id))" }.filter { files.age(of: $0) != nil }
+        folders.map { "\($0)/\(JournalNames.file(id))" }.filter { files.age(of: $0) != nil }
     }
 
     /// Requests a sync of a reservation's file. Returns false if there is no file.
     mutating func syncsFile(of id: ReservationID) -> Bool {
-        needsSync = true
+        syncFolders()
         return !paths(of: id).isEmpty
     }
 
@@ -215,6 +222,7 @@ package struct RecordStore: Sendable {
         }
         // Old files are removed only after the new ones are on disk.
         guard attempt({ (files) throws(FileError) in try files.syncDirectory(new) }) else { return }
+        if !moved.isEmpty { unsynced.insert(old) }
         for (name, lock) in moved {
             attempt { (files) throws(FileError) in try files.remove("\(old)/\(name)") }
             lock?.close()
@@ -272,7 +280,7 @@ package struct RecordStore: Sendable {
         var names: [String] = []
         attempt { (files) throws(FileError) in names = try files.list(folder).sorted() }
         // A process that was killed may have left names that are not on disk yet.
-        if !names.isEmpty { needsSync = true }
+        if !names.isEmpty { unsynced.insert(folder) }
         var present = Set(names)
         var records: [SettlementRecord] = []
         var legacy: [(name: String, record: SettlementRecord)] = []
