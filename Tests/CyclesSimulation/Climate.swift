@@ -12,7 +12,7 @@ struct Climate {
     /// Whether the wall clock jumps.
     let hasJumps: Bool
     /// Whether extensions fail in a world without storms, never two of one lease in a row.
-    let hasDrizzle: Bool
+    let losesExtensions: Bool
     /// The share of processes with clients for tasks, in percent.
     let taskShare: Int
     /// The time for which the calls of tasks wait for retries.
@@ -22,7 +22,7 @@ struct Climate {
         // One world in six is without storms: nothing may expire in it.
         let character = Int.random(in: 0..<12, using: &source)
         hasStorms = character >= 2
-        hasDrizzle = character == 1
+        losesExtensions = character == 1
         hasJumps = Bool.random(using: &source)
         taskShare = [0, 50, 100].randomElement(using: &source)!
         inlineBudget = .seconds([0, 2, 20, 120].randomElement(using: &source)!)

@@ -3,6 +3,8 @@ import Cycles
 /// The rules that the requests of all processes obey, in the order in which they leave.
 struct RequestRules {
     private struct Floor {
+        /// When the server asked.
+        let since: Duration
         let time: Duration
         let process: Int32
         /// Whether the process could tell others.
@@ -11,6 +13,8 @@ struct RequestRules {
 
     private struct Charged {
         let process: SimulatedProcess
+        /// When the process was told.
+        let since: Duration
         /// Whether no crash restores the record: that of an event in the log of the process that charged it. Servers
         /// remember the keys of events for a shorter time than commits, and so the removal is synced at once.
         let isForGood: Bool
@@ -105,14 +109,15 @@ struct RequestRules {
             let work = request.work.map { world.lifecycles[$0] }
             charged[key] = Charged(
                 process: request.process,
+                since: world.clock.now,
                 isForGood: request.operation == "event" && work?.process === request.process,
                 isOfKey: work.map { SimulatedProcess.isWithoutTenant($0.client) } ?? true
             )
         }
         if status == 429, let seconds = (try? outcome.get())?.headers["Retry-After"].flatMap(Int64.init) {
-            let time = world.clock.now + .seconds(seconds)
             floors[key] = Floor(
-                time: time,
+                since: world.clock.now,
+                time: world.clock.now + .seconds(seconds),
                 process: request.process.number,
                 isStored: !world.disk.refusesFiles
             )
@@ -121,15 +126,16 @@ struct RequestRules {
 
     /// Forgets the requests of a process that ends.
     /// - Parameters:
-    ///   - hasStoredAll: Whether the process had stored all answers, and its disk never failed.
-    ///   - isInOrder: Whether the process ended with a shutdown, and its disk never failed.
-    mutating func ended(_ process: SimulatedProcess, hasStoredAll: Bool, isInOrder: Bool) {
+    ///   - now: The time. Answers of the same moment may not be stored.
+    ///   - isInOrder: Whether the process ended with a shutdown.
+    mutating func ended(_ process: SimulatedProcess, at now: Duration, isInOrder: Bool) {
         inFlight = inFlight.filter { $0.value !== process }
-        if !hasStoredAll { floors = floors.filter { $0.value.process != process.number } }
+        func isStored(_ time: Duration) -> Bool { !process.hasDiskFaults && (time < now || isInOrder) }
+        floors = floors.filter { $0.value.process != process.number || isStored($0.value.since) }
         for (key, other) in charged where other.process === process {
             charged[key] = nil
             // A crash during a change of the key may leave a record in the folders of both keys.
-            let isClosed = isInOrder || (hasStoredAll && other.isForGood)
+            let isClosed = isStored(other.since) && (isInOrder || other.isForGood)
             if isClosed, !other.isOfKey { closed[key] = other.isForGood }
         }
     }

@@ -14,7 +14,7 @@ package final class SimulatedFiles: FileSystem {
     package var homeDirectory: String? { nil }
 
     package func prepareDirectory(_ path: String) throws(FileError) {
-        try disk.call(processID, "create the directory", path, isChange: false) { (image) throws(FileError) in
+        try disk.call(processID, "create", path, isChange: false) { (image) throws(FileError) in
             _ = image.directories.insert(path)
         }
     }

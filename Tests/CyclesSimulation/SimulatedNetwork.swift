@@ -71,8 +71,8 @@ final class ProcessNetwork: BlockingHTTPTransport, CallbackTransport, @unchecked
     /// The callers of requests that are on their way.
     private var waiting: [Int: @Sendable (Transferred) -> Void] = [:]
     private var lastNumber = 0
-    /// The reservations whose last extension failed in drizzle.
-    private var drizzled: Set<String> = []
+    /// The reservations whose last extension failed alone.
+    private var lostExtensions: Set<String> = []
 
     init(_ world: SimulatedWorld, _ process: SimulatedProcess) {
         self.world = world
@@ -143,18 +143,20 @@ final class ProcessNetwork: BlockingHTTPTransport, CallbackTransport, @unchecked
     }
 
     private func carry(_ sent: SentRequest, _ world: SimulatedWorld) -> Outcome {
-        if let outcome = drizzle(sent, world) { return outcome }
+        if let outcome = loseExtension(sent, world) { return outcome }
         return Result { () throws(HTTPTransportError) in try world.faults.send(sent.http) }
     }
 
     /// Lets an extension fail, unless that of the same reservation before it failed.
-    private func drizzle(_ sent: SentRequest, _ world: SimulatedWorld) -> Outcome? {
-        guard world.climate.hasDrizzle, sent.operation == "extend", let id = sent.reservation else { return nil }
-        guard drizzled.remove(id) == nil, Int.random(in: 0..<3, using: &world.networkNumbers) == 0 else { return nil }
-        drizzled.insert(id)
-        world.tally.count("extensions lost in drizzle")
+    private func loseExtension(_ sent: SentRequest, _ world: SimulatedWorld) -> Outcome? {
+        guard world.climate.losesExtensions, sent.operation == "extend", let id = sent.reservation else { return nil }
+        guard lostExtensions.remove(id) == nil, Int.random(in: 0..<3, using: &world.networkNumbers) == 0 else {
+            return nil
+        }
+        lostExtensions.insert(id)
+        world.tally.count("single extensions lost")
         if Bool.random(using: &world.networkNumbers) { _ = try? world.server.send(sent.http) }
-        return .failure(HTTPTransportError(kind: .connectionFailed, message: "drizzle", wasRequestSent: nil))
+        return .failure(HTTPTransportError(kind: .connectionFailed, message: "lost", wasRequestSent: nil))
     }
 
     /// - Returns: Whether the process gets the outcome.

@@ -152,23 +152,16 @@ extension SimulatedWorld {
     func crashPoint(_ point: CrashPoint, _ process: SimulatedProcess) {
         guard mayCrashNow() else { return }
         tally.count("crashes while \(point == .send ? "sending" : "receiving")")
-        // A process that sends may still have an answer of the same moment to store.
-        let hasStoredAll = point != .send
-        if Bool.random(using: &crashNumbers) {
-            kill(process, hasStoredAll: hasStoredAll)
-        } else {
-            crashMachine(disk.image, hasStoredAll: hasStoredAll)
-        }
+        if Bool.random(using: &crashNumbers) { kill(process) } else { crashMachine(disk.image) }
     }
 
     private func changed(_ image: SimulatedDisk.Image) {
         guard mayCrashNow() else { return }
         tally.count("crashes while writing")
-        // The change may belong to an answer that is being stored.
         if Bool.random(using: &crashNumbers), let process = processes.randomElement(using: &crashNumbers) {
-            kill(process, hasStoredAll: false)
+            kill(process)
         } else {
-            crashMachine(image, hasStoredAll: false)
+            crashMachine(image)
         }
     }
 
@@ -182,20 +175,20 @@ extension SimulatedWorld {
     }
 
     /// Ends a process as SIGKILL does. What it wrote stays.
-    func kill(_ process: SimulatedProcess, hasStoredAll: Bool = true) {
+    func kill(_ process: SimulatedProcess) {
         guard process.isAlive else { return }
         if !isOver { tally.count("processes killed") }
         note(nil) { "process \(process.number) is killed" }
-        remove(process, hasStoredAll: hasStoredAll)
+        remove(process)
         disk.kill(process.number)
     }
 
     /// Ends all processes. What they had not synced may be gone.
-    func crashMachine(_ image: SimulatedDisk.Image, hasStoredAll: Bool = true) {
+    func crashMachine(_ image: SimulatedDisk.Image) {
         tally.count("machine crashes")
         note(nil) { "the machine crashes" }
         for process in processes {
-            remove(process, hasStoredAll: hasStoredAll)
+            remove(process)
             disk.kill(process.number)
         }
         rules.machineCrashed()
@@ -206,15 +199,11 @@ extension SimulatedWorld {
         attachDisk()
     }
 
-    private func remove(_ process: SimulatedProcess, hasStoredAll: Bool, isInOrder: Bool = false) {
+    private func remove(_ process: SimulatedProcess, isInOrder: Bool = false) {
         let pending = process.pending
         process.isAlive = false
         process.clock.isStopped = true
-        rules.ended(
-            process,
-            hasStoredAll: hasStoredAll && !process.hasDiskFaults,
-            isInOrder: isInOrder && !process.hasDiskFaults
-        )
+        rules.ended(process, at: clock.now, isInOrder: isInOrder)
         for work in lifecycles where work.process === process {
             let id = work.plan == .record ? "event:\(work.name)" : work.reservationID?.rawValue ?? ""
             let wasEnded = work.hasReturned && pending[id] == nil
@@ -244,7 +233,7 @@ extension SimulatedWorld {
         waitWhile { process.isAlive && !process.hasShutDown }
         guard process.isAlive else { return }
         if !process.hasShutDown { violation(nil, "the shutdown of process \(process.number) does not end") }
-        remove(process, hasStoredAll: true, isInOrder: true)
+        remove(process, isInOrder: true)
         disk.kill(process.number)
     }
 

@@ -122,4 +122,7 @@ package struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     package var description: String { "cannot \(action) \(path): \(reason)" }
+
+    /// The description without the path, for a report that names the path itself.
+    package var problem: String { "cannot \(action) it: \(reason)" }
 }

@@ -60,7 +60,7 @@ package struct SystemFileSystem: FileSystem {
         }
         guard result == 0 else {
             if errno == EEXIST { return }
-            throw Self.failure("create the directory", path)
+            throw Self.failure("create", path)
         }
         let descriptor = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         // A directory without read permission cannot be synced.

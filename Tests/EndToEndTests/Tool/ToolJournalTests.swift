@@ -106,7 +106,7 @@ extension ToolSuites {
                 )
                 let outcome = await tool.outcome()
                 #expect(
-                    outcome.errors.contains("cannot use \(journal): its group or others may write to it"),
+                    outcome.errors.contains("\(journal): cannot use it: its group or others may write to it"),
                     "\(outcome)"
                 )
                 #expect(outcome.errors.contains("the spend of 99000 TOKENS is not in the ledger"), "\(outcome)")

@@ -103,7 +103,7 @@ struct LogKeeper: Sendable {
             return spilled
         } catch {
             // The kernel may count the lost pages as written: a later sync of this file would prove nothing.
-            report(error.path, "\(error); its settlements are written to another place")
+            report(error.path, "\(error.problem); its settlements are written to another place")
         }
         overflow = spilled
         if replaceLog(isSound: false) { return [:] }
@@ -173,7 +173,7 @@ struct LogKeeper: Sendable {
                 return
             }
         } catch {
-            report(error.path, "\(error)")
+            report(error.path, "\(error.problem)")
         }
         retire(old)
     }
@@ -189,7 +189,7 @@ struct LogKeeper: Sendable {
                 return next
             }
         } catch {
-            report(error.path, "\(error)")
+            report(error.path, "\(error.problem)")
         }
         retire(next)
         return nil
@@ -206,14 +206,14 @@ struct LogKeeper: Sendable {
             reportNoLog(folder.path, "each record is written to its own file: this file system has no reliable locks")
         } catch {
             noLogUntil = ContinuousClock.now + LogKeeper.delayOfLog
-            reportNoLog(error.path, "\(error); each record is written to its own file meanwhile")
+            reportNoLog(error.path, "\(error.problem); each record is written to its own file meanwhile")
         }
         return nil
     }
 
     /// Removes a log whose records are all stored elsewhere.
     private mutating func retire(_ old: OpenLog) {
-        do throws(FileError) { try old.remove() } catch { report(error.path, "\(error)") }
+        do throws(FileError) { try old.remove() } catch { report(error.path, "\(error.problem)") }
     }
 
     /// Removes all logs if no live record is left. A failed log stays if it has the only copy of a record.

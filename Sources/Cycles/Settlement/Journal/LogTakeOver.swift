@@ -44,11 +44,11 @@ package struct LogTakeOver {
                         try removeIfAbandoned(name, in: directory)
                     }
                 } catch {
-                    report(error.path, "\(error)")
+                    report(error.path, "\(error.problem)")
                 }
             }
         } catch {
-            report(error.path, "\(error)")
+            report(error.path, "\(error.problem)")
         }
     }
 
@@ -159,7 +159,7 @@ package struct LogTakeOver {
             for folder in folders.sorted() { try files.syncDirectory(folder) }
             return true
         } catch {
-            report(error.path, "\(error)")
+            report(error.path, "\(error.problem)")
             return false
         }
     }

@@ -17,7 +17,7 @@ extension RecordStore {
             return .busy(nil)
         } catch {
             if !hasReportedLock {
-                report(error.path, "\(error); its settlement may be attempted by several processes at once")
+                report(error.path, "\(error.problem); its settlement may be attempted by several processes at once")
             }
             hasReportedLock = true
             // The file tells, even without a lock, how long the server asked to wait.

@@ -335,7 +335,7 @@ package struct RecordStore: Sendable {
             contents = try files.read(path, limit: SettlementRecord.maxBytes)
         } catch {
             guard files.age(of: path) != nil else { return .gone }
-            report(error.path, "\(error)")
+            report(error.path, "\(error.problem)")
             return .leftAlone
         }
         do throws(SettlementRecord.Defect) {
@@ -366,7 +366,7 @@ package struct RecordStore: Sendable {
             try files.rename(path, to: other)
             return true
         } catch {
-            if files.age(of: path) != nil { report(error.path, "\(error)") }
+            if files.age(of: path) != nil { report(error.path, "\(error.problem)") }
             return false
         }
     }
@@ -377,7 +377,7 @@ package struct RecordStore: Sendable {
             try body(files)
             return true
         } catch {
-            report(error.path, "\(error)")
+            report(error.path, "\(error.problem)")
             return false
         }
     }

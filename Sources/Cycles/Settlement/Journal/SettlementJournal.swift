@@ -105,7 +105,7 @@ public struct SettlementJournal: Sendable {
         var existing = ownName.map { directory + "/" + $0 } ?? directory
         for path in [directory, existing] where files.age(of: path) != nil {
             do throws(JournalProblem) {
-                try at(path) { () throws(FileError) in try files.prepareDirectory(path) }
+                try reporting { () throws(FileError) in try files.prepareDirectory(path) }
             } catch {
                 return error
             }
@@ -115,7 +115,7 @@ public struct SettlementJournal: Sendable {
             existing = slash == existing.startIndex ? "/" : String(existing[..<slash])
         }
         if files.mayWrite(to: existing) { return nil }
-        return JournalProblem(path: existing, message: "\(existing) is not writable")
+        return JournalProblem(path: existing, message: "it is not writable")
     }
 
     /// The files of all identities, sorted by folder name. Folders without files are omitted.
@@ -155,14 +155,14 @@ public struct SettlementJournal: Sendable {
 
     private func logs() throws(JournalProblem) -> LogListing? {
         guard let directory else { return nil }
-        return try at(directory) { () throws(FileError) in try LogListing(files, base: directory) }
+        return try reporting { () throws(FileError) in try LogListing(files, base: directory) }
     }
 
     /// Reads a file, or a record in a log.
     /// - Throws: ``JournalProblem`` if the file cannot be read.
     public func contents(of entry: Entry) throws(JournalProblem) -> [UInt8] {
         if let logged = entry.logged { return logged }
-        return try at(entry.path) { () throws(FileError) in
+        return try reporting { () throws(FileError) in
             try files.read(entry.path, limit: SettlementRecord.maxBytes)
         }
     }
@@ -178,7 +178,7 @@ public struct SettlementJournal: Sendable {
             takeOver.run(except: [])
             for case .journalProblem(let problem) in takeOver.events { throw problem }
         }
-        try at(entry.path) { () throws(FileError) in
+        try reporting { () throws(FileError) in
             let lock = entry.state == .pending ? try lock(entry.path) : nil
             defer { lock?.close() }
             try files.remove(entry.path)
@@ -202,17 +202,14 @@ public struct SettlementJournal: Sendable {
     }
 
     private func list(_ path: String) throws(JournalProblem) -> [String] {
-        try at(path) { () throws(FileError) in try files.list(path) }
+        try reporting { () throws(FileError) in try files.list(path) }
     }
 
-    private func at<Result>(
-        _ path: String,
-        _ body: () throws(FileError) -> Result
-    ) throws(JournalProblem) -> Result {
+    private func reporting<Result>(_ body: () throws(FileError) -> Result) throws(JournalProblem) -> Result {
         do throws(FileError) {
             return try body()
         } catch {
-            throw JournalProblem(path: path, message: error.description)
+            throw JournalProblem(path: error.path, message: error.problem)
         }
     }
 
