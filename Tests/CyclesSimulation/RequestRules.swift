@@ -68,7 +68,10 @@ struct RequestRules {
             if let wait = wait(key, process, world) {
                 broken.append("\(request.operation) left \(wait) before the server's Retry-After had passed")
             }
-            if let other = inFlight[key], other !== process, !other.hasDiskFaults, !process.hasDiskFaults {
+            // A shutdown gives up what is in flight after its timeout.
+            if let other = inFlight[key], other !== process, !other.isShuttingDown, !other.hasDiskFaults,
+                !process.hasDiskFaults
+            {
                 broken.append("\(request.operation) left while process \(other.number) had sent it and got no answer")
             }
             // The process of the guard sends even without a record, which another process may have settled and removed,
