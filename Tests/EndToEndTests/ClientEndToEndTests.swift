@@ -200,8 +200,9 @@ import Testing
                 }
                 try await group.waitForAll()
             }
-            // Eight for all, and one that only settlements have.
-            #expect(server.connectionCount <= 9)
+            // Eight for all, and one that only settlements have. A slowed test leaves them idle for minutes, and libcurl
+            // replaces them.
+            #expect(isSlowed || server.connectionCount <= 9)
             let balance = try #require(authority.balances().first)
             #expect(balance.spent == .tokens(3_500) && balance.reserved == .tokens(0))
         }
