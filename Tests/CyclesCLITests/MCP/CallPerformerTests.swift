@@ -10,7 +10,11 @@ struct CallBench {
     let authority: LocalAuthority
     let performer: CallPerformer
 
-    init(_ transport: (any HTTPTransport)? = nil, caps: Caps? = nil) throws {
+    init(
+        _ transport: (any HTTPTransport)? = nil,
+        caps: Caps? = nil,
+        observer: any CyclesObserver = RecordingObserver()
+    ) throws {
         authority = LocalAuthority(clock: clock)
         authority.addAPIKey("secret-key", tenant: "acme")
         authority.setBudget(scope: "tenant:acme", allocated: .tokens(1_000))
@@ -18,7 +22,7 @@ struct CallBench {
         var configuration = CyclesConfiguration(baseURL: "http://authority.test", apiKey: "secret-key")
         configuration.tenant = "acme"
         configuration.journal = .disabled
-        configuration.observer = RecordingObserver()
+        configuration.observer = observer
         let client = try CyclesClient.testing(
             configuration: configuration,
             transport: transport ?? authority,
@@ -32,6 +36,7 @@ struct CallBench {
         let arguments = try SchemaCheck.arguments(arguments, tool.schema(BudgetSchemas.input))
         let result = await performer.perform(tool, arguments).result
         if !result.isError {
+            #expect(result.value["hint"]?.string == result.hint)
             #expect(throws: Never.self) { try SchemaCheck.arguments(result.value, tool.schema(BudgetSchemas.output)) }
         }
         let members = try JSONValue(parsing: Array("{\(result.members)}".utf8))
@@ -96,13 +101,20 @@ struct CallBench {
         let id = try await bench.reserve(100, extra: ["ttlMs": 2_000]).value["reservationId"]
         for _ in 0..<20 { bench.clock.advance(by: .seconds(1)) }
         #expect(bench.held == 100)
+        let extended = try await bench.call(.getReservation, ["reservationId": id ?? .null]).value
+        // The hold lives as long as the call asked for, and was extended.
+        let (made, expires) = (
+            try #require(extended["createdAtMs"]?.int64), try #require(extended["expiresAtMs"]?.int64)
+        )
+        #expect((made + 20_000...made + 24_000).contains(expires), "\(extended)")
         #expect(try await bench.commit(id, 1).value["status"] == "COMMITTED")
     }
 
     @Test func aReleaseFreesTheHold() async throws {
         let bench = try CallBench()
         let id = try await bench.reserve(100).value["reservationId"]
-        #expect(try await bench.release(id).value["status"] == "RELEASED")
+        let released = try await bench.release(id)
+        #expect(released.value["status"] == "RELEASED" && released.value["released"]?["amount"] == 100)
         #expect(bench.held == 0 && bench.spent == 0)
     }
 
@@ -149,6 +161,56 @@ struct CallBench {
         #expect(bench.held == 0 && bench.spent == 4)
     }
 
+    /// Reservations of other programs, so that the server finds out what has become of them.
+    @Test func whatIsSettledIsNotSettledAgain() async throws {
+        let bench = try CallBench()
+        let other = ReservationCreateRequest(
+            action: Action(kind: "k", name: "n"),
+            estimate: .tokens(10),
+            timeToLive: .seconds(60),
+            gracePeriod: .zero
+        )
+        let committed = JSONValue.string(
+            try #require(try await bench.performer.client.createReservation(other).reservationID).rawValue
+        )
+        _ = try await bench.commit(committed, 4)
+        for result in [try await bench.release(committed), try await bench.commit(committed, 4, key: "again")] {
+            #expect(result.isError && result.value["error"] == "RESERVATION_FINALIZED")
+            #expect(try #require(result.hint).contains("do not settle it again"))
+        }
+        let expired = JSONValue.string(
+            try #require(try await bench.performer.client.createReservation(other).reservationID).rawValue
+        )
+        bench.clock.advance(by: .seconds(120))
+        let late = try await bench.commit(expired, 4, key: "late")
+        #expect(late.isError && late.value["error"] == "RESERVATION_EXPIRED")
+        #expect(try #require(late.hint).contains("cycles_create_event") && bench.spent == 4)
+    }
+
+    @Test func aCommitAfterTheExpiryIsRecordedAsAnEvent() async throws {
+        let bench = try CallBench()
+        let id = try await bench.reserve(100, extra: ["ttlMs": 1_000, "gracePeriodMs": 0]).value["reservationId"]
+        bench.authority.isReachable = false
+        bench.clock.advance(by: .seconds(120))
+        bench.authority.isReachable = true
+        let committed = try await bench.commit(id, 60)
+        #expect(committed.value["eventId"]?.string != nil && committed.value["charged"]?["amount"] == 60)
+        #expect(try #require(committed.hint).contains("recorded as an event") && bench.spent == 60)
+    }
+
+    @Test func aChargeThatTheBudgetDidNotCoverIsNamed() async throws {
+        let bench = try CallBench()
+        let id = try await bench.reserve(100, extra: ["overagePolicy": "ALLOW_IF_AVAILABLE"]).value["reservationId"]
+        let committed = try await bench.commit(id, 1_500)
+        #expect(committed.value["charged"]?["amount"] == 1_000)
+        #expect(try #require(committed.hint).contains("1000 TOKENS of 1500 TOKENS are charged"))
+        bench.authority.fund(scope: "tenant:acme", .tokens(10))
+        let arguments = Conversation.reserve.with("estimate", nil).with("overagePolicy", "ALLOW_IF_AVAILABLE")
+            .with("actual", ["unit": "TOKENS", "amount": 25])
+        let recorded = try await bench.call(.createEvent, arguments)
+        #expect(try #require(recorded.hint).contains("10 TOKENS of 25 TOKENS are charged"))
+    }
+
     @Test func aDryRunHoldsNothing() async throws {
         let bench = try CallBench()
         let result = try await bench.reserve(100, extra: ["dryRun": true])
@@ -180,6 +242,37 @@ struct CallBench {
             #expect(hint.contains(part), "\(hint)")
         }
         #expect(denied.value["remaining"] == ["unit": "TOKENS", "amount": 1_000])
+        #expect(denied.value["message"]?.string != nil)
+    }
+
+    @Test func nothingFitsIntoABudgetThatIsUsedUp() async throws {
+        let bench = try CallBench()
+        _ = try await bench.commit(try await bench.reserve(1_000).value["reservationId"], 1_000)
+        let hint = try #require(try await bench.reserve(1, key: "other").hint)
+        #expect(hint.contains("0 TOKENS remain on tenant:acme.") && !hint.contains("would fit"), "\(hint)")
+    }
+
+    @Test func aBudgetInAnotherUnitDoesNotDecide() async throws {
+        let bench = try CallBench()
+        bench.authority.setBudget(scope: "tenant:acme", allocated: .credits(1))
+        #expect(try await bench.reserve(5_000).value["remaining"] == ["unit": "TOKENS", "amount": 1_000])
+    }
+
+    @Test func theDetailsOfADenialTakeThePlaceOfBalances() async throws {
+        let transport = MockTransport()
+        transport.on(.post, "/v1/decide") { _ in
+            HTTPResponse(
+                json: """
+                    {"decision":"DENY","affected_scopes":["tenant:acme"],"reason_code":"BUDGET_EXCEEDED",
+                    "deny_detail":{"blocked_by_scope":"tenant:acme/agent:writer","budget_remaining":500}}
+                    """
+            )
+        }
+        let denied = try await CallBench(transport).call(.decide, Conversation.reserve)
+        let hint = try #require(denied.hint)
+        #expect(hint.contains("500 TOKENS remain on tenant:acme/agent:writer."), "\(hint)")
+        // The amount of the call is smaller.
+        #expect(!hint.contains("would fit") && transport.requests.count == 1, "\(hint)")
     }
 
     @Test func theScopeWithTheLeastBudgetDecides() async throws {
@@ -217,16 +310,26 @@ struct CallBench {
     }
 
     @Test func capsAreNamed() async throws {
-        let caps = Caps(maxTokens: 256, toolDenylist: ["web.search"], cooldown: .milliseconds(1_500))
+        let caps = Caps(
+            maxTokens: 256,
+            maxStepsRemaining: 3,
+            toolAllowlist: ["web.fetch"],
+            toolDenylist: ["web.search"],
+            cooldown: .milliseconds(1_500)
+        )
         let result = try await CallBench(caps: caps).reserve(10, agent: "writer")
         #expect(result.value["decision"] == "ALLOW_WITH_CAPS" && result.value["caps"]?["maxTokens"] == 256)
         let hint = try #require(result.hint)
-        for part in ["at most 256 tokens", "web.search", "1500 ms"] { #expect(hint.contains(part), "\(hint)") }
+        for part in [
+            "at most 256 tokens", "at most 3 more steps", "only the tools web.fetch", "do not use the tools web.search",
+            "1500 ms",
+        ] { #expect(hint.contains(part), "\(hint)") }
     }
 
     @Test(arguments: [(850, false), (851, true)]) func littleBudgetIsNamed(amount: Int64, isLow: Bool) async throws {
         let hint = try #require(try await CallBench().reserve(amount).hint)
-        #expect(hint.contains("Little budget is left: 14 % (149 TOKENS) of tenant:acme") == isLow, "\(hint)")
+        #expect(hint.contains("Little budget is left") == isLow, "\(hint)")
+        #expect(hint.contains("14 % (149 TOKENS) of tenant:acme") == isLow, "\(hint)")
     }
 
     // MARK: Events and look-ups
@@ -237,6 +340,35 @@ struct CallBench {
         let recorded = try await bench.call(.createEvent, arguments)
         #expect(recorded.value["status"] == "APPLIED" && recorded.value["charged"]?["amount"] == 7)
         #expect(try await bench.call(.createEvent, arguments) == recorded && bench.spent == 7)
+    }
+
+    @Test func spendThatIsStillBeingRecordedIsRecordedOnce() async throws {
+        let bench = try CallBench()
+        let arguments = Conversation.reserve.with("estimate", nil).with("actual", ["unit": "TOKENS", "amount": 7])
+        bench.authority.isReachable = false
+        #expect(try await bench.call(.createEvent, arguments).value["status"] == "QUEUED")
+        bench.authority.isReachable = true
+        #expect(try await bench.call(.createEvent, arguments).value["status"] == "APPLIED")
+        bench.clock.advance(by: .seconds(60))
+        #expect(bench.spent == 7)
+    }
+
+    @Test func debtIsShown() async throws {
+        let bench = try CallBench()
+        bench.authority.setBudget(scope: "tenant:acme", allocated: .tokens(1_000), overdraftLimit: 500)
+        let id = try await bench.reserve(100, extra: ["overagePolicy": "ALLOW_WITH_OVERDRAFT"]).value["reservationId"]
+        let balance = try await bench.commit(id, 1_200).value["balances"]?[0]
+        #expect(balance?["debt"]?["amount"] == 200 && balance?["overdraftLimit"]?["amount"] == 500)
+        #expect(balance?["isOverLimit"] == false && balance?["scopePath"] == "tenant:acme")
+    }
+
+    @Test func membersOfAnotherFormThanTheSchemasAreLeftOut() async throws {
+        let transport = MockTransport()
+        transport.enqueue(
+            HTTPResponse(json: #"{"decision":"ALLOW","affected_scopes":["tenant:acme"],"deny_detail":5}"#)
+        )
+        let result = try await CallBench(transport).call(.decide, Conversation.reserve)
+        #expect(result.value["decision"] == "ALLOW" && result.value["denyDetail"] == nil)
     }
 
     @Test func spendThatIsDeniedIsNotInTheLedger() async throws {
@@ -282,6 +414,17 @@ struct CallBench {
         #expect(result == .failure(BudgetResource.unknown(resource.uri)))
     }
 
+    @Test func aResourceThatCannotBeReadIsAnError() async throws {
+        let bench = try CallBench()
+        bench.authority.isReachable = false
+        let resource = try #require(BudgetResource("cycles://balances/acme"))
+        guard case .failure(let failure) = await bench.performer.perform(.resource(resource)).result else {
+            Issue.record("the resource is read")
+            return
+        }
+        #expect(failure.code == .internalError && failure.data?["error"] == "TRANSPORT")
+    }
+
     // MARK: Failures
 
     @Test func anErrorNamesItsCodeAndItsRequest() async throws {
@@ -289,6 +432,7 @@ struct CallBench {
         let missing = try await bench.call(.getReservation, ["reservationId": "nope"])
         #expect(missing.isError && missing.value["error"] == "NOT_FOUND" && missing.value["status"] == 404)
         #expect(missing.value["requestId"]?.string != nil && missing.value["retryable"] == false)
+        #expect(try #require(missing.value.object).allSatisfy { $0.value != .null })
         #expect(try #require(missing.hint).contains("cycles_list_reservations"))
         bench.authority.failNext(.limitExceeded, retryAfter: .seconds(3))
         let busy = try await bench.call(.checkBalance, [:])

@@ -37,6 +37,9 @@ struct Conversation {
         request(id, "tools/call", ["name": .string(tool.rawValue), "arguments": arguments])
     }
 
+    /// Cancels the call with the id "a".
+    static let cancel = #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a"}}"#
+
     static let reserve: JSONValue = [
         "idempotencyKey": "key", "action": ["kind": "llm.completion", "name": "model"],
         "estimate": ["unit": "TOKENS", "amount": 100],

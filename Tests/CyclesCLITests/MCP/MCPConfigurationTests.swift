@@ -34,13 +34,15 @@ import Testing
         )
     }
 
-    @Test func visualStudioCodeNamesTheKindOfTheServer() throws {
-        let words = ["mcp", "--print-config=vscode", "--api-key-file", "/run/key"]
+    @Test(arguments: [["--api-key-file", "/run/key"], ["--api-key-file=/run/key"]])
+    func visualStudioCodeNamesTheKindOfTheServer(key: [String]) throws {
+        let words = ["mcp", "--print-config=vscode"] + key
         #expect(
             try entry(.vscode, words) == [
                 "servers": [
                     "cycles": [
-                        "type": "stdio", "command": "/usr/bin/cycles", "args": ["mcp", "--api-key-file", "/run/key"],
+                        "type": "stdio", "command": "/usr/bin/cycles",
+                        "args": .array((["mcp"] + key).map(JSONValue.string)),
                         "env": [:],
                     ]
                 ]

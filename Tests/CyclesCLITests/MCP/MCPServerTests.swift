@@ -120,7 +120,7 @@ private final class GatedTransport: HTTPTransport {
 
     @Test func aCancelledReservationIsReleasedWithoutAnAnswer() async throws {
         let held = try await reserve { server in
-            receive(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a"}}"#, server)
+            receive(Conversation.cancel, server)
             server.endInput()
         }
         #expect(held == 0 && lines.answers.isEmpty)
@@ -129,6 +129,39 @@ private final class GatedTransport: HTTPTransport {
     @Test func anInterruptionReleasesWhatCallsObtain() async throws {
         let held = try await reserve { $0.interrupt() }
         #expect(held == 0 && lines.answers.isEmpty)
+    }
+
+    /// Ends a call as soon as the client holds its reservation.
+    private final class EndingObserver: CyclesObserver {
+        let end = Lock((@Sendable () -> Void)?.none)
+        let isCancelled = Lock(false)
+
+        func observe(_ event: CyclesEvent) {
+            guard case .reserved = event else { return }
+            end.withLock { $0 }?()
+            isCancelled.withLock { $0 = Task.isCancelled }
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func aReservationThatACallObtainsAfterItsEndIsReleasedAtOnce(isInterrupted: Bool) async throws {
+        let (transport, observer) = (MockTransport(), EndingObserver())
+        let bench = try CallBench(transport, observer: observer)
+        let authority = bench.authority
+        transport.on(.post, "/v1/*") { try authority.send($0) }
+        let server = server(bench)
+        observer.end.withLock { end in
+            end = {
+                if isInterrupted { server.interrupt() } else { server.receive(.line(Array(Conversation.cancel.utf8))) }
+            }
+        }
+        receive(Conversation.call("a", .reserve, Conversation.reserve), server)
+        server.endInput()
+        await server.finish()
+        // The releases at the end of the session give no such reason.
+        let release = try #require(transport.requests.first { $0.url.hasSuffix("/release") })
+        #expect(String(decoding: release.body, as: UTF8.self).contains("the call was cancelled"))
+        #expect(observer.isCancelled.withLock { $0 } && lines.answers.isEmpty && bench.held == 0)
     }
 
     @Test func aReservationWhoseCallIsCancelledTooLateForTheRequestIsGivenBack() async throws {

@@ -17,7 +17,8 @@ import Testing
         let result = try conversation.answer("initialize", parameters, isModern: false)["result"]
         #expect(result?["protocolVersion"]?.string == selected)
         #expect(result?["serverInfo"]?["name"]?.string == "cycles")
-        #expect(result?["capabilities"]?["tools"] != nil && result?["instructions"]?.string != nil)
+        #expect(result?["capabilities"] == ["tools": [:], "resources": [:], "prompts": [:]])
+        #expect(result?["instructions"]?.string?.contains("cycles_reserve") == true)
         #expect(result?["resultType"] == nil)
     }
 
@@ -100,6 +101,7 @@ import Testing
             (#"{"jsonrpc":"2.0","id":1,"method":"ping","params":"a"}"#, -32_600),
             (#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, -32_600),
             (#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, -32_600),
+            (#"{"jsonrpc":"2.0","id":1e5,"method":"ping"}"#, -32_600),
             (#"{"jsonrpc":"2.0","id":true,"method":"ping"}"#, -32_600),
             (#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#, -32_600),
             (#"{"jsonrpc":"2.0","id":1,"method":"nope"}"#, -32_601),
@@ -154,11 +156,26 @@ import Testing
 
     @Test mutating func aCancelledCallIsNotAnswered() throws {
         #expect(conversation.receive(Conversation.call("a", .reserve, Conversation.reserve)).started == [1])
-        let cancel = #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a"}}"#
-        #expect(conversation.receive(cancel) == [.cancel(1)])
-        #expect(conversation.receive(cancel).isEmpty)
+        #expect(conversation.receive(Conversation.cancel) == [.cancel(1)])
+        #expect(conversation.receive(Conversation.cancel).isEmpty)
         let (actions, isAnswered) = conversation.session.finish(1, .success(""))
         #expect(actions.isEmpty && !isAnswered)
+    }
+
+    @Test(arguments: [(false, -32_002), (true, -32_602)])
+    mutating func aCallThatFailsIsAnsweredWithTheCodeOfItsRevision(isModern: Bool, code: Int64) throws {
+        let uri = "cycles://reservations/rsv_1"
+        let line = Conversation.request(1, "resources/read", ["uri": .string(uri)], isModern: isModern)
+        #expect(conversation.receive(line).started == [1])
+        let answer = try conversation.session.finish(1, .failure(BudgetResource.unknown(uri))).actions.answer
+        #expect(answer?.errorCode == code && answer?["id"] == 1)
+    }
+
+    @Test mutating func aRefusedCallHasTheMembersOfItsRevision() throws {
+        let parameters: [String: JSONValue] = ["name": "cycles_reserve", "arguments": [:]]
+        let result = try conversation.answer("tools/call", parameters, isModern: true)["result"]
+        #expect(result?["isError"] == true && result?["resultType"] == "complete" && result?["ttlMs"] == nil)
+        #expect(try conversation.answer("tools/call", parameters, isModern: false)["result"]?["resultType"] == nil)
     }
 
     @Test mutating func aTextIsNotTheIDOfACallWithANumber() throws {
@@ -189,6 +206,12 @@ import Testing
         #expect(conversation.session.endInput().isEmpty)
         let actions = conversation.session.finish(1, .success("")).actions
         #expect(actions.count == 2 && actions.last == .end)
+    }
+
+    @Test mutating func theCancellationOfTheLastCallEndsASessionWithoutInput() {
+        #expect(conversation.receive(Conversation.call("a", .reserve, Conversation.reserve)).started == [1])
+        #expect(conversation.session.endInput().isEmpty)
+        #expect(conversation.receive(Conversation.cancel) == [.cancel(1), .end])
     }
 
     @Test mutating func theEndOfTheInputEndsASessionWithoutCalls() {
@@ -232,9 +255,14 @@ import Testing
             .commit, #"{"reservationId":"","idempotencyKey":"k","actual":{"unit":"TOKENS","amount":1}}"#,
             "reservationId has to be a string of 1 to 128 characters"
         ),
+        (.commit, #"{"reservationId":"r","actual":{"unit":"TOKENS","amount":1}}"#, "idempotencyKey is missing"),
         (.release, #"[]"#, "the value has to be an object"),
         (
             .extend, #"{"reservationId":"r","idempotencyKey":"k","extendByMs":0}"#,
+            "extendByMs has to be a whole number from 1 to 86400000"
+        ),
+        (
+            .extend, #"{"reservationId":"r","idempotencyKey":"k","extendByMs":86400001}"#,
             "extendByMs has to be a whole number from 1 to 86400000"
         ),
         (.getReservation, "{}", "reservationId is missing"),
@@ -246,6 +274,7 @@ import Testing
         #expect(result?["isError"] == true && result?["structuredContent"] == nil)
         let text = try #require(result?["content"]?[0]?["text"]?.string)
         #expect(text.contains("INVALID_ARGUMENTS") && text.contains(message), "\(text)")
+        #expect(text.contains(#""retryable":false"#), "\(text)")
     }
 
     @Test mutating func optionalArgumentsMayBeNull() throws {
@@ -270,9 +299,12 @@ import Testing
 
     // MARK: Resources and prompts
 
+    private static let longest = String(repeating: "x", count: 128)
+
     @Test(arguments: [
         ("cycles://balances/acme", BudgetResource.Kind.balances, "acme"),
         ("cycles://balances/a%20b%C3%A9", .balances, "a bé"), ("cycles://reservations/rsv_1", .reservation, "rsv_1"),
+        ("cycles://reservations/\(longest)", .reservation, longest),
     ])
     mutating func aResourceIsReadFromTheAuthority(uri: String, kind: BudgetResource.Kind, name: String) throws {
         let line = Conversation.request(1, "resources/read", ["uri": .string(uri)], isModern: true)
@@ -285,7 +317,7 @@ import Testing
     @Test(arguments: [
         "cycles://balances/", "cycles://balances/a/b", "cycles://balances/%", "cycles://balances/%zz",
         "cycles://balances/%+1", "cycles://balances/%ff", "cycles://reservations/a?b", "cycles://docs/other",
-        "http://x",
+        "http://x", "cycles://reservations/a#b",
         "cycles://reservations/" + String(repeating: "x", count: 129),
     ])
     mutating func otherResourcesAreUnknown(uri: String) throws {
@@ -301,6 +333,11 @@ import Testing
         ]
         #expect(result?["contents"]?[0]?["text"]?.string?.hasPrefix("# ") == true)
         #expect(result?["ttlMs"] != nil)
+        let content = result?["contents"]?[0]
+        #expect(content?["mimeType"] == "text/markdown")
+        // The entry in the list leads to the same.
+        let entry = try conversation.answer("resources/list", isModern: true)["result"]?["resources"]?[0]
+        #expect(entry?["uri"] == content?["uri"] && entry?["mimeType"] == content?["mimeType"] && entry != nil)
     }
 
     @Test(arguments: BudgetPrompt.allCases)
@@ -311,8 +348,14 @@ import Testing
         let arguments = Dictionary(uniqueKeysWithValues: names.map { ($0, JSONValue.string("the \"\($0)\"")) })
         let parameters: [String: JSONValue] = ["name": .string(prompt.rawValue), "arguments": .object(arguments)]
         let result = try conversation.answer("prompts/get", parameters, isModern: false)["result"]
+        #expect(result?["messages"]?[0]?["role"] == "user")
         let text = try #require(result?["messages"]?[0]?["content"]?["text"]?.string)
         for name in names { #expect(text.contains("the \"\(name)\""), "\(name)") }
+    }
+
+    @Test mutating func theAnswerToAPromptIsNotKept() throws {
+        let result = try conversation.answer("prompts/get", ["name": "diagnose_overrun"], isModern: true)["result"]
+        #expect(result?["resultType"] == "complete" && result?["ttlMs"] == nil && result?["cacheScope"] == nil)
     }
 
     // MARK: Permissions
@@ -346,7 +389,8 @@ import Testing
         }
         let result = try conversation.answer(Conversation.call(1, tool, arguments(amount, unit)))?["result"]
         #expect(result?["isError"] == true)
-        #expect(result?["content"]?[0]?["text"]?.string?.contains("--max-estimate") == true)
+        let text = try #require(result?["content"]?[0]?["text"]?.string)
+        #expect(text.contains("--max-estimate") && text.contains("ESTIMATE_TOO_LARGE"), "\(text)")
         #expect(conversation.receive(Conversation.call(1, tool, arguments(100, "TOKENS"))).started == [1])
     }
 

@@ -63,5 +63,12 @@ import Testing
         #expect(definition["inputSchema"]?["type"] == "object" && definition["outputSchema"]?["type"] == "object")
         #expect(definition["annotations"]?["openWorldHint"] == false)
         #expect(definition["annotations"]?["readOnlyHint"] == .bool(tool.isReadOnly))
+        #expect(definition["annotations"]?["destructiveHint"] == false)
+        #expect(definition["annotations"]?["idempotentHint"] == true)
+    }
+
+    @Test func fourToolsChangeNothing() {
+        let tools: [BudgetTool] = [.decide, .checkBalance, .listReservations, .getReservation]
+        #expect(BudgetTool.allCases.filter(\.isReadOnly) == tools)
     }
 }
