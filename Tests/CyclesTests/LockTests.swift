@@ -125,19 +125,39 @@ import Testing
 }
 
 @Suite struct ForkGateTests {
-    @Test func aForkWaitsForAThreadAtWork() {
-        let steps = WaitableLock([String]())
-        let isStarted = ThreadSource.system.start {
-            steps.withLock { $0.append("begun") }
-            let end = ContinuousClock.now + .milliseconds(50)
-            while ContinuousClock.now < end { SystemThread.yield() }
-            steps.withLock { $0.append("done") }
+    /// An object whose release takes some time.
+    private final class Slow: Sendable {
+        let steps: @Sendable (String) -> Void
+        init(_ steps: @escaping @Sendable (String) -> Void) { self.steps = steps }
+
+        deinit {
+            ForkGateTests.work()
+            steps("released")
         }
-        #expect(isStarted)
-        _ = steps.wait { $0.isEmpty ? nil : true }
+    }
+
+    private static func work() {
+        let end = ContinuousClock.now + .milliseconds(50)
+        while ContinuousClock.now < end { SystemThread.yield() }
+    }
+
+    private static func start(_ slow: consuming Slow, _ steps: @escaping @Sendable (String) -> Void) -> Bool {
+        ThreadSource.system.start { [slow] in
+            steps("begun")
+            withExtendedLifetime(slow) { ForkGateTests.work() }
+            steps("done")
+        }
+    }
+
+    @Test func aForkWaitsForAThreadAtWorkAndForTheReleaseOfItsObjects() {
+        final class Steps: Sendable { let names = WaitableLock([String]()) }
+        let steps = Steps()
+        let add: @Sendable (String) -> Void = { name in steps.names.withLock { $0.append(name) } }
+        #expect(ForkGateTests.start(Slow(add), add))
+        _ = steps.names.wait { $0.isEmpty ? nil : true }
         ForkGate.beforeFork()
-        let seen = steps.withLock { $0 }
+        let seen = steps.names.withLock { $0 }
         ForkGate.afterFork()
-        #expect(seen == ["begun", "done"])
+        #expect(seen == ["begun", "done", "released"])
     }
 }

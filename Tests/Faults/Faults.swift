@@ -48,7 +48,7 @@ struct Faults {
         let server = LoopbackServer(HangingUpTransport(authority: authority))
         try server.start()
         show(server.baseURL)
-        while true { sleep(3_600) }
+        while true { pause() }
     }
 
     private static func printLedger(_ baseURL: String) async throws {
@@ -77,8 +77,11 @@ struct Faults {
         let reservation = try client.reserve(request)
         let settlement = try reservation.commit(.tokens(1))
         show("\(child == 0 ? "the child" : "the parent"): \(settlement)")
-        // The threads of a client that has nothing to do wait, so that a fork would not.
-        while ForkGate.runningThreads > 0 { usleep(1_000) }
+        // The threads of a client without work wait, and delay no fork.
+        for _ in 0..<20_000 where ForkGate.runningThreads > 0 { usleep(1_000) }
+        guard ForkGate.runningThreads == 0 else {
+            fatalError("\(ForkGate.runningThreads) threads have not come to rest")
+        }
         if child == 0 {
             client.shutdown()
             _exit(0)

@@ -28,7 +28,7 @@ struct Soak {
             )
             try server.start()
             show(server.baseURL)
-            while true { sleep(3_600) }
+            while true { pause() }
         }
         guard arguments.count == 3, let lifecycles = arguments.dropFirst().first.flatMap({ Int($0) }),
             lifecycles >= parts

@@ -177,8 +177,8 @@ package struct SettlementRecord: Sendable {
         return true
     }
 
-    /// Whether the record knows more of the server's answers than an earlier or later form of it: that the commit is
-    /// refused for good, or that the server asked for a longer delay.
+    /// Whether the record stores a later answer of the server than another form of the same record: an event instead
+    /// of a refused commit, or a later ``notBeforeMilliseconds``.
     package func isAhead(of other: SettlementRecord) -> Bool {
         if mode != other.mode { return mode == .event }
         return notBeforeMilliseconds ?? .min > other.notBeforeMilliseconds ?? .min

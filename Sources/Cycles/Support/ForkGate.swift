@@ -6,39 +6,41 @@
     import Darwin
 #endif
 
-/// Lets the host program fork only while the client's threads wait.
+/// Delays a fork of the host program until the client's threads wait.
 ///
-/// The runtime of Swift locks internal tables, for example while a generic type is used for the first time. If a program
-/// forks at such a moment, the child process waits for the lock forever, because it does not have the thread that holds
-/// it. So a fork waits for the client's threads, which work without being asked. The host program's own threads are not
-/// held up.
+/// Swift's runtime locks internal tables, for example while a generic type is used for the first time. If a program forks
+/// while one of the client's threads holds such a lock, the child process, which does not have the thread, waits for the
+/// lock forever. The client starts these threads without being asked, so that the host program cannot avoid the moment.
+/// Threads of the host program do not delay a fork.
 package enum ForkGate {
     private struct State {
         var mutex = pthread_mutex_t()
-        /// Marks the threads that are counted.
+        /// The key of a value that only the client's threads have.
         var mark = pthread_key_t()
-        /// The threads of the client that do not wait.
+        /// The number of the client's threads that do not wait.
         var running = 0
-        /// The forks that are waiting or going on.
+        /// The number of forks that are waiting or in progress.
         var forks = 0
-        /// The files that this process has locked. A forked child closes them; otherwise it would keep the locks after
+        /// The descriptors of locked files. A forked child closes these files; otherwise it would keep the locks after
         /// its parent has ended.
         var lockedFiles: Set<Int32> = []
     }
 
-    // Unsafe, but sound: accessed only while the mutex is locked. A fork locks the mutex, so that the child finds a
-    // complete state. `mark` never changes.
+    // Unsafe, but sound: all but `mark`, which never changes, is accessed only while the mutex is locked. A fork locks
+    // the mutex, so that the child finds a complete state.
     nonisolated(unsafe) private static let state: UnsafeMutablePointer<State> = {
         let state = UnsafeMutablePointer<State>.allocate(capacity: 1)
         state.initialize(to: State())
         pthread_mutex_init(&state.pointee.mutex, nil)
-        pthread_key_create(&state.pointee.mark, nil)
+        // A thread counts until the system destroys its mark, since the objects of its body are released before that.
+        pthread_key_create(&state.pointee.mark) { _ in ForkGate.removeThread() }
         pthread_atfork({ ForkGate.beforeFork() }, { ForkGate.afterFork() }, { ForkGate.inChild() })
         return state
     }()
 
-    /// The time that a fork waits at most. A thread may wait for a disk or for the user's code.
+    /// The longest delay of a fork. A thread may be blocked by a disk or by the user's code.
     private static let patience = Duration.seconds(2)
+    /// The time between two looks at the state, in microseconds.
     private static let interval: UInt32 = 100
 
     private static var isCounted: Bool { pthread_getspecific(state.pointee.mark) != nil }
@@ -46,35 +48,31 @@ package enum ForkGate {
     private static func lock() { pthread_mutex_lock(&state.pointee.mutex) }
     private static func unlock() { pthread_mutex_unlock(&state.pointee.mutex) }
 
-    /// Counts a thread that is about to be started.
-    static func expectThread() {
+    /// Counts a thread that is about to be started. If the thread cannot be started, ``removeThread()`` has to follow.
+    static func addThread() {
         lock()
         state.pointee.running += 1
         unlock()
     }
 
-    /// Has to be called if the thread could not be started.
-    static func expectNoThread() {
+    static func removeThread() {
         lock()
         state.pointee.running -= 1
         unlock()
     }
 
-    /// Runs the body of a thread that was counted before.
-    static func run(_ body: () -> Void) {
-        pthread_setspecific(state.pointee.mark, state)
-        body()
-        expectNoThread()
-    }
+    /// Marks the calling thread, for which ``addThread()`` was called, as a thread of the client.
+    static func markThread() { pthread_setspecific(state.pointee.mark, state) }
 
-    /// Has to be called before the thread waits. Returns whether ``enter()`` has to be called afterwards.
+    /// Stops counting the calling thread, which is about to wait.
+    /// - Returns: Whether the thread was counted. ``enter()`` then has to follow the wait.
     static func leave() -> Bool {
         guard isCounted else { return false }
-        expectNoThread()
+        removeThread()
         return true
     }
 
-    /// Counts the thread again, as soon as no fork is going on. The caller must hold no lock.
+    /// Counts the calling thread again, as soon as no fork is in progress. The caller must hold no lock.
     static func enter() {
         lock()
         while state.pointee.forks > 0 { pause() }

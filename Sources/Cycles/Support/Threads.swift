@@ -117,9 +117,12 @@ package struct ThreadSource: Sendable {
 
     /// The threads of the system.
     package static let system = ThreadSource { attempts, body in
-        ForkGate.expectThread()
-        let thread = SystemThread.start(attempts: attempts) { ForkGate.run(body) }
-        if thread == nil { ForkGate.expectNoThread() }
+        ForkGate.addThread()
+        let thread = SystemThread.start(attempts: attempts) {
+            ForkGate.markThread()
+            body()
+        }
+        if thread == nil { ForkGate.removeThread() }
         return thread
     }
 

@@ -96,6 +96,7 @@ package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
         defer {
             storage.pointee.waiters -= 1
             if isCounted {
+                // A fork in progress must not find the mutex locked: the child process could never lock it.
                 pthread_mutex_unlock(&storage.pointee.mutex)
                 ForkGate.enter()
                 pthread_mutex_lock(&storage.pointee.mutex)

@@ -22,7 +22,7 @@ package struct RecordStore: Sendable {
     // The properties below are valid for one batch.
     /// The folder; an inner nil if it cannot be used, an outer nil if it has not been looked for.
     private var usableFolder: String??
-    /// The folders whose names have changed.
+    /// The folders in which files were made, renamed or removed since the last sync.
     private var unsynced: Set<String> = []
     private var isSynced = true
     private var events: [CyclesEvent] = []
@@ -185,7 +185,7 @@ package struct RecordStore: Sendable {
     /// The folders with records: one, or several if files could not be moved after a change of the key.
     private var folders: [String] { mutating get { [preparedFolder()].compactMap { $0 } + previous } }
 
-    /// Requests a sync of everything that was removed or renamed, also by other processes.
+    /// Requests a sync of all folders with records, for changes that this process or another one has made.
     mutating func syncFolders() { unsynced.formUnion(folders) }
 
     /// The files of a reservation: one, or several if a file could not be moved after a change of the key.
@@ -205,11 +205,13 @@ package struct RecordStore: Sendable {
             let (id, name) = (record.reservationID, JournalNames.file(record.reservationID))
             // If another process is making an attempt, the file stays in its folder.
             guard let lock = lockToMove(id, "\(old)/\(name)") else { continue }
-            // A process that could not remove the old file may have moved the record before, and used it since.
-            let there = try? SettlementRecord(parsing: files.read("\(new)/\(name)", limit: SettlementRecord.maxBytes))
-            let isThere = there.map { !record.isAhead(of: $0) } ?? false
+            // Another process may have moved the record, and attempted its settlement, but failed to remove the old file.
+            let existing = try? SettlementRecord(
+                parsing: files.read("\(new)/\(name)", limit: SettlementRecord.maxBytes)
+            )
+            let wasMoved = existing.map { !record.isAhead(of: $0) } ?? false
             guard
-                isThere
+                wasMoved
                     || write(
                         record.encoded,
                         of: id,
