@@ -25,7 +25,7 @@ struct Faults {
         case ("serve", 1): try serve()
         case ("ledger", 2): try await printLedger(arguments[1])
         case ("work", 3): try await FaultWorker(arguments[1], journal: arguments[2]).run()
-        case ("fork", 3): try forkAtOnce(arguments[1], journal: arguments[2])
+        case ("fork", 3): try await forkAtOnce(arguments[1], journal: arguments[2])
         case ("closed", 3): try spendWithoutStreams(arguments[1], journal: arguments[2])
         default: fatalError("usage: Faults serve | Faults ledger URL | Faults work|fork|closed URL DIRECTORY")
         }
@@ -69,7 +69,7 @@ struct Faults {
         )
     }
 
-    private static func forkAtOnce(_ baseURL: String, journal: String) throws {
+    private static func forkAtOnce(_ baseURL: String, journal: String) async throws {
         let first = try BlockingCyclesClient(configuration: configuration(baseURL, journal: journal))
         let child = fork()
         // A thread of the parent derives the name of the journal's folder. The child must not wait for that thread.
@@ -77,11 +77,7 @@ struct Faults {
         let reservation = try client.reserve(request)
         let settlement = try reservation.commit(.tokens(1))
         show("\(child == 0 ? "the child" : "the parent"): \(settlement)")
-        // The threads of a client without work wait, and delay no fork.
-        for _ in 0..<20_000 where ForkGate.runningThreads > 0 { usleep(1_000) }
-        guard ForkGate.runningThreads == 0 else {
-            fatalError("\(ForkGate.runningThreads) threads have not come to rest")
-        }
+        expectRest()
         if child == 0 {
             client.shutdown()
             _exit(0)
@@ -89,7 +85,20 @@ struct Faults {
         var status: Int32 = 0
         waitpid(child, &status, 0)
         client.shutdown()
+        // The transport of tasks has a thread.
+        let tasks = try CyclesClient(configuration: first.configuration)
+        _ = try await tasks.getBalances()
+        expectRest()
+        await tasks.shutdown()
         exit(status == 0 ? 0 : 1)
+    }
+
+    /// Waits until the client's threads wait. Those of a client without work delay no fork.
+    private static func expectRest() {
+        for _ in 0..<20_000 where ForkGate.runningThreads > 0 { usleep(1_000) }
+        guard ForkGate.runningThreads == 0 else {
+            fatalError("\(ForkGate.runningThreads) threads have not come to rest")
+        }
     }
 
     private static func spendWithoutStreams(_ baseURL: String, journal: String) throws {
