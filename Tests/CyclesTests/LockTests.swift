@@ -160,4 +160,26 @@ import Testing
         ForkGate.afterFork()
         #expect(seen == ["begun", "done", "released"])
     }
+
+    @Test func aForkThatWaitsStopsNoThread() {
+        final class Steps: Sendable { let names = WaitableLock([String]()) }
+        let steps = Steps()
+        let add: @Sendable (String) -> Void = { name in steps.names.withLock { $0.append(name) } }
+        let isStarted = ThreadSource.system.start {
+            add("begun")
+            // Work that needs the other thread.
+            while !steps.names.withLock({ names, _ in names.contains("woken") }) { SystemThread.yield() }
+            add("done")
+        }
+        let isOtherStarted = ThreadSource.system.start {
+            _ = WaitableLock(()).wait(atMost: .milliseconds(50)) { _ in Bool?.none }
+            add("woken")
+        }
+        #expect(isStarted && isOtherStarted)
+        _ = steps.names.wait { $0.contains("begun") ? true : nil }
+        ForkGate.beforeFork()
+        let seen = steps.names.withLock { $0 }
+        ForkGate.afterFork()
+        #expect(seen == ["begun", "woken", "done"])
+    }
 }

@@ -19,8 +19,6 @@ package enum ForkGate {
         var mark = pthread_key_t()
         /// The number of the client's threads that do not wait.
         var running = 0
-        /// The number of forks that are waiting or in progress.
-        var forks = 0
         /// The descriptors of locked files. A forked child closes these files; otherwise it would keep the locks after
         /// its parent has ended.
         var lockedFiles: Set<Int32> = []
@@ -40,21 +38,20 @@ package enum ForkGate {
 
     /// The longest delay of a fork. A thread may be blocked by a disk or by the user's code.
     private static let patience = Duration.seconds(2)
-    /// The time between two looks at the state, in microseconds.
-    private static let interval: UInt32 = 100
 
     private static var isCounted: Bool { pthread_getspecific(state.pointee.mark) != nil }
 
     private static func lock() { pthread_mutex_lock(&state.pointee.mutex) }
     private static func unlock() { pthread_mutex_unlock(&state.pointee.mutex) }
 
-    /// Counts a thread that is about to be started. If the thread cannot be started, ``removeThread()`` has to follow.
+    /// Counts a thread that is about to be started or has stopped waiting. Blocks while a fork is in progress.
     static func addThread() {
         lock()
         state.pointee.running += 1
         unlock()
     }
 
+    /// Stops counting a thread that has ended, could not be started, or is about to wait.
     static func removeThread() {
         lock()
         state.pointee.running -= 1
@@ -64,20 +61,12 @@ package enum ForkGate {
     /// Marks the calling thread, for which ``addThread()`` was called, as a thread of the client.
     static func markThread() { pthread_setspecific(state.pointee.mark, state) }
 
-    /// Stops counting the calling thread, which is about to wait.
-    /// - Returns: Whether the thread was counted. ``enter()`` then has to follow the wait.
+    /// Stops counting the calling thread, which is about to wait, if it is a thread of the client.
+    /// - Returns: Whether the thread was counted. ``addThread()`` then has to follow the wait.
     static func leave() -> Bool {
         guard isCounted else { return false }
         removeThread()
         return true
-    }
-
-    /// Counts the calling thread again, as soon as no fork is in progress. The caller must hold no lock.
-    static func enter() {
-        lock()
-        while state.pointee.forks > 0 { pause() }
-        state.pointee.running += 1
-        unlock()
     }
 
     /// Runs `body`, which changes the list of locked files, while no child process can be forked.
@@ -96,31 +85,25 @@ package enum ForkGate {
         return state.pointee.running
     }
 
-    private static func pause() {
-        unlock()
-        usleep(interval)
-        lock()
-    }
-
     package static func beforeFork() {
         // The user's code may fork on a thread of the client.
         let own = isCounted ? 1 : 0
         let deadline = ContinuousClock.now + patience
         lock()
-        state.pointee.forks += 1
-        while state.pointee.running > own, ContinuousClock.now < deadline { pause() }
+        // Stops no thread: the one that the fork waits for may need the others.
+        while state.pointee.running > own, ContinuousClock.now < deadline {
+            unlock()
+            usleep(100)
+            lock()
+        }
     }
 
-    package static func afterFork() {
-        state.pointee.forks -= 1
-        unlock()
-    }
+    package static func afterFork() { unlock() }
 
     private static func inChild() {
         for file in state.pointee.lockedFiles { SystemFile.close(file) }
         state.pointee.lockedFiles.removeAll(keepingCapacity: true)
         state.pointee.running = isCounted ? 1 : 0
-        state.pointee.forks = 0
         unlock()
     }
 }

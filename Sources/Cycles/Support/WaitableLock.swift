@@ -98,7 +98,7 @@ package struct WaitableLock<State>: ~Copyable, @unchecked Sendable {
             if isCounted {
                 // A fork in progress must not find the mutex locked: the child process could never lock it.
                 pthread_mutex_unlock(&storage.pointee.mutex)
-                ForkGate.enter()
+                ForkGate.addThread()
                 pthread_mutex_lock(&storage.pointee.mutex)
             }
         }

@@ -36,7 +36,7 @@ final class CurlMulti: @unchecked Sendable {
     func sleep(milliseconds limit: Int) {
         let isCounted = ForkGate.leave()
         curl_multi_poll(multi, nil, 0, Int32(clamping: limit), nil)
-        if isCounted { ForkGate.enter() }
+        if isCounted { ForkGate.addThread() }
     }
 
     func perform() {
